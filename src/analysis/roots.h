@@ -1,0 +1,46 @@
+/* Roots: every place from which a live pointer into the heap may start, with its strength. The
+ * table of what counts is in roots.c; facts/glibc.md's table of 48 cases is its source.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_ANALYSIS_ROOTS_H
+#define CORESCAN_ANALYSIS_ROOTS_H
+
+#include "analysis/subject.h"
+
+enum root_kind {
+	ROOT_REGISTER, /* general and vector registers of a thread */
+	ROOT_STACK,    /* SP to the end of a thread's stack, struct pthread and static TLS there */
+	ROOT_RED_ZONE, /* below SP: weak */
+	ROOT_TLS,      /* thread-local storage and struct pthread outside a stack */
+	ROOT_MODULE_DATA,   /* a module's data, bss, and read-only data */
+	ROOT_MAPPING,	    /* any other mapping that no allocator owns */
+	ROOT_EXITED_THREAD, /* the result in the struct pthread of an exited, unjoined thread */
+	ROOT_KIND_COUNT,
+};
+
+enum root_strength { ROOT_WEAK, ROOT_STRONG };
+
+struct root {
+	enum root_kind kind;
+	enum root_strength strength;
+	uint64_t start, end;	     /* memory of the target; 0, 0 for registers */
+	const uint8_t *bytes;	     /* registers only: their bytes */
+	size_t size;		     /* registers only */
+	const struct thread *thread; /* or NULL */
+	const struct module *module; /* or NULL */
+};
+
+struct roots {
+	ARRAY(struct root)
+	list;		/* memory roots do not overlap each other, chunks, nor the
+			   allocator's own ranges */
+	uint64_t bytes; /* all together */
+};
+
+/* ERROR_NO_MEMORY. Memory that could hold roots but is absent becomes a gap. */
+struct error *roots_collect(const struct subject *subject, struct roots *roots);
+void roots_free(struct roots *roots);
+
+const char *root_kind_name(enum root_kind kind); /* "register", "stack", "module data" … */
+
+#endif

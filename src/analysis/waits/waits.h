@@ -1,0 +1,138 @@
+/* What each thread does: runs, crashed, or waits; for what; who holds it.
+ *
+ * To add a kind of wait: a row in the table of its family's file (futex.c, descriptors.c,
+ * sleeps.c …); a new family is one file and one row in waits.c.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_ANALYSIS_WAITS_WAITS_H
+#define CORESCAN_ANALYSIS_WAITS_WAITS_H
+
+#include "analysis/describe.h"
+#include "analysis/subject.h"
+
+enum thread_activity {
+	THREAD_CRASHED,
+	THREAD_RUNNING,	    /* not in a system call */
+	THREAD_BLOCKED,	    /* in a system call that waits */
+	THREAD_IN_SYSCALL,  /* in a system call that is not known to wait */
+	THREAD_NOT_STOPPED, /* live, could not be stopped: nothing known but its state */
+};
+
+enum wait_kind {
+	WAIT_NONE,
+	WAIT_MUTEX,
+	WAIT_CONDITION,
+	WAIT_RWLOCK_READ,
+	WAIT_RWLOCK_WRITE,
+	WAIT_SEMAPHORE,
+	WAIT_BARRIER,
+	WAIT_JOIN,
+	WAIT_ONCE,	  /* pthread_once, call_once */
+	WAIT_STATIC_INIT, /* __cxa_guard_acquire */
+	WAIT_FILE_LOCK,	  /* stdio: flockfile and friends */
+	WAIT_LOADER_LOCK, /* dlopen's dl_load_lock */
+	WAIT_FUTURE,
+	WAIT_ATOMIC, /* std::atomic::wait */
+	WAIT_FUTEX,  /* some other futex */
+	WAIT_READ,
+	WAIT_WRITE,
+	WAIT_ACCEPT,
+	WAIT_CONNECT,
+	WAIT_RECEIVE,
+	WAIT_SEND,
+	WAIT_POLL,
+	WAIT_SELECT,
+	WAIT_EPOLL,
+	WAIT_FILE_RANGE_LOCK, /* flock, fcntl F_SETLKW */
+	WAIT_SLEEP,
+	WAIT_CHILD,  /* wait4, waitid */
+	WAIT_SIGNAL, /* pause, sigsuspend, sigtimedwait */
+	WAIT_SYSV,   /* semop, msgrcv, msgsnd */
+	WAIT_IO,     /* io_uring_enter, io_getevents, aio_suspend, fsync … */
+	WAIT_OTHER,  /* a known system call without a row of its own */
+	WAIT_KIND_COUNT,
+};
+
+enum owner_state {
+	OWNER_NONE,    /* this kind has no owner, or nobody owns it now */
+	OWNER_THREAD,  /* .owner is a thread of this process */
+	OWNER_SELF,    /* the waiter itself */
+	OWNER_GONE,    /* .owner is no thread of this process: exited, or another process */
+	OWNER_UNKNOWN, /* somebody holds it, who cannot be told (readers of a rwlock …) */
+};
+
+struct wait {
+	const struct thread *thread;
+	enum thread_activity activity;
+	enum wait_kind kind;
+	uint64_t object;	 /* address, or 0 */
+	const char *object_name; /* describe_place's words: "<b>", "stack of …"; NULL for none */
+	enum owner_state owner_state;
+	int32_t owner;		/* tid, where owner_state says so */
+	const char *owner_note; /* "held by 2 readers, which ones is not recorded" …; or NULL */
+	int32_t fd;		/* -1: none */
+	const char *fd_name;	/* live: what the fd is; or NULL */
+	int32_t target_pid;	/* waited-for child, or joined tid; 0 for none, -1 any */
+	int64_t timeout_ns;	/* relative, as was asked for; -1: none, or not known */
+	int64_t syscall;	/* the kernel's number, restart_syscall undone; -1: none */
+	const char *detail;	/* other facts in words ("fds 3, 5 and 7", "fcntl write lock
+				   0..99"); or NULL */
+	const char *text;	/* the whole wait in words, without the thread: "waits for mutex
+				   0x558e3fa9d060 <cache_lock>, held by 1235 \"flusher\"" */
+	const char *evidence;	/* "futex word in rdi; owner field of the mutex" */
+	/* The frame that shows where the program waits: the innermost one outside libc, libpthread
+	 * and the C++ runtime; NULL when there is none. */
+	const struct frame *site;
+	bool idle; /* a pool's worker or an event loop: waits for work, not for a lock */
+};
+
+struct waits {
+	struct wait *items; /* one for each thread, in the order of subject->threads */
+	size_t count;
+};
+
+/* Never fails for want of evidence: a thread whose wait cannot be read gets WAIT_OTHER or
+ * WAIT_FUTEX and its system call, and a gap where something is missing. ERROR_NO_MEMORY. */
+struct error *waits_find(const struct subject *subject, struct waits *waits);
+void waits_free(struct waits *waits);
+
+const char *wait_kind_name(enum wait_kind kind);		 /* "mutex", "condition variable" */
+const char *thread_activity_name(enum thread_activity activity); /* "crashed", "running" … */
+
+/* A cycle of threads, each waiting for the next: nobody of them can ever go on. */
+struct deadlock {
+	const struct wait **waits; /* in the order of the cycle, the lowest tid first */
+	size_t count;
+	const struct wait **behind; /* other waits that end at a thread of the cycle */
+	size_t behind_count;
+	const char *sentence; /* "1234 \"main\" waits for mutex 0x… <b> held by 1235 \"worker\";
+				 1235 waits for mutex 0x… <a> held by 1234." */
+};
+
+struct deadlocks {
+	struct deadlock *items;
+	size_t count;
+};
+
+/* Pure function of the waits, which must outlive the result. ERROR_NO_MEMORY. */
+struct error *deadlocks_find(const struct subject *subject, const struct waits *waits,
+			     struct deadlocks *deadlocks);
+void deadlocks_free(struct deadlocks *deadlocks);
+
+/* Threads with equal stacks and the same kind of wait, object and owner. */
+struct wait_group {
+	const struct wait **members;
+	size_t count;
+};
+
+struct wait_groups {
+	struct wait_group *items; /* crashed first, then blocked on locks, running, idle; larger
+				     first within each */
+	size_t count;
+};
+
+struct error *wait_groups_make(const struct waits *waits, const struct stack_groups *stacks,
+			       struct wait_groups *groups);
+void wait_groups_free(struct wait_groups *groups);
+
+#endif

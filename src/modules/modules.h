@@ -1,0 +1,97 @@
+/* The loaded files of a target: executable, shared libraries, vdso.
+ *
+ * Opening them finds each file (below the sysroot, or by build-id), checks it against the build-id
+ * in the target's memory, splices its bytes into the address space where memory was not dumped,
+ * and reports it to libdwfl, which finds separate debug files (build-id, .gnu_debuglink, and
+ * debuginfod where DEBUGINFOD_URLS is set). A file of another build is never used.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_MODULES_MODULES_H
+#define CORESCAN_MODULES_MODULES_H
+
+#include "base/error.h"
+#include "base/gaps.h"
+#include "base/progress.h"
+#include "base/string_pool.h"
+#include "target/target.h"
+
+#include <elfutils/libdwfl.h>
+
+#define MODULE_BUILD_ID_MAX 64
+
+enum module_match {
+	MODULE_VERIFIED,   /* the file's build-id equals the one in memory */
+	MODULE_UNVERIFIED, /* no build-id to compare; the program headers agree */
+	MODULE_MISMATCH,   /* the file is another build: not used */
+	MODULE_MISSING,	   /* no file */
+};
+
+struct module {
+	const char *path;		       /* as the process saw it; "[vdso]" */
+	const char *file;		       /* the file that was opened, or NULL */
+	const char *name;		       /* the last part of .path */
+	uint64_t start, end;		       /* of its mappings */
+	uint64_t bias;			       /* address in the target minus address in the file */
+	uint8_t build_id[MODULE_BUILD_ID_MAX]; /* from memory, else from the verified file */
+	size_t build_id_size;		       /* 0: unknown */
+	enum module_match match;
+	bool is_executable; /* the program itself, not a library */
+	bool is_libc;	    /* holds glibc's malloc: libc.so.6, or a static executable */
+	Dwfl_Module *dwfl;  /* NULL when neither file nor memory image was usable */
+};
+
+struct modules;
+
+struct modules_options {
+	const char *exe;       /* the EXE the user gave, or NULL */
+	const char *sysroot;   /* put before every path of the process, or NULL */
+	const char *debug_dir; /* searched before the system's /usr/lib/debug, or NULL */
+	const struct progress *progress;
+};
+
+/* ERROR_BAD_DATA when a given EXE is not an ELF file or is not the program of the target and its
+ * use was asked for (the message gives both build-ids); missing files are gaps, not errors.
+ * `*modules` borrows the target, and is ended with modules_free before target_close. */
+struct error *modules_open(struct target *target, const struct modules_options *options,
+			   struct gaps *gaps, struct modules **modules);
+void modules_free(struct modules *modules);
+
+/* In address order; borrowed. */
+const struct module *modules_list(const struct modules *modules, size_t *count);
+
+/* The module whose mappings hold `address`, or NULL. */
+const struct module *modules_find(const struct modules *modules, uint64_t address);
+
+/* The program itself, or NULL. */
+const struct module *modules_executable(const struct modules *modules);
+
+/* Modules' strings (names, paths, demangled symbols) live in this pool, as long as the modules. */
+struct string_pool *modules_strings(struct modules *modules);
+
+/* For threads/ alone: the session to attach the unwinder to. */
+Dwfl *modules_dwfl(struct modules *modules);
+
+struct symbol {
+	const char *name;	/* demangled, with its parameters; in the pool */
+	const char *linkage;	/* as in the symbol table */
+	uint64_t address, size; /* size 0: unknown */
+	const struct module *module;
+	bool is_function;
+};
+
+/* The symbol that covers `address` (within its size; for symbols without size, the nearest one
+ * below in the same section). */
+bool modules_symbol_at(struct modules *modules, uint64_t address, struct symbol *symbol);
+
+/* The definition of `linkage` in `module`, or in the first module that has one when NULL. Local
+ * symbols count, from .symtab or the debug file. */
+bool modules_symbol_named(struct modules *modules, const struct module *module, const char *linkage,
+			  struct symbol *symbol);
+
+/* Source file and line of `pc` (the caller has subtracted 1 for return addresses). */
+bool modules_line(struct modules *modules, uint64_t pc, const char **file, unsigned *line);
+
+/* `linkage` demangled (C++, Rust) into the pool; itself when it is not mangled. */
+const char *modules_demangle(struct modules *modules, const char *linkage);
+
+#endif

@@ -1,0 +1,49 @@
+/* Renderers. A view is a row in the table in views.c: its name, its text renderer, its JSON
+ * renderer, and which findings it needs.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_REPORT_REPORT_H
+#define CORESCAN_REPORT_REPORT_H
+
+#include "report/findings.h"
+
+#include <stdio.h>
+
+enum finding_need {
+	NEED_THREADS = 1, /* threads, stacks, crash */
+	NEED_WAITS = 2,
+	NEED_HEAP = 4, /* chunks and arenas */
+	NEED_REACHABILITY = 8,
+	NEED_ORPHANS = 16,
+};
+
+struct report_style {
+	bool color;
+	unsigned width;	  /* columns to fit; lines are cut or folded, never wrapped by chance */
+	unsigned limit;	  /* rows per list, 0: the view's own default */
+	unsigned verbose; /* 0, 1 …: -v given so often */
+};
+
+struct view {
+	const char *name; /* the command: "report", "threads", "waits", "heap", "leaks", "maps" */
+	const char *summary; /* for --help */
+	unsigned needs;	     /* enum finding_need */
+	void (*text)(const struct findings *findings, const struct report_style *style, FILE *out);
+	/* Adds this view's members to `root`, a json_t object. False: no memory. */
+	bool (*json)(const struct findings *findings, const struct report_style *style, void *root);
+};
+
+/* The row named `name`, or NULL. */
+const struct view *view_find(const char *name);
+const struct view *view_list(size_t *count);
+
+/* Renders `view` as text to `out`. Write errors are left in ferror(out). */
+void report_text(const struct view *view, const struct findings *findings,
+		 const struct report_style *style, FILE *out);
+
+/* Renders `view` as one JSON document (schema: share/corescan/report.schema.json) to `out`.
+ * ERROR_NO_MEMORY. */
+struct error *report_json(const struct view *view, const struct findings *findings,
+			  const struct report_style *style, FILE *out);
+
+#endif

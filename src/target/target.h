@@ -1,0 +1,102 @@
+/* A target: a core file, a live process that is stopped, or (for tests) memory of our own.
+ *
+ * Opening a target reads its notes or /proc, its threads' registers and its segments. It opens
+ * no file of the program: modules/ does that, and splices the verified bytes in.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_TARGET_TARGET_H
+#define CORESCAN_TARGET_TARGET_H
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/gaps.h"
+#include "base/progress.h"
+#include "target/address_space.h"
+#include "target/arch.h"
+
+#include <sys/types.h>
+
+enum target_kind { TARGET_CORE, TARGET_LIVE, TARGET_MEMORY };
+
+/* What of a signal's siginfo is used. */
+struct target_signal {
+	int number;	  /* 0: none */
+	int code;	  /* si_code */
+	bool has_details; /* .code, .address and .sender come from a siginfo */
+	uint64_t address; /* si_addr of SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP */
+	int32_t sender;	  /* si_pid, where si_code says a process sent it (SI_USER, SI_TKILL …) */
+};
+
+struct target_thread {
+	int32_t tid;
+	char name[17];	/* /proc/PID/task/TID/comm; in a core only the main thread's, else "" */
+	char state;	/* live: R, S, D … before we stopped it; 0 in a core */
+	bool stopped;	/* false: a live thread that could not be stopped; it has no registers */
+	char wchan[32]; /* live: the kernel function it slept in, or "" */
+	struct registers registers;
+	struct target_signal signal; /* that this thread reported; number 0 for none */
+};
+
+struct target {
+	enum target_kind kind;
+	const struct arch *arch;
+	struct address_space *space;
+	ARRAY(struct target_thread) threads; /* the first one of a core is the one that crashed */
+
+	const char *path;    /* as the user gave it; of a live process "/proc/PID" */
+	int32_t pid;	     /* 0 when unknown */
+	const char *comm;    /* the main thread's name, or NULL */
+	const char *command; /* the command line, from NT_PRPSINFO or /proc/PID/cmdline, or NULL */
+	const char *exe;     /* path of the executable as the process saw it, or NULL */
+	const char *root;    /* put before the process's own paths: "/proc/PID/root" or NULL */
+	struct target_signal signal; /* what killed the process; number 0: nothing did */
+	bool from_gcore;	     /* written by gdb's gcore, not by the kernel: nothing died */
+	bool truncated;
+	uint64_t file_size, expected_size; /* of a core; they differ when it was truncated */
+
+	/* auxv entries, or an empty array. */
+	struct target_auxv {
+		uint64_t type, value;
+	} * auxv;
+	size_t auxv_count;
+
+	uint64_t paused_us; /* how long the live process was stopped so far; set by resume */
+
+	/* The back end's own; NULL where an operation means nothing. */
+	void (*resume)(struct target *target);
+	void (*close)(struct target *target);
+	void *back_end;
+};
+
+struct target_options {
+	const struct progress *progress; /* or NULL */
+	unsigned stop_deadline_ms;	 /* live: how long to wait for threads to stop; 0: 2000 */
+};
+
+/* Opens a core file: ERROR_NOT_FOUND (no such file), ERROR_BAD_DATA (not an ELF file, not a core,
+ * nothing usable in it), ERROR_UNSUPPORTED (another architecture, compressed), ERROR_OS. A
+ * truncated core opens, with gaps. `*target` is ended with target_close. */
+struct error *target_open_core(const char *path, const struct target_options *options,
+			       struct gaps *gaps, struct target **target);
+
+/* Stops process `pid` and opens it. Every way out of the program must resume it: target_resume
+ * and target_close do, and live_process.h's signal hook for SIGINT and SIGTERM.
+ * ERROR_NOT_FOUND (no such process), ERROR_OS (not ours; the message says what to do). */
+struct error *target_open_live(int32_t pid, const struct target_options *options, struct gaps *gaps,
+			       struct target **target);
+
+/* An empty target over memory of our own, for tests: the caller adds segments and threads and
+ * seals the address space. NULL when memory is exhausted. */
+struct target *target_new_memory(const struct arch *arch);
+
+/* Lets a live process run on, and notes in .paused_us how long it was stopped. Memory that is not
+ * yet mirrored reads as absent from then on. Does nothing the second time, or on a core. */
+void target_resume(struct target *target);
+
+/* Ends the target; resumes a live process first. NULL is allowed. */
+void target_close(struct target *target);
+
+/* The value of an auxv entry (AT_PHDR …). False when there is none. */
+bool target_auxv(const struct target *target, uint64_t type, uint64_t *value);
+
+#endif

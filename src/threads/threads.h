@@ -1,0 +1,79 @@
+/* Threads and their stacks, unwound by libdwfl over the target's own address space, so that cores,
+ * live processes and in-memory fakes share one path.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_THREADS_THREADS_H
+#define CORESCAN_THREADS_THREADS_H
+
+#include "modules/modules.h"
+#include "target/target.h"
+
+struct frame {
+	uint64_t pc;	    /* as in the register or on the stack */
+	uint64_t lookup_pc; /* pc - 1 for return addresses: what names and lines are looked up by */
+	uint64_t sp;	    /* the frame's stack pointer; 0 when unknown. Inlined: its physical's */
+	bool inlined;	    /* a call that the compiler expanded into the frame below it in the
+			       array (higher index) */
+	bool signal_frame;  /* a signal handler's return trampoline */
+	const struct module *module; /* or NULL */
+	const char *function; /* demangled, without parameters when `file` is known; or NULL */
+	const char *linkage;  /* the symbol's own name, or NULL */
+	uint64_t offset;      /* lookup_pc - start of the function */
+	const char *file;     /* source file, or NULL */
+	unsigned line;
+};
+
+struct thread {
+	const struct target_thread *raw;
+	int32_t tid;
+	const char *name; /* "" when unknown */
+	bool crashed;	  /* the one that the fatal signal hit */
+	bool is_main;	  /* tid == pid */
+	uint64_t thread_pointer;
+	struct frame *frames;
+	size_t frame_count;
+	const char *stop_reason; /* why the stack ends early, one line; NULL: it is complete */
+	/* The stack that is in use: [stack_start, stack_end), from SP up to the end of the stack as
+	 * far as it is known (struct pthread's bounds, else the mapping's end). 0, 0: unknown. */
+	uint64_t stack_start, stack_end;
+};
+
+struct threads {
+	struct thread *items; /* the crashed thread first, then by tid */
+	size_t count;
+};
+
+struct threads_options {
+	unsigned frame_limit; /* per thread, inlined ones included; 0: 256 */
+	bool inlines;	      /* resolve inlined frames and source lines */
+	const struct progress *progress;
+};
+
+/* Every thread of the target with its stack. A stack that cannot be unwound has a stop reason and
+ * at least the frame of its PC. Strings are in the modules' pool. ERROR_NO_MEMORY. */
+struct error *threads_open(struct target *target, struct modules *modules,
+			   const struct threads_options *options, struct gaps *gaps,
+			   struct threads *threads);
+void threads_free(struct threads *threads);
+
+/* The thread with `tid`, or NULL. */
+const struct thread *threads_find(const struct threads *threads, int32_t tid);
+
+/* The thread whose used stack holds `address`, or NULL. */
+const struct thread *threads_stack_owner(const struct threads *threads, uint64_t address);
+
+/* Threads with equal stacks (the same functions, lines and modules in the same order). */
+struct stack_group {
+	const struct thread **members; /* in the order of the threads */
+	size_t count;
+};
+
+struct stack_groups {
+	struct stack_group *items; /* the crashed thread's first, then larger groups first */
+	size_t count;
+};
+
+struct error *stack_groups_make(const struct threads *threads, struct stack_groups *groups);
+void stack_groups_free(struct stack_groups *groups);
+
+#endif
