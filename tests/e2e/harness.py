@@ -1,0 +1,148 @@
+"""What the end-to-end tests share: test programs, cores of them, and corescan on both.
+
+A test program (tests/programs) prints its own truth as JSON lines, then {"ready":true}, and stays
+as it is. The tests compare what corescan says of the live process, of its kernel core and of
+gcore's core with that truth.
+
+SPDX-License-Identifier: GPL-3.0-or-later
+"""
+
+import atexit
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+CORESCAN = Path(os.environ.get("CORESCAN", TOP / "build" / "corescan")).resolve()
+SCHEMA = TOP / "share" / "corescan" / "report.schema.json"
+WORK = Path(tempfile.mkdtemp(prefix="corescan-e2e-"))
+PATIENCE = 60  # seconds until a program that says nothing is given up
+
+atexit.register(shutil.rmtree, WORK, ignore_errors=True)
+
+
+def compile_program(name, *flags, output=None, source=None):
+    """Builds tests/programs/NAME.c (or .cc) once per set of flags; returns the executable."""
+    directory = TOP / "tests" / "programs"
+    path = directory / source if source else next(
+        directory / (name + ending) for ending in (".c", ".cc")
+        if (directory / (name + ending)).exists())
+    compiler = "g++" if path.suffix == ".cc" else "gcc"
+    executable = WORK / (output or name + "".join(flags).replace("/", "_"))
+    if not executable.exists():
+        subprocess.run([compiler, "-O1", "-g", "-pthread", "-Wall", *flags, "-o", executable, path,
+                        *(["-ldl"] if compiler == "gcc" else [])], check=True)
+    return executable
+
+
+def kernel_writes_cores():
+    return Path("/proc/sys/kernel/core_pattern").read_text().strip() == "core"
+
+
+class Program:
+    """A running test program, its truth, and its cores."""
+
+    def __init__(self, executable, *arguments, environment=None, ready=True, ready_line=None):
+        self.directory = Path(tempfile.mkdtemp(dir=WORK))
+        self.executable = executable
+        self.truth = []
+        self.log = open(self.directory / "output", "w+b")
+        self.process = subprocess.Popen(
+            [executable, *arguments], cwd=self.directory, stdout=self.log,
+            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+            preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)))
+        self.pid = self.process.pid
+        if ready:
+            self._read_truth()
+
+    def _read_truth(self):
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            text = (self.directory / "output").read_text(errors="replace")
+            if '{"ready":true}' in text:
+                self.truth = [json.loads(line) for line in text.splitlines()
+                              if line.startswith("{")]
+                return
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.executable} ended early: {text}")
+            time.sleep(0.02)
+        raise RuntimeError(f"{self.executable} did not get ready: {text}")
+
+    def told(self, key):
+        """The truth lines that have `key`."""
+        return [line for line in self.truth if key in line]
+
+    def settle(self, seconds=0.3):
+        """Waits until threads that said they were about to wait do wait."""
+        time.sleep(seconds)
+
+    def gcore(self):
+        """A core by gdb's gcore; the program runs on."""
+        subprocess.run(["gcore", "-o", self.directory / "gcore", str(self.pid)], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return self.directory / f"gcore.{self.pid}"
+
+    def core(self, number=signal.SIGABRT):
+        """A core by the kernel; ends the program. None: let it die by itself."""
+        if not kernel_writes_cores():
+            raise unittest.SkipTest("kernel.core_pattern is not \"core\"")
+        if number is not None:
+            self.process.send_signal(number)
+        self.process.wait(timeout=PATIENCE)
+        found = [path for path in self.directory.iterdir() if path.name.startswith("core")]
+        if len(found) != 1:
+            raise RuntimeError(f"no core of {self.executable} in {self.directory}")
+        return found[0]
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.stop()
+
+
+def corescan(*arguments, expect=(0, 1), environment=None, timeout=PATIENCE):
+    """Runs corescan; its exit status must be one of `expect`."""
+    result = subprocess.run([CORESCAN, *map(str, arguments)], capture_output=True, text=True,
+                            env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
+                            timeout=timeout)
+    if result.returncode not in expect:
+        raise AssertionError(
+            f"corescan {' '.join(map(str, arguments))}: exit status {result.returncode}, "
+            f"not one of {expect}\n{result.stdout}\n{result.stderr}")
+    return result
+
+
+def corescan_json(*arguments, **options):
+    """Runs corescan --json, validates the answer against the schema, and returns it."""
+    import jsonschema
+    document = json.loads(corescan(*arguments, "--json", **options).stdout)
+    jsonschema.validate(document, json.loads(SCHEMA.read_text()))
+    return document
+
+
+def each_way(test, program, look):
+    """Calls look(arguments, way) on the live process, on gcore's core and on the kernel's core:
+    `arguments` name the target on corescan's command line. Ends the program."""
+    with test.subTest(way="live"):
+        look(["-p", program.pid], "live")
+    with test.subTest(way="gcore"):
+        look([program.executable, program.gcore()], "gcore")
+    with test.subTest(way="core"):
+        look([program.executable, program.core()], "core")
