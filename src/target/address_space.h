@@ -29,6 +29,8 @@ struct segment {
 	enum segment_origin origin;
 	uint8_t permissions;	/* enum segment_permission */
 	bool permissions_known; /* false where only NT_FILE tells of the mapping */
+	bool lost;		/* absent because the core file ends before it, and the process may
+				   have changed it: the mapped file does not stand for it */
 	bool shared;		/* MAP_SHARED, as far as known (live, and gcore's); else false */
 	const char *name;	/* the mapped file's path as the process saw it, "[stack]",
 				   "[heap]", "[vdso]" …; NULL for anonymous; owned */
@@ -48,15 +50,20 @@ typedef size_t address_space_reader(void *context, uint64_t start, void *bytes, 
 struct address_space *address_space_new(address_space_reader *reader, void *context);
 void address_space_free(struct address_space *space);
 
+/* The target's byte order for address_space_u32 and _u64; little-endian unless told. */
+void address_space_set_big_endian(struct address_space *space, bool big_endian);
+
 /* Builds. Segments may come in any order; where two overlap the one that has bytes wins, then the
  * one added first. The name is copied. Ends in address_space_seal, which sorts and splices.
- * `segment->bytes` must outlive the space. */
+ * `segment->bytes` must outlive the space. An empty segment is passed over. The seal makes a live
+ * segment absent when there is no room to mirror it: the back end says so in a gap. */
 struct error *address_space_add(struct address_space *space, const struct segment *segment);
 struct error *address_space_seal(struct address_space *space);
 
 /* After the seal: gives absent memory in [start, start+size) the bytes of a verified file.
  * `bytes` stands for `start` and must outlive the space. Only absent parts change. Where nothing
- * at all was mapped (gcore of gdb 13 leaves out text) new segments appear, with `permissions`. */
+ * at all was mapped (gcore of gdb 13 leaves out text) new segments appear, with `permissions`;
+ * they also go to absent parts whose own are not known. */
 struct error *address_space_back(struct address_space *space, uint64_t start, uint64_t size,
 				 const uint8_t *bytes, const char *name, uint64_t file_offset,
 				 uint8_t permissions);
@@ -70,7 +77,9 @@ const struct segment *address_space_find(const struct address_space *space, uint
 /* Borrows up to `want` bytes at `address`: `*bytes` points to them, and the return value says how
  * many there are (0: none; fewer than `want` only where the bytes that follow are unmapped, absent
  * or lie elsewhere in our memory: ask again at address + result). Pieces that are adjacent both in
- * the target and in our memory come as one span. `*bytes` has no alignment to rely on. */
+ * the target and in our memory come as one span. `*bytes` has no alignment to rely on. This and
+ * all functions below may be called from several threads at once, with the reader called by one
+ * of them at a time; building the space and address_space_back may not. */
 size_t address_space_span(struct address_space *space, uint64_t address, uint64_t want,
 			  const uint8_t **bytes);
 

@@ -85,6 +85,13 @@ struct error *target_open_core(const char *path, const struct target_options *op
 struct error *target_open_live(int32_t pid, const struct target_options *options, struct gaps *gaps,
 			       struct target **target);
 
+/* For back ends: an empty target, to be ended by target_close. That calls .resume and .close, then
+ * frees the space, the threads, the auxv and the strings, which are malloc'd in every kind; .close
+ * ends only what is the back end's own (.back_end, and what registers' .extended point to).
+ * `reader` and `context` go to address_space_new. NULL when memory is exhausted. */
+struct target *target_new(enum target_kind kind, const struct arch *arch,
+			  address_space_reader *reader, void *context);
+
 /* An empty target over memory of our own, for tests: the caller adds segments and threads and
  * seals the address space. NULL when memory is exhausted. */
 struct target *target_new_memory(const struct arch *arch);

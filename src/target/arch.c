@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "target/arch.h"
+
+#include "base/bytes.h"
+
+#include <elf.h>
+#include <stdio.h>
+
+static const struct arch *const table[] = {
+	&arch_x86_64,
+};
+
+const struct arch *arch_find(uint16_t elf_machine, uint8_t elf_class, uint8_t elf_data)
+{
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (table[i]->elf_machine == elf_machine && table[i]->elf_class == elf_class &&
+		    table[i]->elf_data == elf_data)
+			return table[i];
+	return NULL;
+}
+
+const char *arch_machine_name(uint16_t elf_machine, char *buffer, size_t size)
+{
+	static const struct {
+		uint16_t machine;
+		const char *name;
+	} names[] = {
+		{ EM_386, "i386" },	    { EM_X86_64, "x86-64" },
+		{ EM_ARM, "ARM" },	    { EM_AARCH64, "AArch64" },
+		{ EM_RISCV, "RISC-V" },	    { EM_PPC, "PowerPC" },
+		{ EM_PPC64, "PowerPC64" },  { EM_S390, "S/390" },
+		{ EM_MIPS, "MIPS" },	    { EM_SPARC, "SPARC" },
+		{ EM_SPARCV9, "SPARC V9" }, { EM_LOONGARCH, "LoongArch" },
+		{ EM_68K, "m68k" },	    { EM_ALPHA, "Alpha" },
+		{ EM_PARISC, "PA-RISC" },   { EM_IA_64, "IA-64" },
+		{ EM_SH, "SuperH" },
+	};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (names[i].machine == elf_machine)
+			return names[i].name;
+	snprintf(buffer, size, "ELF machine %u", elf_machine);
+	return buffer;
+}
+
+uint64_t arch_register_value(const struct arch *arch, const struct registers *registers,
+			     size_t index)
+{
+	const struct arch_register *row = &arch->registers[index];
+	if ((uint32_t)row->offset + row->size > registers->general_size)
+		return 0;
+	return bytes_unsigned(registers->general + row->offset, row->size,
+			      arch->elf_data == ELFDATA2MSB);
+}
+
+bool arch_syscall(const struct arch *arch, const struct registers *registers, int64_t *number)
+{
+	if (registers->general_size == 0)
+		return false;
+	int64_t value = (int64_t)arch_register_value(arch, registers, arch->syscall_number);
+	/* Also below -1 after an interrupt: Linux keeps the inverted vector there. */
+	if (value < 0)
+		return false;
+	*number = value;
+	return true;
+}
