@@ -15,8 +15,10 @@ struct frame {
 	bool inlined;	    /* a call that the compiler expanded into the frame below it in the
 			       array (higher index) */
 	bool signal_frame;  /* a signal handler's return trampoline */
+	bool guessed;	    /* not from unwind information, but from the frame pointer or from
+			       what a failed call left on the stack, where the memory agrees */
 	const struct module *module; /* or NULL */
-	const char *function; /* demangled, without parameters when `file` is known; or NULL */
+	const char *function; /* demangled; when `file` is known without parameters; or NULL */
 	const char *linkage;  /* the symbol's own name, or NULL */
 	uint64_t offset;      /* lookup_pc - start of the function */
 	const char *file;     /* source file, or NULL */
@@ -41,6 +43,7 @@ struct thread {
 struct threads {
 	struct thread *items; /* the crashed thread first, then by tid */
 	size_t count;
+	struct thread **by_stack; /* private: by stack_start */
 };
 
 struct threads_options {
@@ -50,7 +53,8 @@ struct threads_options {
 };
 
 /* Every thread of the target with its stack. A stack that cannot be unwound has a stop reason and
- * at least the frame of its PC. Strings are in the modules' pool. ERROR_NO_MEMORY. */
+ * at least the frame of its PC; no frame only when its registers could not be read. Strings are in
+ * the modules' pool. Once for each `modules`: libdwfl attaches a session once. ERROR_NO_MEMORY. */
 struct error *threads_open(struct target *target, struct modules *modules,
 			   const struct threads_options *options, struct gaps *gaps,
 			   struct threads *threads);

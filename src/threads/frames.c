@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "threads/frames.h"
+
+#include "threads/pc_map.h"
+
+#include <dwarf.h>
+#include <string.h>
+
+#define INLINE_DEPTH_MAX 64  /* of calls expanded into one another */
+#define SCOPE_DEPTH_MAX	 256 /* of debug information entries that hold one another */
+
+/* The frames of one PC in .frames. */
+struct run {
+	size_t first, count;
+};
+
+struct frame_namer {
+	struct modules *modules;
+	bool inlines;
+	struct pc_map map;	   /* lookup PC → index in .runs */
+	struct frame_array frames; /* without PC and SP */
+	ARRAY(struct run) runs;
+};
+
+/* The concrete subprogram and inlined subroutines around a PC, the outermost first. */
+struct scopes {
+	Dwarf_Die dies[INLINE_DEPTH_MAX];
+	unsigned count;
+};
+
+static bool holds_code(int tag)
+{
+	switch (tag) {
+	case DW_TAG_subprogram:
+	case DW_TAG_inlined_subroutine:
+	case DW_TAG_lexical_block:
+	case DW_TAG_try_block:
+	case DW_TAG_catch_block:
+	case DW_TAG_with_stmt:
+	case DW_TAG_entry_point:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Scopes without addresses of their own, in which functions are defined. */
+static bool holds_functions(int tag)
+{
+	switch (tag) {
+	case DW_TAG_namespace:
+	case DW_TAG_module:
+	case DW_TAG_class_type:
+	case DW_TAG_structure_type:
+	case DW_TAG_union_type:
+	case DW_TAG_enumeration_type:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Descends to `pc`. True when it was found below `parent`. */
+static bool find_scopes(Dwarf_Die *parent, Dwarf_Addr pc, unsigned depth, struct scopes *scopes)
+{
+	Dwarf_Die child;
+	if (depth >= SCOPE_DEPTH_MAX || scopes->count >= INLINE_DEPTH_MAX ||
+	    dwarf_child(parent, &child) != 0)
+		return false;
+	do {
+		int tag = dwarf_tag(&child);
+		if (holds_code(tag) && dwarf_haspc(&child, pc) == 1) {
+			if (tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine)
+				scopes->dies[scopes->count++] = child;
+			find_scopes(&child, pc, depth + 1, scopes);
+			return true;
+		}
+		if (holds_functions(tag) && find_scopes(&child, pc, depth + 1, scopes))
+			return true;
+	} while (dwarf_siblingof(&child, &child) == 0);
+	return false;
+}
+
+static bool unit_scopes(struct frame_namer *namer, uint64_t pc, struct scopes *scopes)
+{
+	Dwarf_Addr bias;
+	Dwfl_Module *module = dwfl_addrmodule(modules_dwfl(namer->modules), pc);
+	Dwarf_Die *unit = module != NULL ? dwfl_module_addrdie(module, pc, &bias) : NULL;
+	if (unit == NULL)
+		return false;
+	/* The functions of a skeleton unit are in its .dwo file. */
+	Dwarf_Die split;
+	uint8_t unit_type = 0;
+	if (dwarf_cu_info(unit->cu, NULL, &unit_type, NULL, &split, NULL, NULL, NULL) == 0 &&
+	    unit_type == DW_UT_skeleton && split.addr != NULL)
+		unit = &split;
+	return find_scopes(unit, pc - bias, 0, scopes);
+}
+
+static const char *linkage_name(Dwarf_Die *die)
+{
+	Dwarf_Attribute attribute;
+	const char *name = NULL;
+	if (dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute) != NULL ||
+	    dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute) != NULL)
+		name = dwarf_formstring(&attribute);
+	return name != NULL ? name : dwarf_diename(die);
+}
+
+/* The place of the call that was expanded as `die`. */
+static void call_site(struct frame_namer *namer, Dwarf_Die *die, struct frame *caller)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Word number;
+	Dwarf_Die unit;
+	Dwarf_Files *files;
+	size_t count;
+	if (dwarf_attr(die, DW_AT_call_line, &attribute) != NULL &&
+	    dwarf_formudata(&attribute, &number) == 0)
+		caller->line = (unsigned)number;
+	if (dwarf_attr(die, DW_AT_call_file, &attribute) == NULL ||
+	    dwarf_formudata(&attribute, &number) != 0)
+		return;
+	if (dwarf_diecu(die, &unit, NULL, NULL) != NULL &&
+	    dwarf_getsrcfiles(&unit, &files, &count) == 0 && number < count)
+		caller->file = string_pool_add(modules_strings(namer->modules),
+					       dwarf_filesrc(files, number, NULL, NULL));
+}
+
+static void name_from_dwarf(struct frame_namer *namer, Dwarf_Die *die, struct frame *frame)
+{
+	const char *name = linkage_name(die);
+	if (name == NULL)
+		return;
+	frame->linkage = string_pool_add(modules_strings(namer->modules), name);
+	frame->function = modules_demangle(namer->modules, frame->linkage);
+}
+
+/* The frame of the machine's own call: the symbol table's name, else the debug information's. */
+static void name_physical(struct frame_namer *namer, uint64_t pc, struct scopes *scopes,
+			  struct frame *frame)
+{
+	struct symbol symbol;
+	if (modules_symbol_at(namer->modules, pc, &symbol)) {
+		frame->function = symbol.name;
+		frame->linkage = symbol.linkage;
+		frame->offset = pc - symbol.address;
+	} else if (scopes->count > 0) {
+		Dwarf_Addr low;
+		Dwarf_Die *function = &scopes->dies[0];
+		name_from_dwarf(namer, function, frame);
+		if (dwarf_lowpc(function, &low) == 0 && frame->module != NULL)
+			frame->offset = pc - (low + frame->module->bias);
+	}
+}
+
+/* Appends what stands at `pc` to namer->frames. */
+static bool describe(struct frame_namer *namer, uint64_t pc)
+{
+	struct scopes scopes = { .count = 0 };
+	const struct module *module = modules_find(namer->modules, pc);
+	const char *file = NULL;
+	unsigned line = 0;
+	if (namer->inlines && module != NULL) {
+		unit_scopes(namer, pc, &scopes);
+		if (!modules_line(namer->modules, pc, &file, &line))
+			file = NULL, line = 0;
+	}
+	if (!array_reserve(&namer->frames, scopes.count + 1))
+		return false;
+	/* From the innermost call outwards; each call site is its caller's place. */
+	for (unsigned i = scopes.count; i-- > 1;) {
+		Dwarf_Die *die = &scopes.dies[i];
+		if (dwarf_tag(die) != DW_TAG_inlined_subroutine)
+			continue; /* a function nested in another one */
+		struct frame frame = { .module = module, .inlined = true };
+		struct frame caller = { 0 };
+		name_from_dwarf(namer, die, &frame);
+		call_site(namer, die, &caller);
+		frame.file = file;
+		frame.line = line;
+		file = caller.file;
+		line = caller.line;
+		namer->frames.items[namer->frames.count++] = frame;
+	}
+	struct frame frame = { .module = module, .file = file, .line = line };
+	name_physical(namer, pc, &scopes, &frame);
+	namer->frames.items[namer->frames.count++] = frame;
+	return true;
+}
+
+static bool find_run(struct frame_namer *namer, uint64_t pc, struct run *run)
+{
+	uint32_t index;
+	if (pc_map_find(&namer->map, pc, &index)) {
+		*run = namer->runs.items[index];
+		return true;
+	}
+	if (!array_reserve(&namer->runs, 1) || namer->runs.count >= UINT32_MAX - 1)
+		return false;
+	run->first = namer->frames.count;
+	if (!describe(namer, pc))
+		return false;
+	run->count = namer->frames.count - run->first;
+	if (!pc_map_add(&namer->map, pc, (uint32_t)namer->runs.count))
+		return false;
+	namer->runs.items[namer->runs.count++] = *run;
+	return true;
+}
+
+bool frame_namer_append(struct frame_namer *namer, const struct raw_frame *raw,
+			struct frame_array *frames)
+{
+	struct run run;
+	if (!find_run(namer, raw->lookup_pc, &run) || !array_reserve(frames, run.count))
+		return false;
+	for (size_t i = 0; i < run.count; i++) {
+		struct frame frame = namer->frames.items[run.first + i];
+		frame.pc = raw->pc;
+		frame.lookup_pc = raw->lookup_pc;
+		frame.sp = raw->sp;
+		frame.signal_frame = raw->signal_frame && !frame.inlined;
+		frame.guessed = raw->guessed;
+		frames->items[frames->count++] = frame;
+	}
+	return true;
+}
+
+struct error *frame_namer_new(struct modules *modules, bool inlines, struct frame_namer **namer)
+{
+	struct frame_namer *made = calloc(1, sizeof *made);
+	if (made == NULL)
+		return error_no_memory();
+	made->modules = modules;
+	made->inlines = inlines;
+	*namer = made;
+	return NULL;
+}
+
+void frame_namer_free(struct frame_namer *namer)
+{
+	if (namer == NULL)
+		return;
+	pc_map_free(&namer->map);
+	array_free(&namer->frames);
+	array_free(&namer->runs);
+	free(namer);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "threads/threads.h"
+
+#include "threads/frames.h"
+#include "threads/unwind.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define FRAME_LIMIT 256
+
+struct opening {
+	struct target *target;
+	struct modules *modules;
+	struct unwinder *unwinder;
+	struct frame_namer *namer;
+	unsigned frame_limit;
+	struct unwound_stack stack;
+	struct frame_array frames;
+	/* Stacks that end early for one reason in one place, told as one gap. */
+	ARRAY(struct early_end {
+		enum stack_end end;
+		const struct module *module;
+		const char *reason; /* the first thread's */
+		int32_t tid;
+		size_t count;
+	})
+	early_ends;
+};
+
+static bool note_early_end(struct opening *opening, const struct thread *thread)
+{
+	const struct unwound_stack *stack = &opening->stack;
+	for (size_t i = 0; i < opening->early_ends.count; i++) {
+		struct early_end *known = &opening->early_ends.items[i];
+		if (known->end == stack->end && known->module == stack->module) {
+			known->count++;
+			return true;
+		}
+	}
+	return array_push(
+	    &opening->early_ends,
+	    (struct early_end){ stack->end, stack->module, stack->reason, thread->tid, 1 });
+}
+
+static void tell_early_ends(const struct opening *opening, struct gaps *gaps)
+{
+	for (size_t i = 0; i < opening->early_ends.count; i++) {
+		const struct early_end *end = &opening->early_ends.items[i];
+		enum gap_kind kind = end->end == STACK_LIMIT ? GAP_LIMIT : GAP_THREAD;
+		if (end->count == 1)
+			gaps_add(gaps, kind, 0, 0, "the stack of thread %" PRId32 " ends early: %s",
+				 end->tid, end->reason);
+		else
+			gaps_add(gaps, kind, 0, 0,
+				 "the stacks of %zu threads end early; thread %" PRId32 ": %s",
+				 end->count, end->tid, end->reason);
+	}
+}
+
+/* Names and expands the frames of opening->stack into `thread`. */
+static bool take_frames(struct opening *opening, struct thread *thread)
+{
+	const struct unwound_stack *stack = &opening->stack;
+	opening->frames.count = 0;
+	for (size_t i = 0; i < stack->frames.count; i++)
+		if (!frame_namer_append(opening->namer, &stack->frames.items[i], &opening->frames))
+			return false;
+	thread->stop_reason = stack->reason;
+	thread->frame_count = opening->frames.count;
+	if (thread->frame_count > opening->frame_limit) {
+		thread->frame_count = opening->frame_limit;
+		opening->stack.end = STACK_LIMIT;
+		opening->stack.module = NULL;
+		opening->stack.reason = thread->stop_reason =
+		    string_pool_format(modules_strings(opening->modules),
+				       "frame limit of %u reached", opening->frame_limit);
+	}
+	if (thread->frame_count == 0)
+		return true;
+	thread->frames = malloc(thread->frame_count * sizeof *thread->frames);
+	if (thread->frames == NULL)
+		return false;
+	memcpy(thread->frames, opening->frames.items, thread->frame_count * sizeof *thread->frames);
+	return true;
+}
+
+static void find_stack(struct target *target, struct thread *thread)
+{
+	if (thread->raw->registers.general_size == 0)
+		return;
+	uint64_t sp = arch_sp(target->arch, &thread->raw->registers);
+	const struct segment *segment = address_space_find(target->space, sp);
+	if (segment == NULL)
+		return;
+	thread->stack_start = sp;
+	thread->stack_end = segment->end;
+}
+
+static const char *thread_name(const struct target *target, const struct target_thread *raw,
+			       struct modules *modules)
+{
+	if (raw->name[0] != '\0')
+		return string_pool_add(modules_strings(modules), raw->name);
+	if (raw->tid == target->pid && target->comm != NULL)
+		return string_pool_add(modules_strings(modules), target->comm);
+	return "";
+}
+
+static struct error *open_thread(struct opening *opening, const struct target_thread *raw,
+				 struct thread *thread)
+{
+	struct target *target = opening->target;
+	thread->raw = raw;
+	thread->tid = raw->tid;
+	thread->name = thread_name(target, raw, opening->modules);
+	thread->is_main = raw->tid == target->pid;
+	thread->crashed = raw == target->threads.items && target->kind != TARGET_LIVE &&
+			  target->signal.number != 0 && !target->from_gcore;
+	thread->thread_pointer = arch_thread_pointer(target->arch, &raw->registers);
+	find_stack(target, thread);
+	struct error *error = unwinder_unwind(opening->unwinder, raw, &opening->stack);
+	if (error != NULL)
+		return error;
+	if (!take_frames(opening, thread))
+		return error_no_memory();
+	if (opening->stack.reason != NULL && !note_early_end(opening, thread))
+		return error_no_memory();
+	return NULL;
+}
+
+static int by_crash_and_tid(const void *a, const void *b)
+{
+	const struct thread *left = a, *right = b;
+	if (left->crashed != right->crashed)
+		return left->crashed ? -1 : 1;
+	return left->tid < right->tid ? -1 : left->tid > right->tid;
+}
+
+static int by_stack_start(const void *a, const void *b)
+{
+	const struct thread *left = *(struct thread *const *)a;
+	const struct thread *right = *(struct thread *const *)b;
+	return left->stack_start < right->stack_start ? -1 : left->stack_start > right->stack_start;
+}
+
+static struct error *open_all(struct opening *opening, const struct threads_options *options,
+			      struct threads *threads)
+{
+	size_t count = opening->target->threads.count;
+	threads->items = calloc(count + 1, sizeof *threads->items);
+	threads->by_stack = calloc(count + 1, sizeof *threads->by_stack);
+	if (threads->items == NULL || threads->by_stack == NULL)
+		return error_no_memory();
+	for (size_t i = 0; i < count; i++) {
+		struct error *error =
+		    open_thread(opening, &opening->target->threads.items[i], &threads->items[i]);
+		threads->count = i + 1;
+		if (error != NULL)
+			return error;
+		if (i % 64 == 63 || i + 1 == count)
+			progress_tell(options->progress, "unwinding threads", i + 1, count);
+	}
+	qsort(threads->items, count, sizeof *threads->items, by_crash_and_tid);
+	for (size_t i = 0; i < count; i++)
+		threads->by_stack[i] = &threads->items[i];
+	qsort(threads->by_stack, count, sizeof *threads->by_stack, by_stack_start);
+	return NULL;
+}
+
+struct error *threads_open(struct target *target, struct modules *modules,
+			   const struct threads_options *options, struct gaps *gaps,
+			   struct threads *threads)
+{
+	struct opening opening = { .target = target, .modules = modules };
+	struct threads opened = { 0 };
+	opening.frame_limit = options->frame_limit != 0 ? options->frame_limit : FRAME_LIMIT;
+	struct error *error = unwinder_new(target, modules, opening.frame_limit, &opening.unwinder);
+	if (error == NULL)
+		error = frame_namer_new(modules, options->inlines, &opening.namer);
+	if (error == NULL)
+		error = open_all(&opening, options, &opened);
+	if (error == NULL) {
+		tell_early_ends(&opening, gaps);
+		*threads = opened;
+	} else {
+		threads_free(&opened);
+	}
+	array_free(&opening.stack.frames);
+	array_free(&opening.frames);
+	array_free(&opening.early_ends);
+	frame_namer_free(opening.namer);
+	unwinder_free(opening.unwinder);
+	return error;
+}
+
+void threads_free(struct threads *threads)
+{
+	for (size_t i = 0; i < threads->count; i++)
+		free(threads->items[i].frames);
+	free(threads->items);
+	free(threads->by_stack);
+	*threads = (struct threads){ 0 };
+}
+
+const struct thread *threads_find(const struct threads *threads, int32_t tid)
+{
+	size_t low = 0, high = threads->count;
+	if (high > 0 && threads->items[0].crashed) {
+		if (threads->items[0].tid == tid)
+			return &threads->items[0];
+		low = 1;
+	}
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (threads->items[middle].tid == tid)
+			return &threads->items[middle];
+		if (threads->items[middle].tid < tid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+const struct thread *threads_stack_owner(const struct threads *threads, uint64_t address)
+{
+	size_t low = 0, high = threads->count; /* the first that starts above */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (threads->by_stack[middle]->stack_start <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0 || address >= threads->by_stack[low - 1]->stack_end)
+		return NULL;
+	return threads->by_stack[low - 1];
+}

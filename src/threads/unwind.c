@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "threads/unwind.h"
+
+#include "threads/pc_map.h"
+#include "threads/unwind_rules.h"
+
+#include <dwarf.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* What the unwind information says of the place that a lookup PC stands for. */
+struct place {
+	const struct module *module;
+	bool has_rules;	 /* there is unwind information for it */
+	bool outermost;	 /* which says that there is no caller */
+	bool trampoline; /* the kernel called it to run a signal handler */
+};
+
+struct unwinder {
+	struct target *target;
+	struct modules *modules;
+	const struct unwind_rules *rules; /* or NULL */
+	bool attached;
+	unsigned frame_limit;
+	int sp_number;
+	struct pc_map place_map;
+	ARRAY(struct place) places;
+
+	/* The walk that is going on. */
+	struct unwound_stack *stack;
+	struct unwind_registers registers; /* where libdwfl starts, or where it has to stop */
+	bool activation; /* the PC is the next instruction to run, not a return address */
+	bool restarted;	 /* libdwfl was given a lookup PC; registers.pc has the true one */
+	bool guessed;
+	struct place place; /* of the last frame */
+	bool ended, out_of_memory;
+	bool faulted;
+	uint64_t fault;
+	struct raw_frame milestone; /* the frame with the largest power of two as its index */
+};
+
+/* --- libdwfl's callbacks */
+
+static pid_t next_thread(Dwfl *dwfl __attribute__((unused)), void *context __attribute__((unused)),
+			 void **thread __attribute__((unused)))
+{
+	return 0; /* threads are asked for one by one, through get_thread */
+}
+
+static bool get_thread(Dwfl *dwfl __attribute__((unused)), pid_t tid __attribute__((unused)),
+		       void *context, void **thread)
+{
+	*thread = context;
+	return true;
+}
+
+static bool memory_read(Dwfl *dwfl __attribute__((unused)), Dwarf_Addr address, Dwarf_Word *result,
+			void *context)
+{
+	struct unwinder *unwinder = context;
+	struct address_space *space = unwinder->target->space;
+	uint64_t value;
+	uint32_t half;
+	if (unwinder->target->arch->word_size == 8) {
+		if (address_space_u64(space, address, &value)) {
+			*result = value;
+			return true;
+		}
+	} else if (address_space_u32(space, address, &half)) {
+		*result = half;
+		return true;
+	}
+	unwinder->faulted = true;
+	unwinder->fault = address;
+	return false;
+}
+
+static bool set_initial_registers(Dwfl_Thread *thread, void *context)
+{
+	struct unwinder *unwinder = context;
+	const struct unwind_registers *registers = &unwinder->registers;
+	/* libdwfl refuses the numbers that it has no use for. */
+	for (int i = 0; i < UNWIND_REGISTERS_MAX; i++)
+		if (registers->known[i])
+			dwfl_thread_state_registers(thread, i, 1, &registers->values[i]);
+	uint64_t pc = registers->pc - (unwinder->activation ? 0 : 1);
+	int pc_number = unwinder->target->arch->registers[unwinder->target->arch->pc].dwarf_number;
+	if (pc_number >= 0)
+		dwfl_thread_state_registers(thread, pc_number, 1, &pc);
+	dwfl_thread_state_register_pc(thread, pc);
+	return true;
+}
+
+static const Dwfl_Thread_Callbacks callbacks = {
+	.next_thread = next_thread,
+	.get_thread = get_thread,
+	.memory_read = memory_read,
+	.set_initial_registers = set_initial_registers,
+};
+
+/* --- places */
+
+static bool read_rules(Dwarf_CFI *information, uint64_t pc, struct place *place)
+{
+	Dwarf_Frame *frame;
+	if (information == NULL || dwarf_cfi_addrframe(information, pc, &frame) != 0)
+		return false;
+	Dwarf_Addr start, end;
+	int return_address = dwarf_frame_info(frame, &start, &end, &place->trampoline);
+	Dwarf_Op memory[3], *operations;
+	size_t count;
+	/* No operations, in the memory given: undefined, which says that there is no caller. */
+	place->outermost =
+	    return_address >= 0 &&
+	    dwarf_frame_register(frame, return_address, memory, &operations, &count) == 0 &&
+	    count == 0 && operations == memory;
+	free(frame);
+	return true;
+}
+
+static struct place look_at(struct unwinder *unwinder, uint64_t lookup_pc)
+{
+	struct place place = { .module = modules_find(unwinder->modules, lookup_pc) };
+	if (!unwinder->attached)
+		return place;
+	Dwfl_Module *module = dwfl_addrmodule(modules_dwfl(unwinder->modules), lookup_pc);
+	if (module == NULL)
+		return place;
+	Dwarf_Addr bias = 0;
+	Dwarf_CFI *information = dwfl_module_eh_cfi(module, &bias);
+	place.has_rules = read_rules(information, lookup_pc - bias, &place);
+	if (!place.has_rules) {
+		information = dwfl_module_dwarf_cfi(module, &bias);
+		place.has_rules = read_rules(information, lookup_pc - bias, &place);
+	}
+	return place;
+}
+
+static struct place place_of(struct unwinder *unwinder, uint64_t lookup_pc)
+{
+	uint32_t index;
+	if (pc_map_find(&unwinder->place_map, lookup_pc, &index))
+		return unwinder->places.items[index];
+	struct place place = look_at(unwinder, lookup_pc);
+	/* Without memory for the cache it is merely slower. */
+	if (unwinder->places.count < UINT32_MAX - 1 && array_push(&unwinder->places, place) &&
+	    !pc_map_add(&unwinder->place_map, lookup_pc, (uint32_t)unwinder->places.count - 1))
+		unwinder->places.count--;
+	return place;
+}
+
+/* --- how a stack ends */
+
+static void end_stack(struct unwinder *unwinder, enum stack_end end, const struct module *module,
+		      const char *reason)
+{
+	unwinder->ended = true;
+	unwinder->stack->end = end;
+	unwinder->stack->module = module;
+	unwinder->stack->reason = reason;
+}
+
+/* The PC of the last frame lies in no module. */
+static void end_outside_modules(struct unwinder *unwinder, const struct raw_frame *frame)
+{
+	const struct segment *segment =
+	    address_space_find(unwinder->target->space, frame->lookup_pc);
+	bool is_return = frame->pc != frame->lookup_pc;
+	const char *what = is_return ? "return address" : "pc";
+	const char *why;
+	if (segment == NULL)
+		why = is_return ? "is not mapped (overwritten stack?)"
+				: "is not mapped (a jump through a bad pointer)";
+	else if (segment->permissions & SEGMENT_EXECUTE)
+		why = "lies in executable memory of no module (JIT code)";
+	else if (segment->permissions_known)
+		why = is_return ? "is not executable (overwritten stack?)"
+				: "is not executable (a jump through a bad pointer)";
+	else
+		why = "lies in no module";
+	end_stack(unwinder, STACK_NO_MODULE, NULL,
+		  string_pool_format(modules_strings(unwinder->modules), "%s 0x%" PRIx64 " %s",
+				     what, frame->pc, why));
+}
+
+static void end_without_rules(struct unwinder *unwinder, const struct raw_frame *frame,
+			      const struct module *module)
+{
+	if (module == NULL) {
+		end_outside_modules(unwinder, frame);
+		return;
+	}
+	Dwarf_Addr bias;
+	const char *why;
+	if (module->match == MODULE_MISMATCH)
+		why = "the file found is another build";
+	else if (module->dwfl == NULL)
+		why = "the file was not found";
+	else if (!unwinder->attached)
+		why = "libdwfl could not be attached";
+	else if (dwfl_module_eh_cfi(module->dwfl, &bias) == NULL &&
+		 dwfl_module_dwarf_cfi(module->dwfl, &bias) == NULL)
+		why = "it has neither .eh_frame nor .debug_frame";
+	else
+		why = "none covers this function";
+	end_stack(unwinder, STACK_NO_UNWIND_INFO, module,
+		  string_pool_format(modules_strings(unwinder->modules),
+				     "no unwind information for %s at 0x%" PRIx64 ": %s",
+				     module->name, frame->lookup_pc - module->bias, why));
+}
+
+/* libdwfl had unwind information for the last frame, and yet no caller came of it. */
+static void end_of_libdwfl(struct unwinder *unwinder, int result)
+{
+	struct string_pool *pool = modules_strings(unwinder->modules);
+	if (unwinder->faulted) {
+		const struct segment *segment =
+		    address_space_find(unwinder->target->space, unwinder->fault);
+		const char *why = segment == NULL		      ? "not mapped"
+				  : segment->origin == SEGMENT_ABSENT ? "not dumped"
+								      : "not readable";
+		end_stack(unwinder, STACK_MEMORY, NULL,
+			  string_pool_format(pool, "cannot read stack memory at 0x%" PRIx64 " (%s)",
+					     unwinder->fault, why));
+	} else if (result == 0) {
+		end_stack(unwinder, STACK_ZERO, NULL,
+			  "the return address is 0 (the end of a coroutine's stack, or an "
+			  "overwritten stack)");
+	} else {
+		const char *message = dwfl_errmsg(-1);
+		end_stack(unwinder, STACK_UNWINDER_FAILED, NULL,
+			  string_pool_format(pool, "libdwfl: %s",
+					     message != NULL ? message : "unknown error"));
+	}
+}
+
+/* --- frames */
+
+static bool same_frame(const struct raw_frame *a, const struct raw_frame *b)
+{
+	return a->pc == b->pc && a->sp == b->sp;
+}
+
+/* Adds a frame, or ends the stack in its place. The milestones find cycles of any length. */
+static void add_frame(struct unwinder *unwinder, const struct raw_frame *frame)
+{
+	struct unwound_stack *stack = unwinder->stack;
+	size_t count = stack->frames.count;
+	if (count >= unwinder->frame_limit) {
+		end_stack(unwinder, STACK_LIMIT, NULL,
+			  string_pool_format(modules_strings(unwinder->modules),
+					     "frame limit of %u reached", unwinder->frame_limit));
+		return;
+	}
+	if (count > 0 && (same_frame(frame, &stack->frames.items[count - 1]) ||
+			  same_frame(frame, &unwinder->milestone))) {
+		end_stack(unwinder, STACK_DOES_NOT_MOVE, NULL,
+			  "frames repeat (corrupt stack or unwind information)");
+		return;
+	}
+	if (!array_push(&stack->frames, *frame)) {
+		unwinder->out_of_memory = unwinder->ended = true;
+		return;
+	}
+	if ((count & (count - 1)) == 0)
+		unwinder->milestone = *frame;
+}
+
+static void enter_frame(struct unwinder *unwinder, uint64_t pc, uint64_t sp)
+{
+	uint64_t lookup_pc = unwinder->activation ? pc : pc - 1;
+	struct place place = unwinder->place = place_of(unwinder, lookup_pc);
+	struct raw_frame frame = {
+		.pc = pc,
+		/* The trampoline is entered by returning to its first instruction. */
+		.lookup_pc = place.trampoline ? pc : lookup_pc,
+		.sp = sp,
+		.signal_frame = place.trampoline,
+		.guessed = unwinder->guessed,
+	};
+	add_frame(unwinder, &frame);
+	if (!unwinder->ended && place.outermost)
+		end_stack(unwinder, STACK_COMPLETE, NULL, NULL);
+	unwinder->guessed = false;
+	unwinder->faulted = false;
+	/* What comes next was interrupted, it did not call. */
+	unwinder->activation = place.trampoline;
+}
+
+/* Keeps what is known of the frame at which libdwfl has to stop. */
+static void take_registers(struct unwinder *unwinder, Dwfl_Frame *state, uint64_t pc, uint64_t sp)
+{
+	struct unwind_registers *registers = &unwinder->registers;
+	for (int i = 0; i < UNWIND_REGISTERS_MAX; i++)
+		registers->known[i] =
+		    dwfl_frame_reg(state, (unsigned)i, &registers->values[i]) == 0;
+	registers->pc = pc;
+	registers->sp = sp;
+}
+
+static int take_frame(Dwfl_Frame *state, void *context)
+{
+	struct unwinder *unwinder = context;
+	Dwarf_Addr pc;
+	Dwarf_Word sp = 0;
+	if (unwinder->restarted) {
+		pc = unwinder->registers.pc;
+		unwinder->restarted = false;
+	} else if (!dwfl_frame_pc(state, &pc, NULL)) {
+		return DWARF_CB_ABORT;
+	}
+	if (unwinder->sp_number < 0 ||
+	    dwfl_frame_reg(state, (unsigned)unwinder->sp_number, &sp) != 0)
+		sp = 0;
+	enter_frame(unwinder, pc, sp);
+	if (unwinder->ended)
+		return DWARF_CB_ABORT;
+	if (unwinder->place.has_rules)
+		return DWARF_CB_OK;
+	take_registers(unwinder, state, pc, sp);
+	return DWARF_CB_ABORT;
+}
+
+/* --- going on without unwind information */
+
+static bool may_be_code(const struct unwinder *unwinder, uint64_t pc)
+{
+	const struct segment *segment = address_space_find(unwinder->target->space, pc);
+	if (segment == NULL || !segment->permissions_known)
+		return unwinder->place.module != NULL;
+	return segment->permissions & SEGMENT_EXECUTE;
+}
+
+/* From the last frame, which has none, to its caller. False: nothing that the memory confirms. */
+static bool apply_rules(struct unwinder *unwinder)
+{
+	const struct unwind_rules *rules = unwinder->rules;
+	struct address_space *space = unwinder->target->space;
+	struct unwound_stack *stack = unwinder->stack;
+	struct raw_frame *last = &stack->frames.items[stack->frames.count - 1];
+	if (rules == NULL)
+		return false;
+	if (rules->signal_trampoline != NULL &&
+	    rules->signal_trampoline(space, &unwinder->registers)) {
+		last->signal_frame = true;
+		last->lookup_pc = last->pc;
+		unwinder->activation = true;
+		return true;
+	}
+	unwinder->activation = false;
+	unwinder->guessed = true;
+	if (may_be_code(unwinder, last->pc))
+		return rules->frame_pointer != NULL &&
+		       rules->frame_pointer(space, &unwinder->registers);
+	bool is_return = last->pc != last->lookup_pc;
+	return !is_return && rules->failed_call != NULL &&
+	       rules->failed_call(space, &unwinder->registers);
+}
+
+/* The frames from .registers on, as far as unwind information leads: at least one, or the stack has
+ * ended. */
+static void run_libdwfl(struct unwinder *unwinder, const struct target_thread *thread)
+{
+	size_t before = unwinder->stack->frames.count;
+	int result = -1;
+	unwinder->restarted = true;
+	if (unwinder->attached)
+		result =
+		    dwfl_getthread_frames(modules_dwfl(unwinder->modules),
+					  thread->tid > 0 ? thread->tid : 1, take_frame, unwinder);
+	if (!unwinder->ended && unwinder->stack->frames.count == before)
+		enter_frame(unwinder, unwinder->registers.pc, unwinder->registers.sp);
+	if (!unwinder->ended && unwinder->place.has_rules)
+		end_of_libdwfl(unwinder, result);
+}
+
+static void start(struct unwinder *unwinder, const struct target_thread *thread)
+{
+	const struct arch *arch = unwinder->target->arch;
+	struct unwind_registers *registers = &unwinder->registers;
+	memset(registers, 0, sizeof *registers);
+	for (size_t i = 0; i < arch->register_count; i++) {
+		int number = arch->registers[i].dwarf_number;
+		if (number < 0 || number >= UNWIND_REGISTERS_MAX)
+			continue;
+		registers->values[number] = arch_register_value(arch, &thread->registers, i);
+		registers->known[number] = true;
+	}
+	registers->pc = arch_pc(arch, &thread->registers);
+	registers->sp = arch_sp(arch, &thread->registers);
+	unwinder->activation = true;
+	unwinder->guessed = unwinder->ended = unwinder->out_of_memory = false;
+	unwinder->milestone = (struct raw_frame){ 0 };
+}
+
+struct error *unwinder_unwind(struct unwinder *unwinder, const struct target_thread *thread,
+			      struct unwound_stack *stack)
+{
+	stack->frames.count = 0;
+	stack->end = STACK_COMPLETE;
+	stack->reason = NULL;
+	stack->module = NULL;
+	unwinder->stack = stack;
+	if (!thread->stopped || thread->registers.general_size == 0) {
+		end_stack(unwinder, STACK_NO_REGISTERS, NULL,
+			  thread->stopped ? "its registers could not be read"
+					  : "the thread could not be stopped");
+		return NULL;
+	}
+	start(unwinder, thread);
+	for (;;) {
+		run_libdwfl(unwinder, thread);
+		if (unwinder->ended)
+			break;
+		if (apply_rules(unwinder))
+			continue;
+		end_without_rules(unwinder, &stack->frames.items[stack->frames.count - 1],
+				  unwinder->place.module);
+		break;
+	}
+	return unwinder->out_of_memory ? error_no_memory() : NULL;
+}
+
+struct error *unwinder_new(struct target *target, struct modules *modules, unsigned frame_limit,
+			   struct unwinder **unwinder)
+{
+	struct unwinder *made = calloc(1, sizeof *made);
+	if (made == NULL)
+		return error_no_memory();
+	made->target = target;
+	made->modules = modules;
+	made->rules = unwind_rules_find(target->arch->elf_machine);
+	made->frame_limit = frame_limit;
+	made->sp_number = target->arch->registers[target->arch->sp].dwarf_number;
+	/* Fails where no module has an ELF file that tells the machine: then there is no unwind
+	 * information either. */
+	made->attached = dwfl_attach_state(modules_dwfl(modules), NULL,
+					   target->pid > 0 ? target->pid : 1, &callbacks, made);
+	*unwinder = made;
+	return NULL;
+}
+
+void unwinder_free(struct unwinder *unwinder)
+{
+	if (unwinder == NULL)
+		return;
+	pc_map_free(&unwinder->place_map);
+	array_free(&unwinder->places);
+	free(unwinder);
+}
