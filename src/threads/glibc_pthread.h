@@ -13,6 +13,7 @@
 struct glibc_pthread_layout {
 	int32_t tid, stack_block, stack_block_size, join_id, result, start_routine, argument;
 	int32_t cancel_handling, specific_first_block, specific, list;
+	int32_t dtv; /* pointer to the thread's table of TLS blocks (_thread_db_pthread_dtvp) */
 	uint32_t size; /* 0: unknown */
 	enum layout_evidence evidence;
 };
