@@ -1,0 +1,16 @@
+/* The live back end's own part of a target: private to live_*.c.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_TARGET_LIVE_BACK_END_H
+#define CORESCAN_TARGET_LIVE_BACK_END_H
+
+#include "target/live_memory.h"
+#include "target/ptrace_stop.h"
+
+struct live_back_end {
+	int32_t pid;
+	struct ptrace_stop *stop; /* NULL before the process was stopped */
+	struct live_memory memory;
+};
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "target/live_memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* How many entries of pagemap are looked at in one go. */
+enum { PAGEMAP_ENTRIES = 4096 };
+
+#define PAGEMAP_PRESENT (UINT64_C(1) << 63)
+#define PAGEMAP_SWAPPED (UINT64_C(1) << 62)
+
+struct error *live_memory_open(struct proc_task task, struct live_memory *memory)
+{
+	struct live_memory opened = { .task = task, .mem = -1, .pagemap = -1 };
+	opened.page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	opened.mem = proc_open(task, "mem");
+	if (opened.mem < 0)
+		return error_os(errno, "cannot open /proc/%" PRId32 "/mem", task.pid);
+	opened.pagemap = proc_open(task, "pagemap");
+	struct error *error = proc_read_maps(task, &opened.maps);
+	if (error == NULL && opened.maps.list.count == 0)
+		error = error_new(ERROR_NOT_FOUND, "process %" PRId32 " has no memory any more",
+				  task.pid);
+	if (error != NULL)
+		live_memory_close(&opened);
+	else
+		*memory = opened;
+	return error;
+}
+
+void live_memory_close(struct live_memory *memory)
+{
+	proc_maps_free(&memory->maps);
+	if (memory->mem >= 0)
+		close(memory->mem);
+	if (memory->pagemap >= 0)
+		close(memory->pagemap);
+	memory->mem = memory->pagemap = -1;
+}
+
+static bool starts_with(const char *text, const char *start)
+{
+	return text != NULL && strncmp(text, start, strlen(start)) == 0;
+}
+
+/* Files below /dev that are plain memory. */
+static bool is_device(const struct proc_mapping *mapping)
+{
+	return starts_with(mapping->name, "/dev/") && !starts_with(mapping->name, "/dev/zero") &&
+	       !starts_with(mapping->name, "/dev/shm/") &&
+	       !starts_with(mapping->name, "/dev/hugepages/");
+}
+
+/* The kernel's clock pages cannot be read from outside, and hold nothing of the program. */
+static bool is_of_kernel(const struct proc_mapping *mapping)
+{
+	return starts_with(mapping->name, "[vvar") || starts_with(mapping->name, "[vsyscall]");
+}
+
+bool live_memory_is_readable(const struct proc_mapping *mapping)
+{
+	return !is_device(mapping) && !is_of_kernel(mapping);
+}
+
+bool live_memory_starts_as_zero(const struct proc_mapping *mapping)
+{
+	return !mapping->shared && mapping->inode == 0 &&
+	       (mapping->name == NULL || strcmp(mapping->name, "[heap]") == 0 ||
+		starts_with(mapping->name, "[stack") || starts_with(mapping->name, "[anon:"));
+}
+
+struct error *live_memory_add_segments(const struct live_memory *memory,
+				       struct address_space *space, struct gaps *gaps)
+{
+	for (size_t i = 0; i < memory->maps.list.count; i++) {
+		const struct proc_mapping *mapping = &memory->maps.list.items[i];
+		struct segment segment = {
+			.start = mapping->start,
+			.end = mapping->end,
+			.origin = live_memory_is_readable(mapping) ? SEGMENT_LIVE : SEGMENT_ABSENT,
+			.permissions = mapping->permissions,
+			.permissions_known = true,
+			.shared = mapping->shared,
+			.name = mapping->name,
+			.file_offset = mapping->name != NULL ? mapping->file_offset : 0,
+		};
+		struct error *error = address_space_add(space, &segment);
+		if (error != NULL)
+			return error;
+		if (is_device(mapping))
+			gaps_add(gaps, GAP_MEMORY, mapping->start, mapping->end,
+				 "%" PRIu64
+				 " KB of %s were not read: reading a device may act on it",
+				 (mapping->end - mapping->start) / 1024, mapping->name);
+	}
+	return address_space_seal(space);
+}
+
+/* The mapping that holds `address`, or NULL. */
+static const struct proc_mapping *find_mapping(const struct live_memory *memory, uint64_t address)
+{
+	size_t low = 0, high = memory->maps.list.count;
+	const struct proc_mapping *items = memory->maps.list.items;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (items[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < memory->maps.list.count && items[low].start <= address ? &items[low] : NULL;
+}
+
+/* Reads memory that may be asked for; returns how many bytes from the front there are. */
+static size_t read_bytes(const struct live_memory *memory, const struct proc_mapping *mapping,
+			 uint64_t start, uint8_t *bytes, size_t size)
+{
+	size_t done = 0;
+	if (mapping->permissions & SEGMENT_READ) {
+		struct iovec local = { bytes, size };
+		struct iovec remote = { (void *)(uintptr_t)start, size };
+		ssize_t got = process_vm_readv(memory->task.tid, &local, 1, &remote, 1, 0);
+		done = got > 0 ? (size_t)got : 0;
+	}
+	/* This one reads pages that the process itself may not read, too. */
+	while (done < size) {
+		ssize_t got = pread(memory->mem, bytes + done, size - done, (off_t)(start + done));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		done += (size_t)got;
+	}
+	return done;
+}
+
+/* Reads [start, start+size) of a mapping whose untouched pages are zero, where `bytes` is zero
+ * already: only what the entries of pagemap say was touched. */
+static size_t read_touched(const struct live_memory *memory, const struct proc_mapping *mapping,
+			   uint64_t start, uint8_t *bytes, size_t size)
+{
+	uint64_t entries[PAGEMAP_ENTRIES];
+	uint64_t page = memory->page_size, done = 0;
+	while (done < size) {
+		uint64_t first = (start + done) / page;
+		uint64_t last = (start + size - 1) / page + 1;
+		uint64_t count = last - first < PAGEMAP_ENTRIES ? last - first : PAGEMAP_ENTRIES;
+		ssize_t got = pread(memory->pagemap, entries, count * sizeof *entries,
+				    (off_t)(first * sizeof *entries));
+		if (got < (ssize_t)sizeof *entries)
+			return done +
+			       read_bytes(memory, mapping, start + done, bytes + done, size - done);
+		count = (uint64_t)got / sizeof *entries;
+		for (uint64_t i = 0, end; i < count; i = end) {
+			uint64_t touched = PAGEMAP_PRESENT | PAGEMAP_SWAPPED;
+			bool is_touched = (entries[i] & touched) != 0;
+			end = i + 1;
+			while (end < count && is_touched == ((entries[end] & touched) != 0))
+				end++;
+			uint64_t stop = (first + end) * page - start;
+			stop = stop < size ? stop : size;
+			uint64_t want = stop - done;
+			if (is_touched) {
+				size_t have =
+				    read_bytes(memory, mapping, start + done, bytes + done, want);
+				if (have < want)
+					return done + have;
+			}
+			done = stop;
+		}
+	}
+	return done;
+}
+
+size_t live_memory_read(void *context, uint64_t start, void *bytes, size_t size)
+{
+	const struct live_memory *memory = context;
+	size_t done = 0;
+	while (done < size) {
+		const struct proc_mapping *mapping = find_mapping(memory, start + done);
+		if (mapping == NULL)
+			break;
+		uint64_t left = mapping->end - (start + done);
+		size_t want = left < size - done ? left : size - done;
+		uint8_t *to = (uint8_t *)bytes + done;
+		size_t got = memory->pagemap >= 0 && live_memory_starts_as_zero(mapping)
+				 ? read_touched(memory, mapping, start + done, to, want)
+				 : read_bytes(memory, mapping, start + done, to, want);
+		done += got;
+		if (got < want)
+			break;
+	}
+	return done;
+}

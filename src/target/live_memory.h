@@ -1,0 +1,40 @@
+/* The memory of a live process: its mappings, and reading them without disturbing it.
+ *
+ * Anonymous pages that the process never touched are known to be zero by /proc/PID/pagemap and
+ * are not read, because a read would make the kernel map them. Device memory is never read,
+ * because a read may act on the device. Source: Documentation/admin-guide/mm/pagemap.rst.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_TARGET_LIVE_MEMORY_H
+#define CORESCAN_TARGET_LIVE_MEMORY_H
+
+#include "base/gaps.h"
+#include "target/address_space.h"
+#include "target/proc_files.h"
+
+struct live_memory {
+	struct proc_task task; /* a thread that lives; the main thread may have ended */
+	struct proc_maps maps;
+	int mem;     /* /proc/PID/mem */
+	int pagemap; /* /proc/PID/pagemap, or -1 */
+	uint64_t page_size;
+};
+
+/* Opens the memory of `task`. `*memory` is ended with live_memory_close. */
+struct error *live_memory_open(struct proc_task task, struct live_memory *memory);
+void live_memory_close(struct live_memory *memory);
+
+/* Adds every mapping to the space; what cannot or must not be read is absent. */
+struct error *live_memory_add_segments(const struct live_memory *memory,
+				       struct address_space *space, struct gaps *gaps);
+
+/* Whether the mapping's bytes may be read: neither device memory nor the kernel's own. */
+bool live_memory_is_readable(const struct proc_mapping *mapping);
+
+/* Whether a page of the mapping that was never touched is zero: private and without a file. */
+bool live_memory_starts_as_zero(const struct proc_mapping *mapping);
+
+/* An address_space_reader; `context` is a struct live_memory. */
+size_t live_memory_read(void *context, uint64_t start, void *bytes, size_t size);
+
+#endif

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "target/live_process.h"
+
+#include "base/bytes.h"
+#include "target/live_back_end.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STOP_DEADLINE_MS 2000
+
+/* PF_KTHREAD of include/linux/sched.h. */
+#define KERNEL_THREAD 0x00200000
+
+/* "1234 (name)" */
+static void name_process(int32_t pid, char *text, size_t size)
+{
+	char name[17];
+	proc_read_line((struct proc_task){ pid, pid }, "comm", name, sizeof name);
+	snprintf(text, size, "%" PRId32 "%s%s%s", pid, name[0] != '\0' ? " (" : "", name,
+		 name[0] != '\0' ? ")" : "");
+}
+
+/* A thread of the process that has not ended: its main thread, if it can be. */
+static bool living_task(int32_t pid, struct proc_task *task)
+{
+	proc_tids tids = { 0 };
+	bool found = false;
+	if (proc_list_threads(pid, &tids)) {
+		for (size_t i = 0; i < tids.count && !found; i++) {
+			struct proc_stat stat;
+			*task = (struct proc_task){ pid, tids.items[i] };
+			found =
+			    proc_read_stat(*task, &stat) && stat.state != 'Z' && stat.state != 'X';
+		}
+	}
+	array_free(&tids);
+	return found;
+}
+
+/* Whether `pid` names a process that there is any sense in stopping. */
+static struct error *check_is_process(int32_t pid, const struct proc_status *status)
+{
+	char name[64];
+	name_process(status->tgid, name, sizeof name);
+	if (status->tgid == getpid())
+		return error_new(ERROR_UNSUPPORTED,
+				 "%" PRId32 " is corescan itself, which cannot stop itself", pid);
+	if (status->tgid != pid)
+		return error_new(ERROR_NOT_FOUND,
+				 "%" PRId32 " is a thread of process %s: use -p %" PRId32, pid,
+				 name, status->tgid);
+	struct proc_stat stat;
+	struct proc_task task = { pid, pid };
+	if (proc_read_stat(task, &stat) && (stat.flags & KERNEL_THREAD) != 0)
+		return error_new(ERROR_UNSUPPORTED,
+				 "%s is a thread of the kernel: it has no memory of its own", name);
+	if (!living_task(pid, &task)) {
+		char parent[64];
+		name_process(stat.parent, parent, sizeof parent);
+		return error_new(ERROR_NOT_FOUND,
+				 "process %s has ended, and is only kept for its parent %s to take "
+				 "note of: its memory is gone",
+				 name, parent);
+	}
+	return NULL;
+}
+
+static struct error *traced_by_another(const char *name, int32_t tracer)
+{
+	char other[64];
+	name_process(tracer, other, sizeof other);
+	return error_new(ERROR_OS,
+			 "process %s is traced by %s already, and only one can: detach or end that "
+			 "first, or take a core with it (gdb: generate-core-file)",
+			 name, other);
+}
+
+static const char *user_name(uint32_t uid, char *buffer, size_t size)
+{
+	struct passwd entry, *found = NULL;
+	char strings[1024];
+	if (getpwuid_r(uid, &entry, strings, sizeof strings, &found) == 0 && found != NULL)
+		snprintf(buffer, size, "%s", found->pw_name);
+	else
+		snprintf(buffer, size, "user %" PRIu32, uid);
+	return buffer;
+}
+
+/* The setting of the Yama security module: 1 allows a process's ancestors only, 2 root only, 3
+ * nobody. Documentation/admin-guide/LSM/Yama.rst. */
+static int yama_scope(void)
+{
+	int scope = 0;
+	FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%d", &scope) != 1)
+		scope = 0;
+	fclose(file);
+	return scope;
+}
+
+/* Why the kernel does not let us trace the process, and what to do. */
+static struct error *not_permitted(const char *name, const struct proc_status *status)
+{
+	char owner[64], me[64];
+	uint32_t own = (uint32_t)geteuid();
+	int scope = yama_scope();
+	if (scope == 3)
+		return error_new(
+		    ERROR_OS,
+		    "process %s may not be traced: kernel.yama.ptrace_scope is 3, which "
+		    "forbids it to everybody until the next boot",
+		    name);
+	if (own == 0)
+		return error_new(
+		    ERROR_OS,
+		    "process %s may not be traced, even by root here: in a container give "
+		    "it the capability SYS_PTRACE (docker run --cap-add=SYS_PTRACE)",
+		    name);
+	if (status->uid != own)
+		return error_new(
+		    ERROR_OS,
+		    "process %s belongs to %s and corescan runs as %s: run it as %s or as root",
+		    name, user_name(status->uid, owner, sizeof owner),
+		    user_name(own, me, sizeof me), owner);
+	if (scope > 0)
+		return error_new(
+		    ERROR_OS,
+		    "process %s may not be traced: kernel.yama.ptrace_scope is %d; run "
+		    "corescan as root, or \"sysctl kernel.yama.ptrace_scope=0\"",
+		    name, scope);
+	return error_new(ERROR_OS,
+			 "process %s may not be traced: it runs with more rights than corescan, or "
+			 "forbids it (prctl PR_SET_DUMPABLE); run corescan as root",
+			 name);
+}
+
+/* Whether we may: opening mem asks the kernel the same question as tracing, and stops nothing. */
+static struct error *check_permission(struct proc_task task, const struct proc_status *status)
+{
+	char name[64];
+	name_process(task.pid, name, sizeof name);
+	if (status->tracer != 0)
+		return traced_by_another(name, status->tracer);
+	int mem = proc_open(task, "mem");
+	if (mem >= 0) {
+		close(mem);
+		return NULL;
+	}
+	if (errno == EACCES || errno == EPERM)
+		return not_permitted(name, status);
+	return error_os(errno, "cannot open the memory of process %s", name);
+}
+
+/* The row of the program's architecture, by the header of its executable. */
+static struct error *find_arch(struct proc_task task, const struct arch **arch)
+{
+	unsigned char header[20];
+	int exe = proc_open(task, "exe");
+	if (exe < 0)
+		return error_os(errno, "cannot open the executable of process %" PRId32, task.pid);
+	ssize_t got = pread(exe, header, sizeof header, 0);
+	close(exe);
+	if (got != (ssize_t)sizeof header || memcmp(header, ELFMAG, SELFMAG) != 0)
+		return error_new(ERROR_BAD_DATA, "process %" PRId32 " does not run an ELF file",
+				 task.pid);
+	uint16_t machine = (uint16_t)bytes_unsigned(header + 18, 2, header[EI_DATA] == ELFDATA2MSB);
+	*arch = arch_find(machine, header[EI_CLASS], header[EI_DATA]);
+	if (*arch != NULL)
+		return NULL;
+	char buffer[32];
+	return error_new(ERROR_UNSUPPORTED,
+			 "process %" PRId32 " is a %s-bit %s program, which corescan cannot read",
+			 task.pid, header[EI_CLASS] == ELFCLASS32 ? "32" : "64",
+			 arch_machine_name(machine, buffer, sizeof buffer));
+}
+
+/* Everything that can be refused before the process is disturbed. */
+static struct error *check_before(int32_t pid, const struct arch **arch)
+{
+	struct proc_status status;
+	struct proc_task task;
+	if (pid <= 0)
+		return error_new(ERROR_NOT_FOUND, "%" PRId32 " is not a process id", pid);
+	if (!proc_read_status(pid, &status)) {
+		if (errno == ENOENT || errno == ESRCH)
+			return error_new(ERROR_NOT_FOUND, "there is no process %" PRId32, pid);
+		return error_os(errno, "cannot read /proc/%" PRId32 "/status", pid);
+	}
+	struct error *error = check_is_process(pid, &status);
+	if (error != NULL)
+		return error;
+	if (!living_task(pid, &task))
+		return error_new(ERROR_NOT_FOUND, "process %" PRId32 " has ended", pid);
+	error = check_permission(task, &status);
+	return error != NULL ? error : find_arch(task, arch);
+}
+
+/* After a refused stop: says why, if another tracer came first. */
+static struct error *explain_refusal(int32_t pid, struct error *error)
+{
+	struct proc_status status;
+	char name[64];
+	if (error->code != ERROR_OS || !proc_read_status(pid, &status))
+		return error;
+	name_process(pid, name, sizeof name);
+	if (status.tracer == 0)
+		return error_prefix(error, "process %s", name);
+	error_free(error);
+	return traced_by_another(name, status.tracer);
+}
+
+/* /proc/PID/cmdline has a NUL behind each argument. */
+static char *read_command(struct proc_task task)
+{
+	size_t size = 0;
+	char *text = proc_read(task, "cmdline", &size);
+	if (text == NULL)
+		return NULL;
+	while (size > 0 && text[size - 1] == '\0')
+		size--;
+	for (size_t i = 0; i < size; i++)
+		if (text[i] == '\0')
+			text[i] = ' ';
+	if (size > 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* Where the process's own paths begin for us: NULL where they begin at our root too. */
+static char *find_root(struct proc_task task, struct gaps *gaps)
+{
+	char *theirs = proc_link(task, "ns/mnt");
+	char *ours = proc_link((struct proc_task){ getpid(), getpid() }, "ns/mnt");
+	bool same = theirs != NULL && ours != NULL && strcmp(theirs, ours) == 0;
+	free(theirs);
+	free(ours);
+
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%" PRId32 "/task/%" PRId32 "/root", task.pid, task.tid);
+	struct stat root, own;
+	if (stat(path, &root) != 0) {
+		gaps_add(gaps, GAP_MODULE, 0, 0,
+			 "the files that process %" PRId32 " sees cannot be opened (%s: %s)",
+			 task.pid, path, strerror(errno));
+		return NULL;
+	}
+	if (same && stat("/", &own) == 0 && root.st_dev == own.st_dev && root.st_ino == own.st_ino)
+		return NULL;
+	return strdup(path);
+}
+
+static struct error *read_auxv(struct proc_task task, struct target *target)
+{
+	size_t size = 0, word = target->arch->word_size;
+	char *bytes = proc_read(task, "auxv", &size);
+	if (bytes == NULL)
+		return NULL;
+	size_t count = size / (2 * word);
+	target->auxv = calloc(count + 1, sizeof *target->auxv);
+	if (target->auxv == NULL) {
+		free(bytes);
+		return error_no_memory();
+	}
+	bool big_endian = target->arch->elf_data == ELFDATA2MSB;
+	for (size_t i = 0; i < count; i++) {
+		const char *entry = bytes + i * 2 * word;
+		uint64_t type = bytes_unsigned(entry, word, big_endian);
+		if (type == AT_NULL)
+			break;
+		target->auxv[target->auxv_count].type = type;
+		target->auxv[target->auxv_count++].value =
+		    bytes_unsigned(entry + word, word, big_endian);
+	}
+	free(bytes);
+	return NULL;
+}
+
+/* What the process is called and was started with. Any of it may be missing. */
+static struct error *describe_process(struct proc_task task, struct target *target,
+				      struct gaps *gaps)
+{
+	char comm[17], path[32];
+	struct proc_task leader = { task.pid, task.pid };
+	proc_read_line(leader, "comm", comm, sizeof comm);
+	snprintf(path, sizeof path, "/proc/%" PRId32, task.pid);
+	target->pid = task.pid;
+	target->path = strdup(path);
+	target->comm = strdup(comm);
+	target->command = read_command(task);
+	char *exe = proc_link(task, "exe");
+	if (exe != NULL)
+		proc_cut_deleted(exe);
+	target->exe = exe;
+	target->root = find_root(task, gaps);
+	if (target->path == NULL || target->comm == NULL)
+		return error_no_memory();
+	return read_auxv(task, target);
+}
+
+static void tell_gaps(const struct target *target, struct gaps *gaps)
+{
+	for (size_t i = 0; i < target->threads.count; i++) {
+		const struct target_thread *thread = &target->threads.items[i];
+		if (!thread->stopped)
+			gaps_add(
+			    gaps, GAP_THREAD, 0, 0,
+			    "thread %" PRId32 " \"%s\" did not stop (state %c%s%s): its registers "
+			    "and stack were not read",
+			    thread->tid, thread->name, thread->state,
+			    thread->wchan[0] != '\0' ? ", in the kernel's " : "", thread->wchan);
+		else if (thread->registers.general_size == 0)
+			gaps_add(gaps, GAP_THREAD, 0, 0,
+				 "thread %" PRId32 " \"%s\" was killed while it was stopped",
+				 thread->tid, thread->name);
+	}
+	size_t count;
+	const struct segment *segments = address_space_segments(target->space, &count);
+	const struct live_back_end *live = target->back_end;
+	for (size_t i = 0; i < count && i < live->memory.maps.list.count; i++)
+		if (segments[i].origin == SEGMENT_ABSENT &&
+		    live_memory_is_readable(&live->memory.maps.list.items[i]))
+			gaps_add(gaps, GAP_LIMIT, segments[i].start, segments[i].end,
+				 "%" PRIu64 " MB at 0x%" PRIx64 " are too large to be looked at",
+				 (segments[i].end - segments[i].start) >> 20, segments[i].start);
+}
+
+static void resume_live(struct target *target)
+{
+	struct live_back_end *live = target->back_end;
+	target->paused_us = ptrace_stop_end(live->stop);
+}
+
+static void close_live(struct target *target)
+{
+	struct live_back_end *live = target->back_end;
+	ptrace_stop_free(live->stop);
+	live_memory_close(&live->memory);
+	free(live);
+}
+
+/* Fills the target from the stopped process. */
+static struct error *read_process(struct target *target, struct gaps *gaps)
+{
+	struct live_back_end *live = target->back_end;
+	struct proc_task task;
+	if (!living_task(live->pid, &task))
+		return error_new(ERROR_NOT_FOUND, "process %" PRId32 " has ended", live->pid);
+	const struct arch *arch = NULL;
+	struct error *error = find_arch(task, &arch);
+	if (error == NULL && arch != target->arch)
+		error = error_new(ERROR_OS, "process %" PRId32 " began to run another program",
+				  live->pid);
+	if (error == NULL)
+		error = live_memory_open(task, &live->memory);
+	if (error == NULL)
+		error = describe_process(task, target, gaps);
+	if (error == NULL)
+		error = live_memory_add_segments(&live->memory, target->space, gaps);
+	if (error == NULL && !ptrace_stop_threads(live->stop, target))
+		error = error_no_memory();
+	if (error == NULL)
+		tell_gaps(target, gaps);
+	return error;
+}
+
+/* A target that is not filled yet; it owns nothing of the process. */
+static struct target *new_target(int32_t pid, const struct arch *arch)
+{
+	struct live_back_end *live = calloc(1, sizeof *live);
+	if (live == NULL)
+		return NULL;
+	live->pid = pid;
+	live->memory.mem = live->memory.pagemap = -1;
+	struct target *target = target_new(TARGET_LIVE, arch, live_memory_read, &live->memory);
+	if (target == NULL) {
+		free(live);
+		return NULL;
+	}
+	target->back_end = live;
+	target->close = close_live;
+	return target;
+}
+
+struct error *target_open_live(int32_t pid, const struct target_options *options, struct gaps *gaps,
+			       struct target **result)
+{
+	const struct arch *arch = NULL;
+	struct error *error = check_before(pid, &arch);
+	if (error != NULL)
+		return error;
+	struct target *target = new_target(pid, arch);
+	if (target == NULL)
+		return error_no_memory();
+	struct live_back_end *live = target->back_end;
+	unsigned deadline = options != NULL ? options->stop_deadline_ms : 0;
+	if (deadline == 0)
+		deadline = STOP_DEADLINE_MS;
+	error = ptrace_stop_process(pid, deadline, &live->stop);
+	if (error != NULL) {
+		error = explain_refusal(pid, error);
+	} else {
+		target->resume = resume_live;
+		error = read_process(target, gaps);
+	}
+	if (error != NULL)
+		target_close(target);
+	else
+		*result = target;
+	return error;
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "target/ptrace_stop.h"
+
+#include "target/proc_files.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define MICROSECONDS 1000000
+
+/* How long the rest of the process is held for threads that all stay in D state. */
+#define PATIENCE_US 500000
+
+/* The extended registers are 2.7 KB with AVX-512 and 11 KB with AMX. */
+#define EXTENDED_MAX 65536
+
+enum tracee_state {
+	TRACEE_NEW,
+	TRACEE_SEIZED, /* told to stop */
+	TRACEE_STOPPED,
+	TRACEE_STUCK, /* did not stop in time */
+	TRACEE_GONE,
+};
+
+struct tracee {
+	enum tracee_state state;
+	int signal;	   /* that it was about to handle; 0: none */
+	uint8_t *extended; /* registers */
+	struct target_thread thread;
+};
+
+struct ptrace_stop {
+	int32_t pid;
+	uint64_t deadline_us; /* on the clock of now_us */
+	uint64_t start_us, end_us;
+	ARRAY(struct tracee) tracees; /* in the order in which they were found */
+	uint8_t *buffer;	      /* EXTENDED_MAX bytes to read registers into */
+	struct error *error;
+	pthread_t tracer;
+	bool ended;
+	sem_t stopped, end;
+};
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * MICROSECONDS + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void sleep_us(uint64_t duration)
+{
+	struct timespec time = { .tv_nsec = (long)duration * 1000 };
+	nanosleep(&time, NULL);
+}
+
+static struct proc_task task_of(const struct ptrace_stop *stop, const struct tracee *tracee)
+{
+	return (struct proc_task){ stop->pid, tracee->thread.tid };
+}
+
+static bool is_known(const struct ptrace_stop *stop, int32_t tid)
+{
+	for (size_t i = stop->tracees.count; i-- > 0;)
+		if (stop->tracees.items[i].thread.tid == tid &&
+		    stop->tracees.items[i].state != TRACEE_GONE)
+			return true;
+	return false;
+}
+
+static bool has_ended(struct proc_task task, struct proc_stat *stat)
+{
+	return !proc_read_stat(task, stat) || stat->state == 'Z' || stat->state == 'X';
+}
+
+/* Adds a thread with what can be seen only while it runs. False when memory is exhausted. */
+static bool add_thread(struct ptrace_stop *stop, int32_t tid)
+{
+	struct proc_stat stat;
+	struct proc_task task = { stop->pid, tid };
+	if (has_ended(task, &stat))
+		return true;
+	struct tracee tracee = { .thread = { .tid = tid, .state = stat.state } };
+	char *wchan = tracee.thread.wchan;
+	proc_read_line(task, "wchan", wchan, sizeof tracee.thread.wchan);
+	if (strcmp(wchan, "0") == 0)
+		wchan[0] = '\0';
+	return array_push(&stop->tracees, tracee);
+}
+
+/* Adds the threads that are not known yet to the end. */
+static struct error *add_new_threads(struct ptrace_stop *stop)
+{
+	proc_tids tids = { 0 };
+	struct error *error = NULL;
+	/* A process that is gone has no new threads. */
+	if (!proc_list_threads(stop->pid, &tids) && errno == ENOMEM)
+		error = error_no_memory();
+	size_t expected = 0, known = stop->tracees.count;
+	for (size_t i = 0; i < tids.count && error == NULL; i++) {
+		/* The kernel lists threads in the order of their creation, so that a known one is
+		 * mostly the next; else it is looked for. */
+		while (expected < known && stop->tracees.items[expected].state == TRACEE_GONE)
+			expected++;
+		if (expected < known && stop->tracees.items[expected].thread.tid == tids.items[i])
+			expected++;
+		else if (!is_known(stop, tids.items[i]) && !add_thread(stop, tids.items[i]))
+			error = error_no_memory();
+	}
+	array_free(&tids);
+	return error;
+}
+
+/* Tells the threads from index `first` on to stop. */
+static struct error *seize(struct ptrace_stop *stop, size_t first)
+{
+	for (size_t i = first; i < stop->tracees.count; i++) {
+		struct tracee *tracee = &stop->tracees.items[i];
+		struct proc_stat stat;
+		if (ptrace(PTRACE_SEIZE, tracee->thread.tid, NULL, NULL) == 0) {
+			tracee->state = TRACEE_SEIZED;
+			continue;
+		}
+		int reason = errno;
+		if (reason != ESRCH && !has_ended(task_of(stop, tracee), &stat))
+			return error_os(reason, "cannot trace thread %" PRId32, tracee->thread.tid);
+		tracee->state = TRACEE_GONE;
+	}
+	/* In a second pass, so that the threads stop at about the same time. One that has stopped
+	 * already, or has ended, may refuse; the wait finds out. */
+	for (size_t i = first; i < stop->tracees.count; i++)
+		if (stop->tracees.items[i].state == TRACEE_SEIZED)
+			ptrace(PTRACE_INTERRUPT, stop->tracees.items[i].thread.tid, NULL, NULL);
+	return NULL;
+}
+
+/* A thread that ended while it was traced stays until its end is taken note of. The main thread's
+ * end is left to the process's parent, which may be us: the end of the tracer hands it over. */
+static void reap(const struct ptrace_stop *stop, int32_t tid)
+{
+	siginfo_t info;
+	if (tid != stop->pid)
+		waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL);
+}
+
+/* Looks whether a thread that was told to stop has done so, or has ended. */
+static void look_at(const struct ptrace_stop *stop, struct tracee *tracee)
+{
+	id_t tid = (id_t)tracee->thread.tid;
+	siginfo_t info = { .si_pid = 0 };
+	if (waitid(P_PID, tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) != 0) {
+		if (errno == ECHILD)
+			tracee->state = TRACEE_GONE;
+		return;
+	}
+	if (info.si_pid == 0)
+		return;
+	if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) {
+		tracee->state = TRACEE_STOPPED;
+		/* Without an event in the upper byte the thread is about to handle a signal. */
+		tracee->signal = info.si_status >> 8 == 0 ? info.si_status & 0x7f : 0;
+	} else {
+		tracee->state = TRACEE_GONE;
+		reap(stop, tracee->thread.tid);
+	}
+}
+
+/* Looks at the threads from `first` on; returns how many are still to stop. `*asleep` is cleared
+ * when one of these is not in D state. */
+static size_t look_at_all(struct ptrace_stop *stop, size_t first, bool *asleep)
+{
+	size_t pending = 0;
+	for (size_t i = first; i < stop->tracees.count; i++) {
+		struct tracee *tracee = &stop->tracees.items[i];
+		if (tracee->state == TRACEE_SEIZED)
+			look_at(stop, tracee);
+		if (tracee->state != TRACEE_SEIZED)
+			continue;
+		struct proc_stat stat;
+		pending++;
+		*asleep =
+		    *asleep && proc_read_stat(task_of(stop, tracee), &stat) && stat.state == 'D';
+	}
+	return pending;
+}
+
+/* Waits for the threads from `first` on; those that do not stop become stuck. */
+static void wait_for(struct ptrace_stop *stop, size_t first)
+{
+	uint64_t pause = 20, asleep_since = 0;
+	for (;;) {
+		bool asleep = true;
+		if (look_at_all(stop, first, &asleep) == 0)
+			return;
+		uint64_t now = now_us();
+		if (!asleep)
+			asleep_since = 0;
+		else if (asleep_since == 0)
+			asleep_since = now;
+		if (now >= stop->deadline_us || (asleep && now - asleep_since >= PATIENCE_US))
+			break;
+		sleep_us(pause);
+		pause = pause < 2000 ? pause * 2 : pause;
+	}
+	for (size_t i = first; i < stop->tracees.count; i++)
+		if (stop->tracees.items[i].state == TRACEE_SEIZED)
+			stop->tracees.items[i].state = TRACEE_STUCK;
+}
+
+static bool may_have_address(int number)
+{
+	return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
+	       number == SIGTRAP;
+}
+
+static void read_signal(struct tracee *tracee)
+{
+	siginfo_t info;
+	struct target_signal *signal = &tracee->thread.signal;
+	signal->number = tracee->signal;
+	if (ptrace(PTRACE_GETSIGINFO, tracee->thread.tid, NULL, &info) != 0)
+		return;
+	signal->has_details = true;
+	signal->code = info.si_code;
+	if (may_have_address(info.si_signo) && info.si_code > 0)
+		signal->address = (uint64_t)(uintptr_t)info.si_addr;
+	if (info.si_code == SI_USER || info.si_code == SI_TKILL || info.si_code == SI_QUEUE)
+		signal->sender = info.si_pid;
+}
+
+/* The size of the extended registers in stop->buffer; 0 when they cannot be read. */
+static size_t read_extended(const struct ptrace_stop *stop, int32_t tid)
+{
+	struct iovec extended = { stop->buffer, EXTENDED_MAX };
+#ifdef __x86_64__
+	if (ptrace(PTRACE_GETREGSET, tid, NT_X86_XSTATE, &extended) == 0)
+		return extended.iov_len;
+#endif
+	return ptrace(PTRACE_GETREGSET, tid, NT_PRFPREG, &extended) == 0 ? extended.iov_len : 0;
+}
+
+/* False when memory is exhausted. A thread that was killed meanwhile has no registers. */
+static bool read_registers(struct ptrace_stop *stop, struct tracee *tracee)
+{
+	struct registers *registers = &tracee->thread.registers;
+	int32_t tid = tracee->thread.tid;
+	struct iovec general = { registers->general, sizeof registers->general };
+	if (ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &general) != 0)
+		return true;
+	registers->general_size = (uint32_t)general.iov_len;
+
+	size_t size = read_extended(stop, tid);
+	if (size == 0)
+		return true;
+	tracee->extended = malloc(size);
+	if (tracee->extended == NULL)
+		return false;
+	memcpy(tracee->extended, stop->buffer, size);
+	registers->extended = tracee->extended;
+	registers->extended_size = (uint32_t)size;
+	return true;
+}
+
+static struct error *read_stopped(struct ptrace_stop *stop)
+{
+	for (size_t i = 0; i < stop->tracees.count; i++) {
+		struct tracee *tracee = &stop->tracees.items[i];
+		if (tracee->state == TRACEE_GONE)
+			continue;
+		proc_read_line(task_of(stop, tracee), "comm", tracee->thread.name,
+			       sizeof tracee->thread.name);
+		if (tracee->state != TRACEE_STOPPED)
+			continue;
+		tracee->thread.stopped = true;
+		if (!read_registers(stop, tracee))
+			return error_no_memory();
+		if (tracee->signal != 0)
+			read_signal(tracee);
+	}
+	return NULL;
+}
+
+static struct error *stop_all(struct ptrace_stop *stop)
+{
+	size_t first;
+	do {
+		first = stop->tracees.count;
+		struct error *error = add_new_threads(stop);
+		if (stop->start_us == 0)
+			stop->start_us = now_us();
+		if (error == NULL)
+			error = seize(stop, first);
+		if (error != NULL)
+			return error;
+		wait_for(stop, first);
+	} while (stop->tracees.count > first && now_us() < stop->deadline_us);
+	return read_stopped(stop);
+}
+
+static void let_go(struct ptrace_stop *stop)
+{
+	for (size_t i = 0; i < stop->tracees.count; i++) {
+		const struct tracee *tracee = &stop->tracees.items[i];
+		if (tracee->state == TRACEE_NEW || tracee->state == TRACEE_GONE)
+			continue;
+		/* Refused for one that did not stop (the end of the tracer lets it go), and for one
+		 * that was killed. */
+		uintptr_t signal = (uintptr_t)tracee->signal;
+		if (ptrace(PTRACE_DETACH, tracee->thread.tid, NULL, signal) != 0)
+			reap(stop, tracee->thread.tid);
+	}
+	stop->end_us = now_us();
+}
+
+static void *trace(void *context)
+{
+	struct ptrace_stop *stop = context;
+	stop->error = stop_all(stop);
+	sem_post(&stop->stopped);
+	/* All signals are blocked here, but a debugger of ours may still interrupt the wait. */
+	while (stop->error == NULL && sem_wait(&stop->end) != 0)
+		;
+	let_go(stop);
+	return NULL;
+}
+
+/* Starts the tracer with all signals blocked, so that handlers run in the caller's threads. */
+static int start_tracer(struct ptrace_stop *stop)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int reason = pthread_create(&stop->tracer, NULL, trace, stop);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return reason;
+}
+
+static size_t threads_left(const struct ptrace_stop *stop)
+{
+	size_t left = 0;
+	for (size_t i = 0; i < stop->tracees.count; i++)
+		left += stop->tracees.items[i].state != TRACEE_GONE;
+	return left;
+}
+
+struct error *ptrace_stop_process(int32_t pid, unsigned deadline_ms, struct ptrace_stop **result)
+{
+	struct ptrace_stop *stop = calloc(1, sizeof *stop);
+	if (stop == NULL)
+		return error_no_memory();
+	stop->pid = pid;
+	stop->deadline_us = now_us() + (uint64_t)deadline_ms * 1000;
+	stop->ended = true;
+	sem_init(&stop->stopped, 0, 0);
+	sem_init(&stop->end, 0, 0);
+	stop->buffer = malloc(EXTENDED_MAX);
+	struct error *error = NULL;
+	if (stop->buffer == NULL) {
+		error = error_no_memory();
+		goto out;
+	}
+	int reason = start_tracer(stop);
+	if (reason != 0) {
+		error = error_os(reason, "cannot start the tracing thread");
+		goto out;
+	}
+	stop->ended = false;
+	while (sem_wait(&stop->stopped) != 0)
+		;
+	error = stop->error;
+	if (error == NULL && threads_left(stop) == 0)
+		error = error_new(ERROR_NOT_FOUND, "process %" PRId32 " has ended", pid);
+out:
+	if (error != NULL)
+		ptrace_stop_free(stop);
+	else
+		*result = stop;
+	return error;
+}
+
+bool ptrace_stop_threads(const struct ptrace_stop *stop, struct target *target)
+{
+	for (size_t i = 0; i < stop->tracees.count; i++)
+		if (stop->tracees.items[i].state != TRACEE_GONE &&
+		    !array_push(&target->threads, stop->tracees.items[i].thread))
+			return false;
+	return true;
+}
+
+uint64_t ptrace_stop_end(struct ptrace_stop *stop)
+{
+	if (!stop->ended) {
+		sem_post(&stop->end);
+		pthread_join(stop->tracer, NULL);
+		stop->ended = true;
+	}
+	return stop->end_us - stop->start_us;
+}
+
+void ptrace_stop_free(struct ptrace_stop *stop)
+{
+	if (stop == NULL)
+		return;
+	ptrace_stop_end(stop);
+	for (size_t i = 0; i < stop->tracees.count; i++)
+		free(stop->tracees.items[i].extended);
+	array_free(&stop->tracees);
+	free(stop->buffer);
+	sem_destroy(&stop->stopped);
+	sem_destroy(&stop->end);
+	free(stop);
+}
