@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "target/core_headers.h"
+#include "target/core_notes.h"
+#include "target/target.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The mapped file: the target's back_end. */
+struct core_file {
+	uint8_t *bytes;
+	uint64_t size;
+};
+
+/* A core on its way to be opened. */
+struct opening {
+	const struct core_file *file;
+	struct core_headers headers;
+	struct core_notes notes;
+	struct target *target;
+	struct gaps *gaps;
+	uint64_t lost_bytes, lost_segments;	    /* dumped, but past the end of the file */
+	uint64_t undumped_bytes, undumped_segments; /* anonymous and writable, not dumped */
+	uint64_t damaged_segments;
+	uint64_t splits_left;
+};
+
+static void close_core(struct target *target)
+{
+	struct core_file *file = target->back_end;
+	if (file->bytes != NULL)
+		munmap(file->bytes, file->size);
+	free(file);
+}
+
+static struct error *check_file(const char *path, int fd, struct core_file *file)
+{
+	struct stat status;
+	if (fstat(fd, &status) != 0)
+		return error_os(errno, "%s: cannot be examined", path);
+	if (S_ISDIR(status.st_mode))
+		return error_new(ERROR_BAD_DATA, "%s: a directory: name a core file in it", path);
+	if (!S_ISREG(status.st_mode))
+		return error_new(ERROR_BAD_DATA,
+				 "%s: not a regular file: save the core to a file first", path);
+	file->size = (uint64_t)status.st_size;
+	if (file->size == 0)
+		return NULL;
+	void *bytes = mmap(NULL, file->size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (bytes == MAP_FAILED)
+		return error_os(errno, "%s: its %" PRIu64 " bytes cannot be mapped", path,
+				file->size);
+	file->bytes = bytes;
+	return NULL;
+}
+
+static struct error *map_file(const char *path, struct core_file *file)
+{
+	/* O_NONBLOCK: a named pipe must not make us wait for its writer. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && errno == ENOENT)
+		return error_new(ERROR_NOT_FOUND,
+				 "%s: no such file: check the path; systemd keeps cores itself "
+				 "(coredumpctl list)",
+				 path);
+	if (fd < 0 && errno == EACCES)
+		return error_os(errno,
+				"%s: cannot be opened: cores belong to the user the process ran "
+				"as; try as that user or as root",
+				path);
+	if (fd < 0)
+		return error_os(errno, "%s: cannot be opened", path);
+	struct error *error = check_file(path, fd, file);
+	close(fd);
+	return error;
+}
+
+/* How many of the bytes [offset, offset + size) of the file are there. */
+static uint64_t available(const struct core_file *file, uint64_t offset, uint64_t size)
+{
+	if (offset >= file->size)
+		return 0;
+	return size < file->size - offset ? size : file->size - offset;
+}
+
+static struct error *read_notes(struct opening *opening)
+{
+	const struct core_file *file = opening->file;
+	for (uint64_t i = 0; i < opening->headers.count; i++) {
+		struct core_segment row = core_headers_segment(&opening->headers, i);
+		if (row.type != PT_NOTE)
+			continue;
+		uint64_t size = available(file, row.offset, row.file_size);
+		if (size < row.file_size)
+			gaps_add(opening->gaps, GAP_THREAD, 0, 0,
+				 "the core's notes are cut off: %" PRIu64 " of %" PRIu64
+				 " bytes are there; threads, registers and mapped files may be "
+				 "missing",
+				 size, row.file_size);
+		if (size == 0)
+			continue;
+		struct error *error =
+		    core_notes_read(&opening->notes, opening->target, file->bytes + row.offset,
+				    size, (uint32_t)row.align, opening->gaps);
+		if (error != NULL)
+			return error;
+	}
+	return core_notes_end(&opening->notes, opening->target);
+}
+
+static uint8_t permissions(uint32_t flags)
+{
+	return (flags & PF_R ? SEGMENT_READ : 0) | (flags & PF_W ? SEGMENT_WRITE : 0) |
+	       (flags & PF_X ? SEGMENT_EXECUTE : 0);
+}
+
+/* Adds a segment in as many parts as NT_FILE has names for it. */
+static struct error *add_named(struct opening *opening, struct segment segment)
+{
+	uint64_t end = segment.end;
+	while (segment.start < end) {
+		const struct core_mapping *mapping =
+		    core_notes_mapping(&opening->notes, segment.start);
+		segment.end = end;
+		segment.name = NULL;
+		segment.file_offset = 0;
+		if (mapping != NULL) {
+			segment.name = mapping->path;
+			segment.file_offset =
+			    mapping->file_offset + (segment.start - mapping->start);
+		}
+		/* Overlapping headers must not split every row of NT_FILE again. */
+		if (mapping != NULL && mapping->end < end && opening->splits_left > 0) {
+			opening->splits_left--;
+			segment.end = mapping->end;
+		}
+		struct error *error = address_space_add(opening->target->space, &segment);
+		if (error != NULL)
+			return error;
+		if (segment.bytes != NULL)
+			segment.bytes += segment.end - segment.start;
+		segment.start = segment.end;
+	}
+	return NULL;
+}
+
+/* Linux dumps all of a mapping whose pages the process changed, and of others nothing or the first
+ * page: only the file's own bytes can be in those. */
+static bool may_differ_from_file(const struct core_segment *row)
+{
+	return (row->flags & PF_W) || (!(row->flags & PF_X) && row->file_size == row->memory_size);
+}
+
+static struct error *add_load(struct opening *opening, const struct core_segment *row)
+{
+	const struct core_file *file = opening->file;
+	uint64_t start = row->address, there = available(file, row->offset, row->file_size);
+	struct segment segment = { .permissions = permissions(row->flags),
+				   .permissions_known = true };
+	struct error *error = NULL;
+	if (there > 0) {
+		segment.start = start;
+		segment.end = start + there;
+		segment.origin = SEGMENT_CORE;
+		segment.bytes = file->bytes + row->offset;
+		error = add_named(opening, segment);
+	}
+	segment.origin = SEGMENT_ABSENT;
+	segment.bytes = NULL;
+	if (error == NULL && there < row->file_size) {
+		segment.start = start + there;
+		segment.end = start + row->file_size;
+		segment.lost = may_differ_from_file(row);
+		opening->lost_bytes += row->file_size - there;
+		opening->lost_segments++;
+		error = add_named(opening, segment);
+	}
+	if (error == NULL && row->file_size < row->memory_size) {
+		segment.start = start + row->file_size;
+		segment.end = start + row->memory_size;
+		segment.lost = false;
+		error = add_named(opening, segment);
+	}
+	if (row->file_size == 0 && (row->flags & PF_R) && (row->flags & PF_W) &&
+	    core_notes_mapping(&opening->notes, start) == NULL) {
+		opening->undumped_bytes += row->memory_size;
+		opening->undumped_segments++;
+	}
+	return error;
+}
+
+static struct error *read_loads(struct opening *opening)
+{
+	struct target *target = opening->target;
+	target->expected_size = opening->file->size;
+	for (uint64_t i = 0; i < opening->headers.count; i++) {
+		struct core_segment row = core_headers_segment(&opening->headers, i);
+		uint64_t file_end, end;
+		if (row.type != PT_LOAD && row.type != PT_NOTE)
+			continue;
+		if (__builtin_add_overflow(row.offset, row.file_size, &file_end) ||
+		    __builtin_add_overflow(row.address, row.memory_size, &end) ||
+		    (row.type == PT_LOAD && row.file_size > row.memory_size)) {
+			opening->damaged_segments++;
+			continue;
+		}
+		if (row.file_size > 0 && file_end > target->expected_size)
+			target->expected_size = file_end;
+		if (row.type == PT_NOTE)
+			continue;
+		struct error *error = add_load(opening, &row);
+		if (error != NULL)
+			return error;
+	}
+	target->file_size = opening->file->size;
+	target->truncated = target->expected_size > target->file_size;
+	return NULL;
+}
+
+/* Mappings that only NT_FILE tells of: gdb 13's gcore leaves out what the files hold. The space
+ * lets what was dumped win over these. */
+static struct error *add_mappings(struct opening *opening)
+{
+	for (size_t i = 0; i < opening->notes.mappings.count; i++) {
+		const struct core_mapping *mapping = &opening->notes.mappings.items[i];
+		struct segment segment = {
+			.start = mapping->start,
+			.end = mapping->end,
+			.origin = SEGMENT_ABSENT,
+			.name = mapping->path,
+			.file_offset = mapping->file_offset,
+		};
+		struct error *error = address_space_add(opening->target->space, &segment);
+		if (error != NULL)
+			return error;
+	}
+	return NULL;
+}
+
+static void tell_gaps(const struct opening *opening)
+{
+	const struct target *target = opening->target;
+	struct gaps *gaps = opening->gaps;
+	if (target->truncated)
+		gaps_add(gaps, GAP_MEMORY, 0, 0,
+			 "the core is truncated: %" PRIu64 " of %" PRIu64
+			 " bytes are there, %" PRIu64 " bytes of %" PRIu64
+			 " memory segments are missing; look for a full disk "
+			 "or a core size limit (ulimit -c)",
+			 target->file_size, target->expected_size, opening->lost_bytes,
+			 opening->lost_segments);
+	if (opening->damaged_segments > 0)
+		gaps_add(gaps, GAP_MEMORY, 0, 0,
+			 "%" PRIu64 " of the core's program headers contradict themselves and were "
+			 "passed over: the file is damaged",
+			 opening->damaged_segments);
+	if (opening->undumped_segments > 0)
+		gaps_add(gaps, GAP_MEMORY, 0, 0,
+			 "%" PRIu64 " bytes of %" PRIu64 " writable anonymous mappings were not "
+			 "dumped (MADV_DONTDUMP, or /proc/PID/coredump_filter)",
+			 opening->undumped_bytes, opening->undumped_segments);
+	if (opening->splits_left == 0)
+		gaps_add(gaps, GAP_MODULE, 0, 0,
+			 "the core's segments overlap: some may have the wrong file name");
+	if (target->threads.count == 0)
+		gaps_add(gaps, GAP_THREAD, 0, 0,
+			 opening->notes.any ? "the core's notes tell of no thread: there are no "
+					      "registers and no stacks"
+					    : "the core has no notes: there are no registers, no "
+					      "stacks and no file names");
+}
+
+static struct error *copy_text(const char *text, const char **copy)
+{
+	*copy = strdup(text);
+	return *copy != NULL ? NULL : error_no_memory();
+}
+
+/* The file that holds the program headers that Linux passed to the process; where the core names
+ * no files, the path that was given to execve. */
+static struct error *find_exe(struct opening *opening)
+{
+	struct target *target = opening->target;
+	static const uint64_t inside[] = { AT_PHDR, AT_ENTRY };
+	uint64_t address;
+	for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
+		if (!target_auxv(target, inside[i], &address))
+			continue;
+		const struct core_mapping *mapping = core_notes_mapping(&opening->notes, address);
+		if (mapping != NULL)
+			return copy_text(mapping->path, &target->exe);
+	}
+	char path[4096];
+	if (target_auxv(target, AT_EXECFN, &address) &&
+	    address_space_string(target->space, address, path, sizeof path) && path[0] != '\0')
+		return copy_text(path, &target->exe);
+	return NULL;
+}
+
+static struct error *build(struct opening *opening)
+{
+	struct error *error = read_notes(opening);
+	if (error != NULL)
+		return error;
+	opening->splits_left = 2 * opening->notes.mappings.count + 1;
+	error = read_loads(opening);
+	if (error == NULL)
+		error = add_mappings(opening);
+	if (error == NULL)
+		error = address_space_seal(opening->target->space);
+	if (error == NULL)
+		error = find_exe(opening);
+	return error;
+}
+
+static struct error *open_mapped(const char *path, struct core_file *file, struct gaps *gaps,
+				 struct target **target)
+{
+	struct opening opening = { .file = file, .gaps = gaps };
+	struct error *error =
+	    core_headers_read(path, file->bytes, file->size, gaps, &opening.headers);
+	if (error != NULL)
+		return error;
+	opening.target = target_new(TARGET_CORE, opening.headers.arch, NULL, NULL);
+	if (opening.target == NULL)
+		return error_no_memory();
+	error = copy_text(path, &opening.target->path);
+	if (error == NULL)
+		error = build(&opening);
+	core_notes_free(&opening.notes);
+	size_t segments;
+	address_space_segments(opening.target->space, &segments);
+	if (error == NULL && segments == 0 && opening.target->threads.count == 0)
+		error = error_new(ERROR_BAD_DATA,
+				  "%s: a core with neither memory nor threads that could be read: "
+				  "nothing is to be found in it",
+				  path);
+	if (error != NULL) {
+		target_close(opening.target);
+		return error;
+	}
+	tell_gaps(&opening);
+	*target = opening.target;
+	return NULL;
+}
+
+struct error *target_open_core(const char *path, const struct target_options *options,
+			       struct gaps *gaps, struct target **target)
+{
+	(void)options; /* opening is quick: no progress to tell of, nothing to stop */
+	struct core_file *file = calloc(1, sizeof *file);
+	if (file == NULL)
+		return error_no_memory();
+	struct target *opened = NULL;
+	struct error *error = map_file(path, file);
+	if (error == NULL)
+		error = open_mapped(path, file, gaps, &opened);
+	if (error != NULL) {
+		if (file->bytes != NULL)
+			munmap(file->bytes, file->size);
+		free(file);
+		return error;
+	}
+	opened->back_end = file;
+	opened->close = close_core;
+	*target = opened;
+	return NULL;
+}

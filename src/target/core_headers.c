@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "target/core_headers.h"
+
+#include "base/bytes.h"
+
+#include <elf.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define FIELD(base, type, member, big_endian)                                                      \
+	bytes_unsigned((base) + offsetof(type, member), sizeof((type){ 0 }.member), big_endian)
+
+static struct error *check_compression(const char *path, const uint8_t *bytes, uint64_t size)
+{
+	static const struct {
+		const char *magic;
+		size_t size;
+		const char *name, *command;
+	} formats[] = {
+		{ "\x28\xb5\x2f\xfd", 4, "zstd", "zstd -d" },
+		{ "\x04\x22\x4d\x18", 4, "lz4", "lz4 -d" },
+		{ "\xfd"
+		  "7zXZ",
+		  6, "xz", "xz -dk" },
+		{ "\x1f\x8b", 2, "gzip", "gzip -dk" },
+		{ "BZh", 3, "bzip2", "bzip2 -dk" },
+	};
+	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+		if (size >= formats[i].size &&
+		    memcmp(bytes, formats[i].magic, formats[i].size) == 0)
+			return error_new(ERROR_UNSUPPORTED,
+					 "%s: compressed by %s: unpack it first (%s %s) and name "
+					 "the unpacked file",
+					 path, formats[i].name, formats[i].command, path);
+	return NULL;
+}
+
+static struct error *check_identity(const char *path, const uint8_t *bytes, uint64_t size)
+{
+	if (size == 0)
+		return error_new(ERROR_BAD_DATA,
+				 "%s: empty: nothing was dumped; look for a full disk, or for a "
+				 "core size limit (ulimit -c)",
+				 path);
+	struct error *error = check_compression(path, bytes, size);
+	if (error != NULL)
+		return error;
+	if (size < SELFMAG || memcmp(bytes, ELFMAG, SELFMAG) != 0)
+		return error_new(ERROR_BAD_DATA,
+				 "%s: not an ELF file, so no core: name a core file, or a process "
+				 "by -p PID",
+				 path);
+	if (size < sizeof(Elf64_Ehdr))
+		return error_new(ERROR_BAD_DATA,
+				 "%s: cut off within its ELF header, after %" PRIu64
+				 " bytes: nothing in it can be read",
+				 path, size);
+	return NULL;
+}
+
+static struct error *check_type(const char *path, uint64_t type)
+{
+	switch (type) {
+	case ET_CORE:
+		return NULL;
+	case ET_EXEC:
+	case ET_DYN:
+		return error_new(ERROR_BAD_DATA,
+				 "%s: an executable or shared library, not a core: give the core "
+				 "after it (corescan %s CORE)",
+				 path, path);
+	case ET_REL:
+		return error_new(ERROR_BAD_DATA, "%s: an object file, not a core: name a core file",
+				 path);
+	default:
+		return error_new(ERROR_BAD_DATA,
+				 "%s: an ELF file of type %" PRIu64
+				 ", not a core: name a core file",
+				 path, type);
+	}
+}
+
+static struct error *find_arch(const char *path, const uint8_t *bytes, const struct arch **arch)
+{
+	uint8_t class = bytes[EI_CLASS], data = bytes[EI_DATA];
+	uint16_t machine = FIELD(bytes, Elf64_Ehdr, e_machine, data == ELFDATA2MSB);
+	const struct arch *found = arch_find(machine, class, data);
+	if (found == NULL) {
+		char buffer[32];
+		return error_new(ERROR_UNSUPPORTED,
+				 "%s: of a %s%s%s program: corescan reads 64-bit x86-64 only", path,
+				 class == ELFCLASS32   ? "32-bit "
+				 : class == ELFCLASS64 ? "64-bit "
+						       : "",
+				 data == ELFDATA2MSB ? "big-endian " : "",
+				 arch_machine_name(machine, buffer, sizeof buffer));
+	}
+	*arch = found;
+	return NULL;
+}
+
+/* Linux puts the first note right after the program headers, so that they can be counted also
+ * where the section header that should say how many there are was cut off. */
+static uint64_t count_up_to_first_note(const struct core_headers *headers)
+{
+	struct core_segment first = core_headers_segment(headers, 0);
+	return first.type == PT_NOTE ? first.offset / sizeof(Elf64_Phdr) : 0;
+}
+
+static uint64_t claimed_count(const uint8_t *bytes, uint64_t size, struct core_headers *headers)
+{
+	bool big_endian = headers->arch->elf_data == ELFDATA2MSB;
+	uint64_t count = FIELD(bytes, Elf64_Ehdr, e_phnum, big_endian);
+	if (count != PN_XNUM)
+		return count;
+	uint64_t sections = FIELD(bytes, Elf64_Ehdr, e_shoff, big_endian);
+	if (sections > 0 && sections <= size && size - sections >= sizeof(Elf64_Shdr))
+		return FIELD(bytes + sections, Elf64_Shdr, sh_info, big_endian);
+	uint64_t counted = count_up_to_first_note(headers);
+	return counted > PN_XNUM ? counted : PN_XNUM;
+}
+
+struct error *core_headers_read(const char *path, const uint8_t *bytes, uint64_t size,
+				struct gaps *gaps, struct core_headers *headers)
+{
+	struct core_headers found = { 0 };
+	struct error *error = check_identity(path, bytes, size);
+	if (error == NULL)
+		error = check_type(path,
+				   FIELD(bytes, Elf64_Ehdr, e_type, bytes[EI_DATA] == ELFDATA2MSB));
+	if (error == NULL)
+		error = find_arch(path, bytes, &found.arch);
+	if (error != NULL)
+		return error;
+
+	bool big_endian = found.arch->elf_data == ELFDATA2MSB;
+	uint64_t table = FIELD(bytes, Elf64_Ehdr, e_phoff, big_endian);
+	uint64_t row_size = FIELD(bytes, Elf64_Ehdr, e_phentsize, big_endian);
+	if (row_size != sizeof(Elf64_Phdr))
+		return error_new(ERROR_BAD_DATA,
+				 "%s: damaged: its program headers claim to be of %" PRIu64
+				 " bytes each instead of %zu",
+				 path, row_size, sizeof(Elf64_Phdr));
+	uint64_t room = table < size ? (size - table) / sizeof(Elf64_Phdr) : 0;
+	if (room == 0)
+		return error_new(ERROR_BAD_DATA,
+				 "%s: cut off or damaged: its program headers, at offset %" PRIu64
+				 ", are past its end",
+				 path, table);
+	found.table = bytes + table;
+	uint64_t count = claimed_count(bytes, size, &found);
+	found.count = count < room ? count : room;
+	if (found.count == 0)
+		return error_new(ERROR_BAD_DATA,
+				 "%s: a core without program headers: nothing is "
+				 "in it",
+				 path);
+	if (found.count < count)
+		gaps_add(gaps, GAP_MEMORY, 0, 0,
+			 "the core is cut off within its program headers: %" PRIu64 " of %" PRIu64
+			 " could be read",
+			 found.count, count);
+	*headers = found;
+	return NULL;
+}
+
+struct core_segment core_headers_segment(const struct core_headers *headers, uint64_t index)
+{
+	const uint8_t *row = headers->table + index * sizeof(Elf64_Phdr);
+	bool big_endian = headers->arch->elf_data == ELFDATA2MSB;
+	return (struct core_segment){
+		.type = FIELD(row, Elf64_Phdr, p_type, big_endian),
+		.flags = FIELD(row, Elf64_Phdr, p_flags, big_endian),
+		.offset = FIELD(row, Elf64_Phdr, p_offset, big_endian),
+		.address = FIELD(row, Elf64_Phdr, p_vaddr, big_endian),
+		.file_size = FIELD(row, Elf64_Phdr, p_filesz, big_endian),
+		.memory_size = FIELD(row, Elf64_Phdr, p_memsz, big_endian),
+		.align = FIELD(row, Elf64_Phdr, p_align, big_endian),
+	};
+}
