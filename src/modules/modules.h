@@ -20,7 +20,8 @@
 #define MODULE_BUILD_ID_MAX 64
 
 enum module_match {
-	MODULE_VERIFIED,   /* the file's build-id equals the one in memory */
+	MODULE_VERIFIED,   /* the file's build-id equals the one in memory, it is the very file that
+			      the live process has mapped, or it is the vdso */
 	MODULE_UNVERIFIED, /* no build-id to compare; the program headers agree */
 	MODULE_MISMATCH,   /* the file is another build: not used */
 	MODULE_MISSING,	   /* no file */
@@ -49,8 +50,11 @@ struct modules_options {
 	const struct progress *progress;
 };
 
-/* ERROR_BAD_DATA when a given EXE is not an ELF file or is not the program of the target and its
- * use was asked for (the message gives both build-ids); missing files are gaps, not errors.
+/* A given EXE that cannot be a program of this target is an error: ERROR_NOT_FOUND (no such file),
+ * ERROR_OS (not readable), ERROR_BAD_DATA (a directory, a script, a core file, not ELF),
+ * ERROR_UNSUPPORTED (another architecture). One that is another build is a gap that gives both
+ * build-ids; it is not used, and the program is looked for by the target's own notes. Missing files
+ * are gaps, not errors. Network is used only where DEBUGINFOD_URLS is set.
  * `*modules` borrows the target, and is ended with modules_free before target_close. */
 struct error *modules_open(struct target *target, const struct modules_options *options,
 			   struct gaps *gaps, struct modules **modules);
@@ -61,6 +65,28 @@ const struct module *modules_list(const struct modules *modules, size_t *count);
 
 /* The module whose mappings hold `address`, or NULL. */
 const struct module *modules_find(const struct modules *modules, uint64_t address);
+
+/* What a module's program headers say, at their addresses in the target. */
+struct module_segment {
+	uint64_t start, end; /* the bytes it needs: p_vaddr to p_vaddr + p_memsz, relocated */
+	uint64_t file_end;   /* from here to .end it began as zeros (.bss) */
+	uint64_t offset;     /* of .start in the file */
+	uint8_t permissions; /* enum segment_permission, as the file asks for */
+};
+
+struct module_image {
+	const struct module_segment *segments; /* the PT_LOADs, in the file's order */
+	size_t count;
+	uint64_t relro_start, relro_end; /* PT_GNU_RELRO: writable only while relocating; 0, 0 */
+	uint64_t dynamic, dynamic_size;	 /* PT_DYNAMIC; 0, 0 when there is none */
+	uint64_t link_map; /* address of its struct link_map; 0 unknown (static, vdso) */
+	/* PT_TLS: what every thread's block of this module begins as. tls_size 0: no TLS. */
+	uint64_t tls_image, tls_file_size, tls_size, tls_align;
+};
+
+/* Borrowed; never NULL for a module of the list. Empty when its headers could not be read. */
+const struct module_image *modules_image(const struct modules *modules,
+					 const struct module *module);
 
 /* The program itself, or NULL. */
 const struct module *modules_executable(const struct modules *modules);
@@ -77,6 +103,7 @@ struct symbol {
 	uint64_t address, size; /* size 0: unknown */
 	const struct module *module;
 	bool is_function;
+	bool is_tls; /* .address is an offset in the module's TLS block, not an address */
 };
 
 /* The symbol that covers `address` (within its size; for symbols without size, the nearest one
@@ -84,14 +111,22 @@ struct symbol {
 bool modules_symbol_at(struct modules *modules, uint64_t address, struct symbol *symbol);
 
 /* The definition of `linkage` in `module`, or in the first module that has one when NULL. Local
- * symbols count, from .symtab or the debug file. */
+ * symbols count, from .symtab or the debug file; a global one is preferred. A version
+ * ("@@GLIBC_2.2.5") is not part of the name. */
 bool modules_symbol_named(struct modules *modules, const struct module *module, const char *linkage,
 			  struct symbol *symbol);
 
 /* Source file and line of `pc` (the caller has subtracted 1 for return addresses). */
 bool modules_line(struct modules *modules, uint64_t pc, const char **file, unsigned *line);
 
-/* `linkage` demangled (C++, Rust) into the pool; itself when it is not mangled. */
+/* The compilation unit that covers `pc`, for source lines and inlined calls; also for compilers
+ * that write no .debug_aranges (clang, rustc). `*bias` is the address in the target minus the
+ * address in the DWARF. Both live as long as the modules. */
+bool modules_unit(struct modules *modules, uint64_t pc, Dwarf_Die *unit, uint64_t *bias);
+
+/* `linkage` demangled (C++, Rust) into the pool; itself when it is not mangled. The first gives
+ * parameters, the second does not. */
 const char *modules_demangle(struct modules *modules, const char *linkage);
+const char *modules_demangle_short(struct modules *modules, const char *linkage);
 
 #endif

@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "modules/modules.h"
+
+#include "modules/module_list.h"
+#include "modules/modules_private.h"
+
+#include <elf.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* The largest module that is put together from memory. */
+#define MEMORY_IMAGE_MAX (256u << 20)
+
+/* It has no file: its image comes from memory. */
+static const char vdso[] = "[vdso]";
+
+struct module_entry *modules_entry(const struct modules *modules, const struct module *module)
+{
+	return &modules->entries.items[module - modules->list];
+}
+
+/* libdwfl asks for the file of a module: it gets our mapping, which has been verified. */
+static int find_elf(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
+		    char **file_name, Elf **elf)
+{
+	struct module_entry *entry = *userdata;
+	(void)mod, (void)name, (void)base;
+	*file_name = NULL;
+	*elf = NULL;
+	if (entry == NULL)
+		return -1;
+	if (entry->file.bytes != NULL) {
+		*file_name = strdup(entry->file.path);
+		*elf = elf_memory((char *)entry->file.bytes, entry->file.size);
+	} else if (entry->memory_image != NULL) {
+		*elf = elf_memory((char *)entry->memory_image, entry->memory_image_size);
+	}
+	return -1;
+}
+
+/* Where separate debug files are looked for, in libdwfl's notation; NULL when memory is exhausted.
+ */
+static char *make_debuginfo_path(const struct modules_options *options)
+{
+	char directory[PATH_MAX] = "";
+	char *path;
+	if (options->debug_dir != NULL && realpath(options->debug_dir, directory) == NULL)
+		snprintf(directory, sizeof directory, "%s", options->debug_dir);
+	const char *sysroot = options->sysroot != NULL ? options->sysroot : "";
+	int length = asprintf(&path, ":.debug:%s%s%s%s/usr/lib/debug", directory,
+			      directory[0] != '\0' ? ":" : "", sysroot,
+			      sysroot[0] != '\0' ? "/usr/lib/debug:" : "");
+	return length < 0 ? NULL : path;
+}
+
+/* --debug-dir is not to be missed in silence. */
+static void check_debug_dir(const struct modules_options *options, struct gaps *gaps)
+{
+	if (options->debug_dir == NULL)
+		return;
+	if (access(options->debug_dir, X_OK) != 0)
+		gaps_add(gaps, GAP_DEBUG_INFO, 0, 0, "%s: no such directory of debug files (%m)",
+			 options->debug_dir);
+	else if (strchr(options->debug_dir, ':') != NULL)
+		gaps_add(gaps, GAP_DEBUG_INFO, 0, 0,
+			 "%s: a directory of debug files whose name holds ':' cannot be searched; "
+			 "give a symbolic link to it",
+			 options->debug_dir);
+}
+
+static struct error *report_to_dwfl(struct modules *modules)
+{
+	/* Beginning anew ends what find_by_build_id reported. */
+	dwfl_report_begin(modules->dwfl);
+	for (size_t i = 0; i < modules->entries.count; i++) {
+		struct module_entry *entry = &modules->entries.items[i];
+		const struct elf_segment *first = elf_image_segment(&entry->image, PT_LOAD);
+		if (first == NULL)
+			continue;
+		/* libdwfl takes the start to be the first segment's, rounded by its alignment. */
+		uint64_t align = first->align != 0 ? first->align : 1;
+		uint64_t start = entry->module.bias + (first->vaddr & -align);
+		if (start > entry->module.start)
+			start = entry->module.start;
+		Dwfl_Module *dwfl =
+		    dwfl_report_module(modules->dwfl, entry->module.path, start, entry->module.end);
+		void **userdata;
+		if (dwfl == NULL)
+			continue;
+		dwfl_module_info(dwfl, &userdata, NULL, NULL, NULL, NULL, NULL, NULL);
+		*userdata = entry;
+		entry->module.dwfl = dwfl;
+	}
+	return dwfl_report_end(modules->dwfl, NULL, NULL) == 0
+		   ? NULL
+		   : error_new(ERROR_BAD_DATA, "libdwfl: %s", dwfl_errmsg(-1));
+}
+
+/* Looks in the directories of debug files, and asks debuginfod where DEBUGINFOD_URLS is set. */
+static void find_by_build_id(struct modules *modules, struct module_entry *entry)
+{
+	char *path = NULL;
+	Elf *elf = NULL;
+	if (entry->module.build_id_size == 0)
+		return;
+	Dwfl_Module *scratch = dwfl_report_module(modules->dwfl, "(by build-id)",
+						  entry->module.start, entry->module.end);
+	if (scratch == NULL || dwfl_module_report_build_id(scratch, entry->module.build_id,
+							   entry->module.build_id_size, 0) != 0)
+		return;
+	int fd = dwfl_build_id_find_elf(scratch, NULL, NULL, 0, &path, &elf);
+	if (elf != NULL)
+		elf_end(elf);
+	if (fd >= 0)
+		close(fd);
+	if (path != NULL && module_file_map(NULL, path, &entry->file) == 0) {
+		struct module_identity identity = { .build_id = entry->module.build_id,
+						    .build_id_size = entry->module.build_id_size };
+		char why[256];
+		entry->module.match =
+		    module_file_check(&entry->file, modules->target, &identity, why, sizeof why);
+		if (entry->module.match != MODULE_VERIFIED) {
+			module_file_unmap(&entry->file);
+			entry->module.match = MODULE_MISSING;
+		}
+	}
+	free(path);
+}
+
+/* Puts the file together from memory, where all that the file gives to memory is there. */
+static void image_from_memory(struct modules *modules, struct module_entry *entry)
+{
+	uint64_t size = 0;
+	if (!entry->image_in_memory)
+		return;
+	for (size_t i = 0; i < entry->image.count; i++) {
+		const struct elf_segment *load = &entry->image.segments[i];
+		if (load->type != PT_LOAD)
+			continue;
+		if (load->offset > MEMORY_IMAGE_MAX || load->filesz > MEMORY_IMAGE_MAX)
+			return;
+		if (load->offset + load->filesz > size)
+			size = load->offset + load->filesz;
+	}
+	if (size < sizeof(Elf64_Ehdr) || size > MEMORY_IMAGE_MAX)
+		return;
+	uint8_t *image = calloc(1, size);
+	if (image == NULL)
+		return;
+	for (size_t i = 0; i < entry->image.count; i++) {
+		const struct elf_segment *load = &entry->image.segments[i];
+		if (load->type == PT_LOAD &&
+		    !address_space_probe(modules->target->space, entry->module.bias + load->vaddr,
+					 image + load->offset, load->filesz)) {
+			free(image);
+			return;
+		}
+	}
+	entry->memory_image = image;
+	entry->memory_image_size = size;
+}
+
+/* Gives memory that was not dumped the bytes of the verified file. What the kernel and gcore leave
+ * out of a dump is what was never written to: a private mapping of a file is dumped whole once one
+ * of its pages was copied. That holds for writable pages only where the dump holds the process's
+ * private memory at all, which `private_dumped` says. */
+static struct error *splice(struct modules *modules, struct module_entry *entry,
+			    bool private_dumped)
+{
+	uint64_t page = modules->target->arch->page_size;
+	for (size_t i = 0; i < entry->image.count; i++) {
+		const struct elf_segment *load = &entry->image.segments[i];
+		bool writable = (load->flags & PF_W) != 0;
+		if (load->type != PT_LOAD || load->filesz == 0 || (writable && !private_dumped) ||
+		    load->offset > entry->file.size)
+			continue;
+		uint64_t start = load->vaddr & -page, end = load->vaddr + load->filesz;
+		uint64_t offset = load->offset & -page;
+		/* The rest of the last page is the file's too, and zeros past its end. Where the
+		 * segment goes on without the file, the loader has cleared it. */
+		if (load->memsz == load->filesz)
+			end = (end + page - 1) & -page;
+		uint64_t available = (entry->file.size + page - 1) / page * page - offset;
+		if (end - start > available)
+			end = start + available;
+		struct error *error =
+		    address_space_back(modules->target->space, entry->module.bias + start,
+				       end - start, entry->file.bytes + offset, entry->module.path,
+				       offset, (uint8_t)(load->flags & (PF_R | PF_W | PF_X)));
+		if (error != NULL)
+			return error;
+	}
+	return NULL;
+}
+
+/* Whether private anonymous memory was dumped: kernels can be told not to (coredump_filter). */
+static bool private_memory_dumped(const struct target *target)
+{
+	size_t count;
+	const struct segment *segments = address_space_segments(target->space, &count);
+	if (target->truncated)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (segments[i].origin == SEGMENT_CORE && segments[i].permissions_known &&
+		    (segments[i].permissions & SEGMENT_WRITE) != 0 && segments[i].name == NULL &&
+		    !segments[i].shared)
+			return true;
+	return false;
+}
+
+static void gap_for_exe(struct modules *modules, const struct modules_options *options,
+			const char *why, struct gaps *gaps)
+{
+	gaps_add(gaps, GAP_MODULE, 0, 0,
+		 "%s is not the program of %s: it %s. It was not used. Give the build that ran, or "
+		 "leave EXE out",
+		 options->exe, modules->target->path != NULL ? modules->target->path : "the target",
+		 why);
+}
+
+/* Takes the EXE that the user gave, if it is the program's file. True: taken. */
+static bool take_exe(struct modules *modules, struct module_entry *entry,
+		     const struct module_identity *identity, const struct modules_options *options,
+		     struct module_file *exe, struct gaps *gaps)
+{
+	char why[256] = "";
+	enum module_match match =
+	    module_file_check(exe, modules->target, identity, why, sizeof why);
+	if (match == MODULE_MISMATCH) {
+		gap_for_exe(modules, options, why, gaps);
+		return false;
+	}
+	entry->file = *exe;
+	entry->module.match = match;
+	*exe = (struct module_file){ 0 };
+	return true;
+}
+
+/* Finds the entry's file, in all places. `exe` is the user's file where the entry is the program,
+ * else NULL. */
+static void find_file(struct modules *modules, struct module_entry *entry,
+		      const struct modules_options *options, struct module_file *exe,
+		      struct gaps *gaps)
+{
+	char why[512] = "";
+	struct module_identity identity = {
+		.path = entry->module.path,
+		.bias = entry->module.bias,
+		.header = entry->header,
+		.image = entry->image_in_memory ? &entry->image : NULL,
+		.build_id = entry->module.build_id,
+		.build_id_size = entry->module.build_id_size,
+	};
+	if (exe != NULL && exe->bytes != NULL &&
+	    take_exe(modules, entry, &identity, options, exe, gaps))
+		return;
+	entry->module.match =
+	    module_file_find(modules->target, options, &identity, &entry->file, why, sizeof why);
+	if (entry->module.match == MODULE_MISMATCH)
+		entry->why = strdup(why);
+	if (entry->file.bytes == NULL) {
+		enum module_match match = entry->module.match;
+		find_by_build_id(modules, entry);
+		if (entry->file.bytes == NULL)
+			entry->module.match = match;
+	}
+}
+
+/* What follows from having the file: its headers, its build-id, its bytes in memory. */
+static struct error *use_file(struct modules *modules, struct module_entry *entry,
+			      bool private_dumped)
+{
+	if (entry->file.bytes == NULL) {
+		image_from_memory(modules, entry);
+		if (entry->memory_image != NULL && strcmp(entry->module.path, vdso) == 0)
+			entry->module.match = MODULE_VERIFIED;
+		return NULL;
+	}
+	struct elf_bytes bytes = { entry->file.bytes, entry->file.size };
+	if (entry->image.count == 0)
+		elf_image_read(elf_bytes_source, &bytes, &entry->image);
+	if (entry->module.build_id_size == 0)
+		elf_image_build_id(&entry->image, elf_bytes_source, &bytes, false,
+				   entry->module.build_id, &entry->module.build_id_size);
+	entry->module.file = string_pool_add(modules->strings, entry->file.path);
+	return modules->target->kind == TARGET_LIVE ? NULL : splice(modules, entry, private_dumped);
+}
+
+/* Finds and uses the files of the entries from `first` on. */
+static struct error *load_files(struct modules *modules, const struct modules_options *options,
+				size_t first, struct module_file *exe, struct gaps *gaps)
+{
+	size_t executable = SIZE_MAX;
+	bool private_dumped = private_memory_dumped(modules->target);
+	if (!module_list_executable(modules, &executable))
+		executable = SIZE_MAX;
+	for (size_t i = first; i < modules->entries.count; i++) {
+		struct module_entry *entry = &modules->entries.items[i];
+		progress_tell(options->progress, "opening modules", i, modules->entries.count);
+		if (strcmp(entry->module.path, vdso) != 0)
+			find_file(modules, entry, options, i == executable ? exe : NULL, gaps);
+		struct error *error = use_file(modules, entry, private_dumped);
+		if (error != NULL)
+			return error;
+	}
+	return NULL;
+}
+
+static void add_gaps(const struct modules *modules, struct gaps *gaps)
+{
+	for (size_t i = 0; i < modules->entries.count; i++) {
+		const struct module_entry *entry = &modules->entries.items[i];
+		const struct module *module = &entry->module;
+		char id[2 * ELF_BUILD_ID_MAX + 1];
+		build_id_text(module->build_id, module->build_id_size, id);
+		const char *is = id[0] != '\0' ? "build-id " : "no build-id";
+		if (entry->memory_image != NULL && module->match != MODULE_MISMATCH)
+			continue;
+		switch (module->match) {
+		case MODULE_VERIFIED:
+			break;
+		case MODULE_UNVERIFIED:
+			gaps_add(gaps, GAP_MODULE, module->start, module->end,
+				 "%s could not be verified: no build-id of it is in memory; its %s "
+				 "agree",
+				 module->file,
+				 entry->image_in_memory ? "headers and sizes" : "mappings");
+			break;
+		case MODULE_MISMATCH:
+			gaps_add(gaps, GAP_MODULE, module->start, module->end,
+				 "%s is another build and was not used: %s. Give the right files "
+				 "with --sysroot, or set DEBUGINFOD_URLS",
+				 module->path, entry->why != NULL ? entry->why : "it differs");
+			break;
+		case MODULE_MISSING:
+			gaps_add(gaps, GAP_MODULE, module->start, module->end,
+				 "%s was not found (%s%s). Give the place of the files with "
+				 "--sysroot, or set DEBUGINFOD_URLS",
+				 module->path, is, id);
+			break;
+		}
+	}
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct module_entry *p = a, *q = b;
+	return (p->module.start > q->module.start) - (p->module.start < q->module.start);
+}
+
+/* Whether the section table of `elf` names a symbol in one of its symbol tables, defined. */
+static bool defines(Elf *elf, const char *name)
+{
+	Elf_Scn *section = NULL;
+	while ((section = elf_nextscn(elf, section)) != NULL) {
+		GElf_Shdr header;
+		if (gelf_getshdr(section, &header) == NULL || header.sh_entsize == 0 ||
+		    (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM))
+			continue;
+		Elf_Data *data = elf_getdata(section, NULL);
+		size_t count = data != NULL ? header.sh_size / header.sh_entsize : 0;
+		for (size_t i = 0; i < count && i < INT_MAX; i++) {
+			GElf_Sym symbol;
+			if (gelf_getsym(data, (int)i, &symbol) == NULL)
+				break;
+			if (symbol.st_shndx == SHN_UNDEF)
+				continue;
+			const char *text = elf_strptr(elf, header.sh_link, symbol.st_name);
+			if (text != NULL && strcmp(text, name) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* glibc's malloc is in libc.so.6 (libc-2.31.so by its file name), or in a static program; the
+ * words of one of its messages stand in a stripped one too. */
+static bool holds_glibc_malloc(const struct module_entry *entry)
+{
+	static const char message[] = "malloc(): corrupted top size";
+	const char *name = entry->module.name;
+	bool named = strncmp(name, "libc.so.6", 9) == 0 || strncmp(name, "libc-2.", 7) == 0;
+	bool is_static =
+	    entry->module.is_executable && elf_image_segment(&entry->image, PT_INTERP) == NULL;
+	if (entry->file.bytes == NULL)
+		return named;
+	if (!named && !is_static)
+		return false;
+	if (is_static)
+		return memmem(entry->file.bytes, entry->file.size, message, sizeof message) != NULL;
+	Elf *elf = elf_memory((char *)entry->file.bytes, entry->file.size);
+	bool holds = elf != NULL && defines(elf, "gnu_get_libc_version") && defines(elf, "malloc");
+	elf_end(elf);
+	return holds;
+}
+
+static struct error *describe_image(struct module_entry *entry)
+{
+	struct module_image *described = &entry->described;
+	uint64_t bias = entry->module.bias;
+	struct module_segment *segments = calloc(entry->image.count + 1, sizeof *segments);
+	if (segments == NULL)
+		return error_no_memory();
+	described->segments = segments;
+	described->link_map = entry->link_map;
+	for (size_t i = 0; i < entry->image.count; i++) {
+		const struct elf_segment *segment = &entry->image.segments[i];
+		uint64_t start = bias + segment->vaddr;
+		switch (segment->type) {
+		case PT_LOAD:
+			segments[described->count++] = (struct module_segment){
+				.start = start,
+				.end = start + segment->memsz,
+				.file_end = start + segment->filesz,
+				.offset = segment->offset,
+				.permissions = (uint8_t)(segment->flags & (PF_R | PF_W | PF_X)),
+			};
+			break;
+		case PT_GNU_RELRO:
+			described->relro_start = start;
+			described->relro_end = start + segment->memsz;
+			break;
+		case PT_DYNAMIC:
+			described->dynamic = start;
+			described->dynamic_size = segment->memsz;
+			break;
+		case PT_TLS:
+			described->tls_image = start;
+			described->tls_file_size = segment->filesz;
+			described->tls_size = segment->memsz;
+			described->tls_align = segment->align;
+			break;
+		}
+	}
+	return NULL;
+}
+
+/* Sorts the entries, and makes what the rest of the program sees of them. */
+static struct error *finish(struct modules *modules)
+{
+	size_t executable;
+	if (module_list_executable(modules, &executable))
+		modules->entries.items[executable].module.is_executable = true;
+	if (modules->entries.count != 0)
+		qsort(modules->entries.items, modules->entries.count,
+		      sizeof *modules->entries.items, by_address);
+	struct error *error = report_to_dwfl(modules);
+	if (error != NULL)
+		return error;
+	modules->list = calloc(modules->entries.count + 1, sizeof *modules->list);
+	if (modules->list == NULL)
+		return error_no_memory();
+	for (size_t i = 0; i < modules->entries.count; i++) {
+		struct module_entry *entry = &modules->entries.items[i];
+		error = describe_image(entry);
+		if (error != NULL)
+			return error;
+		entry->module.is_libc = holds_glibc_malloc(entry);
+		if (entry->file.bytes == NULL && entry->memory_image == NULL)
+			entry->module.dwfl = NULL;
+		modules->list[i] = entry->module;
+		if (entry->module.is_executable)
+			modules->executable = &modules->list[i];
+	}
+	return NULL;
+}
+
+static struct error *start(struct target *target, const struct modules_options *options,
+			   struct modules **made)
+{
+	struct modules *modules = calloc(1, sizeof *modules);
+	if (modules == NULL)
+		return error_no_memory();
+	modules->target = target;
+	modules->strings = string_pool_new();
+	modules->debuginfo_path = make_debuginfo_path(options);
+	modules->callbacks = (Dwfl_Callbacks){
+		.find_elf = find_elf,
+		.find_debuginfo = dwfl_standard_find_debuginfo,
+		.section_address = dwfl_offline_section_address,
+		.debuginfo_path = &modules->debuginfo_path,
+	};
+	elf_version(EV_CURRENT);
+	modules->dwfl = dwfl_begin(&modules->callbacks);
+	if (modules->strings == NULL || modules->debuginfo_path == NULL || modules->dwfl == NULL) {
+		modules_free(modules);
+		return error_no_memory();
+	}
+	dwfl_report_begin(modules->dwfl);
+	*made = modules;
+	return NULL;
+}
+
+static struct error *open_all(struct modules *modules, const struct modules_options *options,
+			      struct module_file *exe, struct gaps *gaps)
+{
+	bool exe_given = exe->bytes != NULL;
+	struct error *error = module_list_from_mappings(modules, options);
+	if (error == NULL)
+		error = load_files(modules, options, 0, exe, gaps);
+	size_t first_round = modules->entries.count;
+	if (error == NULL)
+		error = module_list_from_loader(modules, options, gaps);
+	if (error == NULL)
+		error = load_files(modules, options, first_round, exe, gaps);
+	if (error == NULL)
+		error = finish(modules);
+	if (error == NULL && exe_given && modules->executable == NULL)
+		gap_for_exe(modules, options,
+			    "could not be compared: the program's place in memory was not found",
+			    gaps);
+	if (error == NULL)
+		add_gaps(modules, gaps);
+	return error;
+}
+
+struct error *modules_open(struct target *target, const struct modules_options *options,
+			   struct gaps *gaps, struct modules **modules)
+{
+	struct modules *opened = NULL;
+	struct module_file exe = { 0 };
+	struct error *error = NULL;
+	if (options->exe != NULL)
+		error = module_file_map_exe(options->exe, target->arch, &exe);
+	if (error == NULL)
+		error = start(target, options, &opened);
+	if (error == NULL) {
+		check_debug_dir(options, gaps);
+		error = open_all(opened, options, &exe, gaps);
+	}
+	module_file_unmap(&exe);
+	if (error != NULL) {
+		modules_free(opened);
+		return error;
+	}
+	*modules = opened;
+	return NULL;
+}
+
+void modules_free(struct modules *modules)
+{
+	if (modules == NULL)
+		return;
+	/* libdwfl reads our mappings until it ends. */
+	if (modules->dwfl != NULL)
+		dwfl_end(modules->dwfl);
+	for (size_t i = 0; i < modules->entries.count; i++) {
+		struct module_entry *entry = &modules->entries.items[i];
+		symbol_table_free(entry->symbols);
+		unit_index_free(entry->units);
+		elf_image_free(&entry->image);
+		module_file_unmap(&entry->file);
+		free(entry->memory_image);
+		free(entry->why);
+		free((void *)entry->described.segments);
+	}
+	array_free(&modules->entries);
+	free(modules->list);
+	free(modules->debuginfo_path);
+	string_pool_free(modules->strings);
+	free(modules);
+}
+
+const struct module *modules_list(const struct modules *modules, size_t *count)
+{
+	*count = modules->entries.count;
+	return modules->list;
+}
+
+const struct module *modules_find(const struct modules *modules, uint64_t address)
+{
+	size_t low = 0, high = modules->entries.count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct module *module = &modules->list[middle];
+		if (address < module->start)
+			high = middle;
+		else if (address >= module->end)
+			low = middle + 1;
+		else
+			return module;
+	}
+	return NULL;
+}
+
+const struct module_image *modules_image(const struct modules *modules, const struct module *module)
+{
+	return &modules_entry(modules, module)->described;
+}
+
+const struct module *modules_executable(const struct modules *modules)
+{
+	return modules->executable;
+}
+
+struct string_pool *modules_strings(struct modules *modules)
+{
+	return modules->strings;
+}
+
+Dwfl *modules_dwfl(struct modules *modules)
+{
+	return modules->dwfl;
+}
