@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "threads/frames.h"
 
-#include "threads/pc_map.h"
+#include "threads/address_map.h"
 
 #include <dwarf.h>
 #include <string.h>
@@ -17,7 +17,7 @@ struct run {
 struct frame_namer {
 	struct modules *modules;
 	bool inlines;
-	struct pc_map map;	   /* lookup PC → index in .runs */
+	struct address_map map;	   /* lookup PC → index in .runs */
 	struct frame_array frames; /* without PC and SP */
 	ARRAY(struct run) runs;
 };
@@ -83,18 +83,17 @@ static bool find_scopes(Dwarf_Die *parent, Dwarf_Addr pc, unsigned depth, struct
 
 static bool unit_scopes(struct frame_namer *namer, uint64_t pc, struct scopes *scopes)
 {
-	Dwarf_Addr bias;
-	Dwfl_Module *module = dwfl_addrmodule(modules_dwfl(namer->modules), pc);
-	Dwarf_Die *unit = module != NULL ? dwfl_module_addrdie(module, pc, &bias) : NULL;
-	if (unit == NULL)
+	Dwarf_Die unit;
+	uint64_t bias;
+	if (!modules_unit(namer->modules, pc, &unit, &bias))
 		return false;
 	/* The functions of a skeleton unit are in its .dwo file. */
 	Dwarf_Die split;
 	uint8_t unit_type = 0;
-	if (dwarf_cu_info(unit->cu, NULL, &unit_type, NULL, &split, NULL, NULL, NULL) == 0 &&
+	if (dwarf_cu_info(unit.cu, NULL, &unit_type, NULL, &split, NULL, NULL, NULL) == 0 &&
 	    unit_type == DW_UT_skeleton && split.addr != NULL)
-		unit = &split;
-	return find_scopes(unit, pc - bias, 0, scopes);
+		unit = split;
+	return find_scopes(&unit, pc - bias, 0, scopes);
 }
 
 static const char *linkage_name(Dwarf_Die *die)
@@ -133,7 +132,7 @@ static void name_from_dwarf(struct frame_namer *namer, Dwarf_Die *die, struct fr
 	if (name == NULL)
 		return;
 	frame->linkage = string_pool_add(modules_strings(namer->modules), name);
-	frame->function = modules_demangle(namer->modules, frame->linkage);
+	frame->function = modules_demangle_short(namer->modules, frame->linkage);
 }
 
 /* The frame of the machine's own call: the symbol table's name, else the debug information's. */
@@ -142,7 +141,10 @@ static void name_physical(struct frame_namer *namer, uint64_t pc, struct scopes 
 {
 	struct symbol symbol;
 	if (modules_symbol_at(namer->modules, pc, &symbol)) {
-		frame->function = symbol.name;
+		/* The line tells overloaded functions apart; without it the parameters must. */
+		frame->function = frame->file != NULL
+				      ? modules_demangle_short(namer->modules, symbol.linkage)
+				      : symbol.name;
 		frame->linkage = symbol.linkage;
 		frame->offset = pc - symbol.address;
 	} else if (scopes->count > 0) {
@@ -192,7 +194,7 @@ static bool describe(struct frame_namer *namer, uint64_t pc)
 static bool find_run(struct frame_namer *namer, uint64_t pc, struct run *run)
 {
 	uint32_t index;
-	if (pc_map_find(&namer->map, pc, &index)) {
+	if (address_map_find(&namer->map, pc, &index)) {
 		*run = namer->runs.items[index];
 		return true;
 	}
@@ -202,7 +204,7 @@ static bool find_run(struct frame_namer *namer, uint64_t pc, struct run *run)
 	if (!describe(namer, pc))
 		return false;
 	run->count = namer->frames.count - run->first;
-	if (!pc_map_add(&namer->map, pc, (uint32_t)namer->runs.count))
+	if (!address_map_add(&namer->map, pc, (uint32_t)namer->runs.count))
 		return false;
 	namer->runs.items[namer->runs.count++] = *run;
 	return true;
@@ -241,7 +243,7 @@ void frame_namer_free(struct frame_namer *namer)
 {
 	if (namer == NULL)
 		return;
-	pc_map_free(&namer->map);
+	address_map_free(&namer->map);
 	array_free(&namer->frames);
 	array_free(&namer->runs);
 	free(namer);

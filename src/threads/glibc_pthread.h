@@ -12,8 +12,8 @@
 /* Offsets in struct pthread; -1: unknown. */
 struct glibc_pthread_layout {
 	int32_t tid, stack_block, stack_block_size, join_id, result, start_routine, argument;
-	int32_t cancel_handling, specific_first_block, specific, list;
-	int32_t dtv; /* pointer to the thread's table of TLS blocks (_thread_db_pthread_dtvp) */
+	int32_t cancel_handling, specific_first_block, specific, list, guard_size;
+	int32_t dtv;   /* pointer to the thread's table of TLS blocks (_thread_db_pthread_dtvp) */
 	uint32_t size; /* 0: unknown */
 	enum layout_evidence evidence;
 };
@@ -30,7 +30,8 @@ struct glibc_pthread {
 	enum glibc_stack_state state;
 	uint64_t stack_start, stack_end; /* the stack's memory, guard excluded; 0, 0 unknown */
 	uint64_t guard_size;
-	uint64_t join_id; /* address of the joiner's struct pthread, 0 none, self = detached */
+	uint64_t join_id; /* address of the joiner's struct pthread, 0 none or unknown (2.43 keeps
+			     no joiner), self = detached */
 	uint64_t result, start_routine;
 };
 
@@ -38,6 +39,7 @@ struct glibc_pthreads {
 	struct glibc_pthread_layout layout;
 	struct glibc_pthread *items; /* running first, in the order of the target's threads */
 	size_t count;
+	const struct glibc_pthread **by_address; /* private */
 };
 
 /* Finds the layout (DWARF, then _thread_db_*, then the table, each checked against the thread ids
@@ -51,5 +53,9 @@ void glibc_pthreads_free(struct glibc_pthreads *pthreads);
 /* The struct pthread at or around `address` (within its layout.size), or NULL. */
 const struct glibc_pthread *glibc_pthreads_at(const struct glibc_pthreads *pthreads,
 					      uint64_t address);
+
+/* Cuts each thread's stack_end down to the bounds in its struct pthread, where SP is inside them:
+ * stacks without a guard page lie in one mapping with their neighbours. */
+void glibc_pthreads_bound_stacks(const struct glibc_pthreads *pthreads, struct threads *threads);
 
 #endif

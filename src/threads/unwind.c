@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "threads/unwind.h"
 
-#include "threads/pc_map.h"
+#include "threads/address_map.h"
 #include "threads/unwind_rules.h"
 
 #include <dwarf.h>
@@ -23,7 +23,7 @@ struct unwinder {
 	bool attached;
 	unsigned frame_limit;
 	int sp_number;
-	struct pc_map place_map;
+	struct address_map place_map;
 	ARRAY(struct place) places;
 
 	/* The walk that is going on. */
@@ -139,12 +139,12 @@ static struct place look_at(struct unwinder *unwinder, uint64_t lookup_pc)
 static struct place place_of(struct unwinder *unwinder, uint64_t lookup_pc)
 {
 	uint32_t index;
-	if (pc_map_find(&unwinder->place_map, lookup_pc, &index))
+	if (address_map_find(&unwinder->place_map, lookup_pc, &index))
 		return unwinder->places.items[index];
 	struct place place = look_at(unwinder, lookup_pc);
 	/* Without memory for the cache it is merely slower. */
 	if (unwinder->places.count < UINT32_MAX - 1 && array_push(&unwinder->places, place) &&
-	    !pc_map_add(&unwinder->place_map, lookup_pc, (uint32_t)unwinder->places.count - 1))
+	    !address_map_add(&unwinder->place_map, lookup_pc, (uint32_t)unwinder->places.count - 1))
 		unwinder->places.count--;
 	return place;
 }
@@ -444,7 +444,7 @@ void unwinder_free(struct unwinder *unwinder)
 {
 	if (unwinder == NULL)
 		return;
-	pc_map_free(&unwinder->place_map);
+	address_map_free(&unwinder->place_map);
 	array_free(&unwinder->places);
 	free(unwinder);
 }
