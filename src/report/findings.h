@@ -5,20 +5,18 @@
 #ifndef CORESCAN_REPORT_FINDINGS_H
 #define CORESCAN_REPORT_FINDINGS_H
 
+#include "analysis/crash.h"
 #include "analysis/orphans.h"
 #include "analysis/reachability.h"
 #include "analysis/waits/waits.h"
 
-struct crash {
-	const struct thread *thread; /* or NULL */
-	struct target_signal signal; /* number 0: stopped, not crashed */
-	struct place fault;	     /* of signal.address, where there is one */
-	bool has_fault;
-	const char *text; /* "SIGSEGV, read of 0x18, not mapped (null + 24)" or why it stopped */
-};
-
+/* All borrowed. */
 struct findings {
-	const struct subject *subject;
+	const struct subject *subject; /* never NULL, nor its target and gaps */
+	const struct module *modules;  /* modules_list */
+	size_t module_count;
+	const struct segment *segments; /* address_space_segments */
+	size_t segment_count;
 	const struct crash *crash;
 	const struct stack_groups *stacks;
 	const struct waits *waits;
@@ -26,7 +24,27 @@ struct findings {
 	const struct deadlocks *deadlocks;
 	const struct reachability *reachability;
 	const struct orphans *orphans;
-	const struct gaps *gaps;
+	int exit_status; /* that corescan will end with */
 };
+
+/* The program itself, or NULL. */
+const struct module *findings_executable(const struct findings *findings);
+
+/* Whether anything at all could not be examined. */
+bool findings_partial(const struct findings *findings);
+
+/* The build-id in hex, `digits` of it at most. Returns `buffer`; "" when it is unknown. */
+#define BUILD_ID_TEXT_MAX (2 * MODULE_BUILD_ID_MAX + 1)
+char *module_build_id(const struct module *module, size_t digits, char buffer[BUILD_ID_TEXT_MAX]);
+
+/* The names in JSON: "verified" …, "core" …, "thread" …, "main" …, "core" … */
+const char *module_match_name(enum module_match match);
+const char *segment_origin_name(enum segment_origin origin);
+const char *owner_state_name(enum owner_state state);
+const char *arena_kind_name(enum arena_kind kind);
+const char *target_kind_name(enum target_kind kind);
+
+/* Permissions as in /proc/PID/maps: "rw-p", "r-xs"; "????" where they are not known. */
+char *segment_permissions(const struct segment *segment, char buffer[5]);
 
 #endif

@@ -1,5 +1,5 @@
-/* Renderers. A view is a row in the table in views.c: its name, its text renderer, its JSON
- * renderer, and which findings it needs.
+/* Renderers: pure functions of the findings. A view is a row in the table in views.c: its name, its
+ * text renderer, its JSON renderer, and which findings it needs.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef CORESCAN_REPORT_REPORT_H
@@ -19,18 +19,24 @@ enum finding_need {
 
 struct report_style {
 	bool color;
-	unsigned width;	  /* columns to fit; lines are cut or folded, never wrapped by chance */
-	unsigned limit;	  /* rows per list, 0: the view's own default */
+	bool utf8;	  /* false: only ASCII may be printed */
+	unsigned width;	  /* columns to fit: lines are folded, never wrapped by chance */
+	int limit;	  /* rows per list; 0: all; -1: the view's own default (all, in JSON) */
 	unsigned verbose; /* 0, 1 …: -v given so often */
 };
 
+struct text;
+struct json_document;
+
+/* To add a view: a row in views.c, its two renderers in text_NAME.c and json_NAME.c. */
 struct view {
 	const char *name; /* the command: "report", "threads", "waits", "heap", "leaks", "maps" */
 	const char *summary; /* for --help */
 	unsigned needs;	     /* enum finding_need */
-	void (*text)(const struct findings *findings, const struct report_style *style, FILE *out);
-	/* Adds this view's members to `root`, a json_t object. False: no memory. */
-	bool (*json)(const struct findings *findings, const struct report_style *style, void *root);
+	/* What stands between the header and the gaps. */
+	void (*text)(struct text *text, const struct findings *findings);
+	/* Adds this view's members to the document. */
+	void (*json)(struct json_document *document);
 };
 
 /* The row named `name`, or NULL. */

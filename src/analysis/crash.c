@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/crash.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+/* How near to the stack pointer a fault must lie to be the stack's own growth: a frame of an
+ * ordinary function, and the probes of large ones, are smaller. */
+#define STACK_GROWTH 65536
+
+#define ABORT_MESSAGE_MAX 1024
+
+/* si_code of SIGSYS; <signal.h> leaves it out. */
+#define CODE_SECCOMP 1
+
+const char *signal_name(int number, char *buffer, size_t size)
+{
+	static const char *const names[] = {
+		[SIGHUP] = "SIGHUP",	   [SIGINT] = "SIGINT",	      [SIGQUIT] = "SIGQUIT",
+		[SIGILL] = "SIGILL",	   [SIGTRAP] = "SIGTRAP",     [SIGABRT] = "SIGABRT",
+		[SIGBUS] = "SIGBUS",	   [SIGFPE] = "SIGFPE",	      [SIGKILL] = "SIGKILL",
+		[SIGUSR1] = "SIGUSR1",	   [SIGSEGV] = "SIGSEGV",     [SIGUSR2] = "SIGUSR2",
+		[SIGPIPE] = "SIGPIPE",	   [SIGALRM] = "SIGALRM",     [SIGTERM] = "SIGTERM",
+		[SIGSTKFLT] = "SIGSTKFLT", [SIGCHLD] = "SIGCHLD",     [SIGCONT] = "SIGCONT",
+		[SIGSTOP] = "SIGSTOP",	   [SIGTSTP] = "SIGTSTP",     [SIGTTIN] = "SIGTTIN",
+		[SIGTTOU] = "SIGTTOU",	   [SIGURG] = "SIGURG",	      [SIGXCPU] = "SIGXCPU",
+		[SIGXFSZ] = "SIGXFSZ",	   [SIGVTALRM] = "SIGVTALRM", [SIGPROF] = "SIGPROF",
+		[SIGWINCH] = "SIGWINCH",   [SIGIO] = "SIGIO",	      [SIGPWR] = "SIGPWR",
+		[SIGSYS] = "SIGSYS",
+	};
+	const int first_realtime = 32, last_realtime = 64;
+	if (number > 0 && (size_t)number < sizeof names / sizeof *names && names[number] != NULL)
+		snprintf(buffer, size, "%s", names[number]);
+	else if (number >= first_realtime && number <= last_realtime)
+		/* The kernel's numbering: libc keeps two of them to itself. */
+		snprintf(buffer, size, "SIGRTMIN%+d", number - first_realtime - 2);
+	else
+		snprintf(buffer, size, "signal %d", number);
+	return buffer;
+}
+
+/* --- an access to memory */
+
+static bool is_canonical(uint64_t address)
+{
+	const uint64_t high = address >> 47;
+	return high == 0 || high == 0x1ffff;
+}
+
+/* The first general register whose value no access can use, as the kernel does not tell which
+ * address it was. NULL: none. */
+static const struct arch_register *wild_register(const struct target *target,
+						 const struct thread *thread, uint64_t *value)
+{
+	if (thread == NULL || target->arch->word_size != 8)
+		return NULL;
+	for (size_t i = 0; i < target->arch->register_count; i++) {
+		if (!target->arch->registers[i].can_point)
+			continue;
+		*value = arch_register_value(target->arch, &thread->raw->registers, i);
+		if (!is_canonical(*value))
+			return &target->arch->registers[i];
+	}
+	return NULL;
+}
+
+static const char *protection_fault(const struct subject *subject, const struct crash *crash)
+{
+	uint64_t value = 0;
+	struct string_pool *pool = modules_strings(subject->modules);
+	const struct arch_register *wild = wild_register(subject->target, crash->thread, &value);
+	if (wild == NULL)
+		return string_pool_add(pool, "general protection fault; the kernel did not record "
+					     "an address");
+	return string_pool_format(pool,
+				  "general protection fault, most likely of an access through %s = "
+				  "0x%" PRIx64 ", which is no valid address",
+				  wild->name, value);
+}
+
+static bool is_stack_overflow(const struct subject *subject, const struct crash *crash)
+{
+	if (crash->thread == NULL || crash->thread->raw->registers.general_size == 0)
+		return false;
+	const uint64_t address = crash->signal.address;
+	const uint64_t sp = arch_sp(subject->target->arch, &crash->thread->raw->registers);
+	const uint64_t distance = address > sp ? address - sp : sp - address;
+	const struct segment *there = crash->fault.segment;
+	if (distance > STACK_GROWTH ||
+	    (there != NULL && there->permissions_known && there->permissions != 0))
+		return false;
+	const struct segment *above =
+	    address_space_find(subject->target->space, (address | 0xfff) + 1 + STACK_GROWTH);
+	return above != NULL && (above->permissions & SEGMENT_WRITE) != 0;
+}
+
+/* siginfo tells no access kind; what the mapping forbids does, where it forbids one kind only. */
+static const char *access_kind(const struct subject *subject, const struct crash *crash)
+{
+	const struct thread *thread = crash->thread;
+	const struct segment *segment = crash->fault.segment;
+	if (thread != NULL && thread->raw->registers.general_size > 0 &&
+	    arch_pc(subject->target->arch, &thread->raw->registers) == crash->signal.address)
+		return "jump to";
+	if (crash->signal.code == SEGV_ACCERR && segment != NULL && segment->permissions_known &&
+	    (segment->permissions & SEGMENT_READ) != 0)
+		return "write to";
+	return "access to";
+}
+
+static const char *segment_words(const struct subject *subject, struct crash *crash)
+{
+	struct string_pool *pool = modules_strings(subject->modules);
+	const uint64_t address = crash->signal.address;
+	if (crash->signal.code == SI_KERNEL)
+		return protection_fault(subject, crash);
+	describe_address(subject, address, &crash->fault);
+	crash->has_fault = true;
+	if (is_stack_overflow(subject, crash))
+		return string_pool_format(
+		    pool, "stack overflow: access to 0x%" PRIx64 ", just past the end of the stack",
+		    address);
+	const char *kind = access_kind(subject, crash);
+	const struct segment *segment = crash->fault.segment;
+	const char *forbidden = "";
+	if (crash->signal.code == SEGV_ACCERR && segment != NULL && segment->permissions_known)
+		forbidden = segment->permissions == 0	    ? ", which may not be accessed"
+			    : strcmp(kind, "write to") == 0 ? ", which is read-only"
+							    : ", which is not executable";
+	return string_pool_format(pool, "%s 0x%" PRIx64 ", %s%s", kind, address,
+				  describe_place(subject, &crash->fault), forbidden);
+}
+
+/* --- other signals */
+
+/* What the kernel says with a code: a row for each. */
+static const struct {
+	int signal, code;
+	const char *words;
+} reasons[] = {
+	{ SIGFPE, FPE_INTDIV, "integer division by zero" },
+	{ SIGFPE, FPE_INTOVF, "integer overflow" },
+	{ SIGFPE, FPE_FLTDIV, "floating-point division by zero" },
+	{ SIGFPE, FPE_FLTOVF, "floating-point overflow" },
+	{ SIGFPE, FPE_FLTUND, "floating-point underflow" },
+	{ SIGFPE, FPE_FLTRES, "inexact floating-point result" },
+	{ SIGFPE, FPE_FLTINV, "invalid floating-point operation" },
+	{ SIGBUS, BUS_ADRALN, "misaligned access to" },
+	{ SIGBUS, BUS_ADRERR, "access behind the end of a mapped file" },
+	{ SIGBUS, BUS_OBJERR, "hardware error" },
+	{ SIGBUS, BUS_MCEERR_AR, "memory failure (hardware)" },
+	{ SIGBUS, BUS_MCEERR_AO, "memory failure (hardware)" },
+	{ SIGILL, ILL_ILLOPC, "illegal opcode" },
+	{ SIGILL, ILL_ILLOPN, "illegal operand (the compiler's trap, as a rule)" },
+	{ SIGILL, ILL_PRVOPC, "privileged instruction" },
+	{ SIGTRAP, TRAP_BRKPT, "breakpoint instruction" },
+	{ SIGTRAP, SI_KERNEL, "breakpoint instruction" },
+	{ SIGSYS, CODE_SECCOMP, "a system call that a seccomp filter forbids" },
+};
+
+static const char *reason_words(const struct target_signal *signal)
+{
+	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+		if (reasons[i].signal == signal->number && reasons[i].code == signal->code)
+			return reasons[i].words;
+	return NULL;
+}
+
+static bool has_address(int number)
+{
+	return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
+	       number == SIGTRAP;
+}
+
+static const char *fault_words(const struct subject *subject, struct crash *crash)
+{
+	struct string_pool *pool = modules_strings(subject->modules);
+	const char *reason = reason_words(&crash->signal);
+	if (crash->signal.number == SIGSYS || !has_address(crash->signal.number) ||
+	    crash->signal.code == SI_KERNEL)
+		return reason != NULL ? reason
+				      : string_pool_format(pool, "sent by the kernel (si_code %d)",
+							   crash->signal.code);
+	describe_address(subject, crash->signal.address, &crash->fault);
+	crash->has_fault = true;
+	return string_pool_format(pool, "%s, 0x%" PRIx64 ", %s",
+				  reason != NULL ? reason : "cause not recorded",
+				  crash->signal.address, describe_place(subject, &crash->fault));
+}
+
+static const char *sender_words(const struct subject *subject, const struct crash *crash)
+{
+	struct string_pool *pool = modules_strings(subject->modules);
+	const int32_t sender = crash->signal.sender;
+	if (sender == 0)
+		return "sent by the kernel or from outside the container";
+	if (sender == subject->target->pid)
+		return crash->signal.number == SIGABRT ? "the program ended itself (abort)"
+						       : "the program sent it to itself";
+	return string_pool_format(pool, "sent by process %" PRId32, sender);
+}
+
+static const char *signal_words(const struct subject *subject, struct crash *crash)
+{
+	if (!crash->signal.has_details)
+		return "the core records no details of the signal";
+	if (crash->signal.code <= 0)
+		return sender_words(subject, crash);
+	if (crash->signal.number == SIGSEGV)
+		return segment_words(subject, crash);
+	return fault_words(subject, crash);
+}
+
+static const char *stopped_words(const struct target *target)
+{
+	if (target->kind == TARGET_LIVE)
+		return "not crashed: the process runs on";
+	if (target->from_gcore)
+		return "stopped, not crashed: a debugger copied the process";
+	return "stopped, not crashed: the core names no signal";
+}
+
+/* --- libc's last words */
+
+/* __abort_msg points to a mapping of { unsigned size; char text[]; } where size is the mapping's
+ * (glibc, misc and assert: measured on 2.36). */
+static const char *abort_message(const struct subject *subject)
+{
+	struct symbol symbol;
+	struct address_space *space = subject->target->space;
+	uint64_t message = 0;
+	char text[ABORT_MESSAGE_MAX];
+	if (!modules_symbol_named(subject->modules, NULL, "__abort_msg", &symbol) ||
+	    subject->target->arch->word_size != 8 ||
+	    !address_space_u64(space, symbol.address, &message) || message == 0 ||
+	    !address_space_string(space, message + 4, text, sizeof text))
+		return NULL;
+	size_t length = strlen(text);
+	while (length > 0 && isspace((unsigned char)text[length - 1]))
+		text[--length] = '\0';
+	return length > 0 ? string_pool_add(modules_strings(subject->modules), text) : NULL;
+}
+
+void crash_find(const struct subject *subject, struct crash *crash)
+{
+	char name[32];
+	*crash = (struct crash){ .signal = subject->target->signal };
+	if (crash->signal.number == 0) {
+		crash->text = stopped_words(subject->target);
+		return;
+	}
+	crash->signal_name = string_pool_add(modules_strings(subject->modules),
+					     signal_name(crash->signal.number, name, sizeof name));
+	if (subject->threads != NULL && subject->threads->count > 0 &&
+	    subject->threads->items[0].crashed)
+		crash->thread = &subject->threads->items[0];
+	crash->text = signal_words(subject, crash);
+	if (crash->signal.number == SIGABRT)
+		crash->message = abort_message(subject);
+}

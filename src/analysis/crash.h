@@ -1,0 +1,28 @@
+/* What killed the process: the signal, what lies at the faulting address, and the program's own
+ * last words.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_ANALYSIS_CRASH_H
+#define CORESCAN_ANALYSIS_CRASH_H
+
+#include "analysis/describe.h"
+
+struct crash {
+	const struct thread *thread; /* that the signal hit; or NULL */
+	struct target_signal signal; /* number 0: stopped, not crashed */
+	const char *signal_name;     /* "SIGSEGV"; NULL without a signal */
+	struct place fault;	     /* of signal.address, where there is one */
+	bool has_fault;
+	const char *text;    /* "access to 0x18, not mapped (null + 24)", "sent by process 12", or
+				why it stopped: "stopped, not crashed"; in the modules' pool */
+	const char *message; /* what libc wrote before it aborted ("*** stack smashing detected
+			      ***", an assertion's text): its __abort_msg; or NULL */
+};
+
+/* Always answers; the result owns nothing. */
+void crash_find(const struct subject *subject, struct crash *crash);
+
+/* "SIGSEGV", "SIGRTMIN+3", "signal 99". */
+const char *signal_name(int number, char *buffer, size_t size);
+
+#endif

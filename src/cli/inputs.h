@@ -1,0 +1,21 @@
+/* EXE and CORE as the user gave them.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_CLI_INPUTS_H
+#define CORESCAN_CLI_INPUTS_H
+
+#include "cli/options.h"
+
+enum input_kind {
+	INPUT_OTHER,   /* not an ELF file, or not readable: opening it says why */
+	INPUT_PROGRAM, /* executable, shared library, object */
+	INPUT_CORE,
+};
+
+/* What the file at `path` is, by its ELF header alone. */
+enum input_kind input_kind(const char *path);
+
+/* Puts EXE and CORE in their places when they were given the other way round. True when it did. */
+bool inputs_settle(struct options *options);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <config.h>
+
+#include "cli/options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum option_key {
+	OPTION_JSON = 256,
+	OPTION_SYSROOT,
+	OPTION_DEBUG_DIR,
+	OPTION_COLOR,
+	OPTION_LIMIT,
+	OPTION_FAIL_ON,
+};
+
+static const struct argp_option rows[] = {
+	{ "pid", 'p', "PID", 0, "Look at the running process PID. It is stopped for moments.", 0 },
+	{ "json", OPTION_JSON, NULL, 0, "Print one JSON document (report.schema.json).", 0 },
+	{ "sysroot", OPTION_SYSROOT, "DIR", 0, "Look for the process's files below DIR.", 0 },
+	{ "debug-dir", OPTION_DEBUG_DIR, "DIR", 0,
+	  "Look for debug files in DIR before /usr/lib/debug.", 0 },
+	{ "color", OPTION_COLOR, "WHEN", 0,
+	  "auto (the default: on a terminal, unless NO_COLOR is set), always, or never.", 0 },
+	{ "limit", OPTION_LIMIT, "N", 0, "Show at most N rows of each list; 0 shows all.", 0 },
+	{ "fail-on", OPTION_FAIL_ON, "WHAT", 0,
+	  "End with status 3 when there is a deadlock, or orphans: deadlock,orphans.", 0 },
+	{ "verbose", 'v', NULL, 0, "Tell more: full paths, longer lists, evidence.", 0 },
+	{ 0 },
+};
+
+struct parse {
+	struct options *options;
+	unsigned positional;
+};
+
+static int32_t parse_pid(struct argp_state *state, const char *text)
+{
+	char *end;
+	errno = 0;
+	long pid = strtol(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || pid <= 0 || pid > INT32_MAX)
+		argp_error(state, "-p wants a process id, not '%s'", text);
+	return (int32_t)pid;
+}
+
+static int parse_limit(struct argp_state *state, const char *text)
+{
+	char *end;
+	errno = 0;
+	long limit = strtol(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || limit < 0 || limit > INT_MAX)
+		argp_error(state, "--limit wants a number of rows (0: all), not '%s'", text);
+	return (int)limit;
+}
+
+static enum color_choice parse_color(struct argp_state *state, const char *text)
+{
+	if (strcmp(text, "auto") == 0)
+		return COLOR_AUTO;
+	if (strcmp(text, "always") == 0)
+		return COLOR_ALWAYS;
+	if (strcmp(text, "never") != 0)
+		argp_error(state, "--color wants auto, always or never, not '%s'", text);
+	return COLOR_NEVER;
+}
+
+static unsigned parse_conditions(struct argp_state *state, const char *text)
+{
+	unsigned conditions = 0;
+	for (const char *at = text; *at != '\0';) {
+		size_t length = strcspn(at, ",");
+		if (length == 8 && strncmp(at, "deadlock", length) == 0)
+			conditions |= FAIL_ON_DEADLOCK;
+		else if (length == 7 && strncmp(at, "orphans", length) == 0)
+			conditions |= FAIL_ON_ORPHANS;
+		else
+			argp_error(state, "--fail-on knows deadlock and orphans, not '%.*s'",
+				   (int)length, at);
+		at += length;
+		if (*at == ',')
+			at++;
+	}
+	if (conditions == 0)
+		argp_error(state, "--fail-on wants deadlock, orphans, or both with a comma");
+	return conditions;
+}
+
+static void take_positional(struct argp_state *state, struct parse *parse, const char *text)
+{
+	struct options *options = parse->options;
+	const struct view *view = parse->positional == 0 ? view_find(text) : NULL;
+	parse->positional++;
+	if (view != NULL) {
+		options->view = view;
+	} else if (options->core == NULL) {
+		options->core = text;
+	} else if (options->exe == NULL) {
+		options->exe = options->core;
+		options->core = text;
+	} else {
+		argp_error(state, "too many arguments, from '%s' on: one EXE and one CORE at most",
+			   text);
+	}
+}
+
+static void check_whole(struct argp_state *state, const struct options *options)
+{
+	if (options->pid != 0 && options->core != NULL)
+		argp_error(state, "-p %d and '%s': either a process or a core file",
+			   (int)options->pid, options->core);
+	if (options->pid == 0 && options->core == NULL)
+		argp_error(state, "no core file and no process (-p PID) was named");
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+	struct parse *parse = state->input;
+	struct options *options = parse->options;
+	switch (key) {
+	case 'p':
+		options->pid = parse_pid(state, argument);
+		return 0;
+	case 'v':
+		options->verbose++;
+		return 0;
+	case OPTION_JSON:
+		options->json = true;
+		return 0;
+	case OPTION_SYSROOT:
+		options->sysroot = argument;
+		return 0;
+	case OPTION_DEBUG_DIR:
+		options->debug_dir = argument;
+		return 0;
+	case OPTION_COLOR:
+		options->color = parse_color(state, argument);
+		return 0;
+	case OPTION_LIMIT:
+		options->limit = parse_limit(state, argument);
+		return 0;
+	case OPTION_FAIL_ON:
+		options->fail_on |= parse_conditions(state, argument);
+		return 0;
+	case ARGP_KEY_ARG:
+		take_positional(state, parse, argument);
+		return 0;
+	case ARGP_KEY_END:
+		check_whole(state, options);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The commands' part of --help, from the views themselves. */
+static char *help_text(int key, const char *text, void *input)
+{
+	static const char before[] =
+	    "Says in one screen what died, who waits for whom, and where the memory is, of a core "
+	    "file or of a running process.\n\nCommands:\n";
+	char *help = NULL;
+	size_t size = 0, count;
+	(void)input;
+	if (key != ARGP_KEY_HELP_PRE_DOC)
+		return (char *)text;
+	FILE *out = open_memstream(&help, &size);
+	if (out == NULL)
+		return (char *)text;
+	fputs(before, out);
+	const struct view *views = view_list(&count);
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, "  %-9s %s\n", views[i].name, views[i].summary);
+	fprintf(out, "A file named like a command is written ./%s.\n\nOptions:", views[0].name);
+	fclose(out);
+	return help;
+}
+
+static const char after_options[] =
+    "\vExamples:\n"
+    "  corescan ./app core.1234         what happened, in one screen\n"
+    "  corescan core.1234               the program is found by the core's own notes\n"
+    "  corescan -p 1234                 the same of a running process\n"
+    "  corescan leaks --limit 0 core.1234\n"
+    "  corescan waits --json -p 1234 | jq '.deadlocks[].sentence'\n"
+    "  corescan --fail-on=deadlock,orphans core.1234\n"
+    "\n"
+    "Exit status:\n"
+    "  0   complete\n"
+    "  1   partial: the report lists what could not be examined\n"
+    "  2   nothing could be read, or the result could not be written\n"
+    "  3   --fail-on found what it names (whether partial or not)\n"
+    "  64  wrong command line";
+
+void options_parse(int argc, char **argv, struct options *options)
+{
+	const struct argp argp = {
+		.options = rows,
+		.parser = parse_option,
+		.args_doc = "[EXE] CORE\n-p PID",
+		.doc = after_options,
+		.help_filter = help_text,
+	};
+	size_t count;
+	struct parse parse = { .options = options };
+	*options = (struct options){ .view = &view_list(&count)[0], .limit = -1 };
+	argp_program_version = PACKAGE_STRING;
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &parse);
+}

@@ -1,0 +1,38 @@
+/* The command line.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_CLI_OPTIONS_H
+#define CORESCAN_CLI_OPTIONS_H
+
+#include "report/report.h"
+
+enum exit_status {
+	EXIT_COMPLETE = 0,
+	EXIT_PARTIAL = 1,   /* something could not be examined: the gaps say what */
+	EXIT_NOTHING = 2,   /* nothing could be read, or the result could not be written */
+	EXIT_CONDITION = 3, /* --fail-on found what it names */
+	EXIT_USAGE = 64,
+};
+
+enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+
+enum fail_condition { FAIL_ON_DEADLOCK = 1, FAIL_ON_ORPHANS = 2 };
+
+struct options {
+	const struct view *view;
+	const char *exe;  /* or NULL */
+	const char *core; /* NULL: live */
+	int32_t pid;	  /* 0: a core */
+	const char *sysroot, *debug_dir;
+	bool json;
+	enum color_choice color;
+	int limit; /* as in struct report_style */
+	unsigned verbose;
+	unsigned fail_on; /* enum fail_condition */
+};
+
+/* Reads the command line into `*options`, whose strings are those of `argv`. Ends the program for
+ * --help and --version, and with EXIT_USAGE and one line on standard error for a wrong one. */
+void options_parse(int argc, char **argv, struct options *options);
+
+#endif

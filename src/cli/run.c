@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cli/run.h"
+
+#include "cli/messages.h"
+#include "cli/render.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Everything of one run; run_end releases it in the opposite order. */
+struct run {
+	const struct options *options;
+	unsigned needs; /* enum finding_need: of the view and of --fail-on */
+	struct progress_line progress;
+	struct gaps gaps;
+	struct target *target;
+	struct modules *modules;
+	struct threads threads;
+	struct glibc_pthreads pthreads;
+	struct heap heap;
+	struct crash crash;
+	struct stack_groups stacks;
+	struct waits waits;
+	struct wait_groups wait_groups;
+	struct deadlocks deadlocks;
+	struct roots roots;
+	struct reachability reachability;
+	struct orphans orphans;
+	struct subject subject;
+	struct findings findings;
+};
+
+static void run_end(struct run *run)
+{
+	stack_groups_free(&run->stacks);
+	threads_free(&run->threads);
+	modules_free(run->modules);
+	target_close(run->target);
+	gaps_free(&run->gaps);
+	progress_line_erase(&run->progress);
+}
+
+/* A part that failed: told at once and in the report. True when it was there. */
+static bool part_made(struct run *run, struct error *error, enum gap_kind kind, const char *what)
+{
+	if (error == NULL)
+		return true;
+	message(&run->progress, "warning: %s: %s", what, error->message);
+	gaps_add(&run->gaps, kind, 0, 0, "%s: %s", what, error->message);
+	error_free(error);
+	return false;
+}
+
+/* --- opening */
+
+static struct error *open_target(struct run *run)
+{
+	const struct options *options = run->options;
+	const struct target_options how = { .progress = &run->progress.progress };
+	if (options->core != NULL)
+		return target_open_core(options->core, &how, &run->gaps, &run->target);
+	return target_open_live(options->pid, &how, &run->gaps, &run->target);
+}
+
+/* Without the EXE that is none of this target's: the process's own files may still be found. */
+static struct error *open_modules(struct run *run)
+{
+	struct modules_options how = {
+		.exe = run->options->exe,
+		.sysroot = run->options->sysroot,
+		.debug_dir = run->options->debug_dir,
+		.progress = &run->progress.progress,
+	};
+	struct error *error = modules_open(run->target, &how, &run->gaps, &run->modules);
+	if (error == NULL || how.exe == NULL || error->code == ERROR_NO_MEMORY)
+		return error;
+	message(&run->progress, "WARNING: %s; going on without it", error->message);
+	gaps_add(&run->gaps, GAP_MODULE, 0, 0, "%s; it was not used", error->message);
+	error_free(error);
+	how.exe = NULL;
+	return modules_open(run->target, &how, &run->gaps, &run->modules);
+}
+
+/* --- analyses */
+
+static void find_threads(struct run *run)
+{
+	const struct threads_options how = {
+		.inlines = true,
+		.progress = &run->progress.progress,
+	};
+	if (!part_made(run,
+		       threads_open(run->target, run->modules, &how, &run->gaps, &run->threads),
+		       GAP_THREAD, "the stacks were not unwound"))
+		return;
+	run->subject.threads = &run->threads;
+	if (part_made(run, stack_groups_make(&run->threads, &run->stacks), GAP_THREAD,
+		      "the stacks were not grouped"))
+		run->findings.stacks = &run->stacks;
+}
+
+static void analyse(struct run *run)
+{
+	run->subject = (struct subject){
+		.target = run->target,
+		.modules = run->modules,
+		.progress = &run->progress.progress,
+		.gaps = &run->gaps,
+	};
+	if ((run->needs & NEED_THREADS) != 0)
+		find_threads(run);
+}
+
+/* --- the end */
+
+static bool condition_found(const struct run *run)
+{
+	const struct findings *findings = &run->findings;
+	const unsigned fail_on = run->options->fail_on;
+	return ((fail_on & FAIL_ON_DEADLOCK) != 0 && findings->deadlocks != NULL &&
+		findings->deadlocks->count > 0) ||
+	       ((fail_on & FAIL_ON_ORPHANS) != 0 && findings->orphans != NULL &&
+		findings->orphans->chunks > 0);
+}
+
+static enum exit_status show(struct run *run)
+{
+	struct findings *findings = &run->findings;
+	bool reader_gone;
+	findings->subject = &run->subject;
+	findings->modules = modules_list(run->modules, &findings->module_count);
+	findings->segments = address_space_segments(run->target->space, &findings->segment_count);
+	findings->exit_status = condition_found(run)	     ? EXIT_CONDITION
+				: findings_partial(findings) ? EXIT_PARTIAL
+							     : EXIT_COMPLETE;
+	progress_line_erase(&run->progress);
+	struct error *error = render(run->options, findings, &reader_gone);
+	if (error == NULL)
+		return (enum exit_status)findings->exit_status;
+	if (!reader_gone)
+		message(&run->progress, "%s", error->message);
+	error_free(error);
+	return EXIT_NOTHING;
+}
+
+static unsigned needs_of(const struct options *options)
+{
+	unsigned needs = options->view->needs;
+	if ((options->fail_on & FAIL_ON_DEADLOCK) != 0)
+		needs |= NEED_THREADS | NEED_WAITS;
+	if ((options->fail_on & FAIL_ON_ORPHANS) != 0)
+		needs |= NEED_THREADS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS;
+	return needs;
+}
+
+static bool shows_progress(void)
+{
+	const char *term = getenv("TERM");
+	return isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+enum exit_status run(const struct options *options)
+{
+	struct run run = { .options = options, .needs = needs_of(options) };
+	enum exit_status status = EXIT_NOTHING;
+	progress_line_begin(&run.progress, shows_progress());
+	struct error *error = open_target(&run);
+	if (error == NULL)
+		error = open_modules(&run);
+	if (error == NULL) {
+		analyse(&run);
+		target_resume(run.target);
+		status = show(&run);
+	} else {
+		message(&run.progress, "%s", error->message);
+		error_free(error);
+	}
+	run_end(&run);
+	return status;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "report/json_parts.h"
+
+static json_t *arena_object(struct json_document *document, const struct heap_arena *arena)
+{
+	json_t *object = json_object();
+	json_put(document, object, "kind", json_words(arena_kind_name(arena->kind)));
+	json_put(document, object, "address",
+		 arena->address != 0 ? json_address(arena->address) : json_null());
+	json_put(document, object, "used_chunks", json_size(arena->used_chunks));
+	json_put(document, object, "used_bytes", json_size(arena->used_bytes));
+	json_put(document, object, "free_chunks", json_size(arena->free_chunks));
+	json_put(document, object, "free_bytes", json_size(arena->free_bytes));
+	json_put(document, object, "cached_chunks", json_size(arena->cached_chunks));
+	json_put(document, object, "cached_bytes", json_size(arena->cached_bytes));
+	json_put(document, object, "top_bytes", json_size(arena->top_bytes));
+	json_put(document, object, "system_bytes", json_size(arena->system_bytes));
+	json_put(document, object, "heaps", json_integer(arena->heap_count));
+	json_put(document, object, "in_flux", json_boolean(arena->in_flux));
+	return object;
+}
+
+static json_t *findings_array(struct json_document *document, const struct heap *heap)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < heap->findings.count; i++) {
+		const struct heap_finding *finding = &heap->findings.items[i];
+		json_t *object = json_object();
+		json_put(document, object, "address", json_address(finding->address));
+		json_put(document, object, "arena", json_integer(finding->arena));
+		json_put(document, object, "text", json_words(finding->text));
+		json_append(document, array, object);
+	}
+	return array;
+}
+
+static json_t *states_object(struct json_document *document, const struct reachability *result)
+{
+	json_t *object = json_object();
+	for (unsigned state = 0; state < CHUNK_STATE_COUNT; state++) {
+		json_t *total = json_object();
+		json_put(document, total, "chunks", json_size(result->totals[state].chunks));
+		json_put(document, total, "bytes", json_size(result->totals[state].bytes));
+		json_put(document, object, chunk_state_name((enum chunk_state)state), total);
+	}
+	return object;
+}
+
+static json_t *heap_object(struct json_document *document, const struct heap *heap)
+{
+	const struct reachability *reachability = document->findings->reachability;
+	json_t *object = json_object(), *arenas = json_array();
+	for (size_t i = 0; i < heap->arenas.count; i++)
+		json_append(document, arenas, arena_object(document, &heap->arenas.items[i]));
+	json_put(document, object, "provider", json_words(heap->provider));
+	json_put(document, object, "version", json_words(heap->version));
+	json_put(document, object, "evidence", json_words(heap->evidence));
+	json_put(document, object, "arenas", arenas);
+	json_put(document, object, "findings", findings_array(document, heap));
+	json_put(document, object, "states",
+		 reachability != NULL ? states_object(document, reachability) : json_null());
+	json_put(document, object, "unread_bytes",
+		 reachability != NULL ? json_size(reachability->unread_bytes) : json_null());
+	return object;
+}
+
+void json_heap(struct json_document *document)
+{
+	const struct heap *heap = document->findings->subject->heap;
+	json_put(document, document->root, "heap",
+		 heap != NULL ? heap_object(document, heap) : json_null());
+}
+
+/* --- leaks */
+
+static json_t *structure_object(struct json_document *document,
+				const struct orphan_structure *structure)
+{
+	json_t *object = json_object();
+	json_put(document, object, "head", json_address(structure->head));
+	json_put(document, object, "head_size", json_size(structure->head_size));
+	json_put(document, object, "chunks", json_size(structure->chunks));
+	json_put(document, object, "bytes", json_size(structure->bytes));
+	json_put(document, object, "cyclic", json_boolean(structure->cyclic));
+	return object;
+}
+
+static json_t *group_object(struct json_document *document, const struct orphan_group *group)
+{
+	json_t *object = json_object();
+	json_put(document, object, "content", json_words(content_kind_name(group->content)));
+	json_put(document, object, "what", json_words(group->what));
+	json_put(document, object, "head_size",
+		 group->head_size != 0 ? json_size(group->head_size) : json_null());
+	json_put(document, object, "structures", json_size(group->structures));
+	json_put(document, object, "chunks", json_size(group->chunks));
+	json_put(document, object, "bytes", json_size(group->bytes));
+	json_put(document, object, "largest", structure_object(document, &group->largest));
+	return object;
+}
+
+static json_t *orphans_object(struct json_document *document, const struct orphans *orphans)
+{
+	json_t *object = json_object(), *groups = json_array();
+	const size_t rows = json_rows(document, orphans->groups.count);
+	for (size_t i = 0; i < rows; i++)
+		json_append(document, groups, group_object(document, &orphans->groups.items[i]));
+	json_put(document, object, "structures", json_size(orphans->structures));
+	json_put(document, object, "chunks", json_size(orphans->chunks));
+	json_put(document, object, "bytes", json_size(orphans->bytes));
+	json_put(document, object, "groups", groups);
+	json_put(document, object, "groups_omitted", json_size(orphans->groups.count - rows));
+	return object;
+}
+
+void json_leaks(struct json_document *document)
+{
+	const struct orphans *orphans = document->findings->orphans;
+	json_heap(document);
+	json_put(document, document->root, "orphans",
+		 orphans != NULL ? orphans_object(document, orphans) : json_null());
+}

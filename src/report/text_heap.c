@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "report/text_parts.h"
+
+#include "report/format.h"
+
+#include <inttypes.h>
+
+static void heap_findings(struct text *text, const struct heap *heap)
+{
+	size_t rows = text_rows(text, heap->findings.count, 3);
+	for (size_t i = 0; i < rows; i++) {
+		text_put(text, "  ");
+		text_color(text, TEXT_BAD);
+		text_put(text, "contradiction");
+		text_color(text, TEXT_PLAIN);
+		text_printf(text, " at 0x%" PRIx64 ": ", heap->findings.items[i].address);
+		text_wrap(text, 4, heap->findings.items[i].text);
+		text_line(text);
+	}
+	text_more(text, 2, rows, heap->findings.count, "contradictions", "heap");
+}
+
+static void state_row(struct text *text, const struct reachability *reachability,
+		      enum chunk_state state, const char *remark)
+{
+	char count[FORMAT_MAX], size[FORMAT_MAX];
+	const struct chunk_total *total = &reachability->totals[state];
+	text_put(text, "  ");
+	if (state == CHUNK_ORPHANED && total->chunks > 0)
+		text_color(text, TEXT_WARN);
+	text_put(text, chunk_state_name(state));
+	text_color(text, TEXT_PLAIN);
+	text_right(text, 24, format_count(total->chunks, count));
+	text_printf(text, " chunk%s", total->chunks == 1 ? "" : "s");
+	text_right(text, 42, format_size(total->bytes, size));
+	text_put(text, remark);
+	text_line(text);
+}
+
+static void heap_states(struct text *text, const struct findings *findings)
+{
+	const struct reachability *reachability = findings->reachability;
+	char share[FORMAT_MAX], count[FORMAT_MAX], remark[2 * FORMAT_MAX + 32];
+	uint64_t used = reachability->totals[CHUNK_REACHABLE].bytes +
+			reachability->totals[CHUNK_POSSIBLE].bytes +
+			reachability->totals[CHUNK_ORPHANED].bytes;
+	if (text->style->verbose > 0)
+		state_row(text, reachability, CHUNK_REACHABLE, "");
+	int length =
+	    snprintf(remark, sizeof remark, "  %s",
+		     format_share(reachability->totals[CHUNK_ORPHANED].bytes, used, share));
+	if (findings->orphans != NULL && findings->orphans->structures > 0)
+		snprintf(remark + length, sizeof remark - (size_t)length, ", in %s structure%s",
+			 format_count(findings->orphans->structures, count),
+			 findings->orphans->structures == 1 ? "" : "s");
+	state_row(text, reachability, CHUNK_ORPHANED, remark);
+	if (findings->orphans != NULL)
+		text_orphan_groups(text, findings->orphans, 6, "leaks");
+	if (reachability->totals[CHUNK_POSSIBLE].chunks > 0)
+		state_row(text, reachability, CHUNK_POSSIBLE, "  only weak evidence leads to them");
+}
+
+void text_heap_totals(struct text *text, const struct findings *findings)
+{
+	const struct heap *heap = findings->subject->heap;
+	struct heap_arena all = { 0 };
+	size_t arenas = 0, mmapped = 0, in_flux = 0;
+	char count[FORMAT_MAX], size[FORMAT_MAX];
+	if (heap == NULL || heap->provider == NULL)
+		return;
+	for (size_t i = 0; i < heap->arenas.count; i++) {
+		const struct heap_arena *arena = &heap->arenas.items[i];
+		all.used_chunks += arena->used_chunks;
+		all.used_bytes += arena->used_bytes;
+		all.free_chunks += arena->free_chunks + arena->cached_chunks;
+		all.free_bytes += arena->free_bytes + arena->cached_bytes;
+		arenas += arena->kind != ARENA_MMAPPED;
+		mmapped += arena->kind == ARENA_MMAPPED ? arena->used_chunks : 0;
+		in_flux += arena->in_flux;
+	}
+	text_heading(text, TEXT_HEADING, "HEAP");
+	text_itemf(text, 6, true, "%s chunks in use, %s", format_count(all.used_chunks, count),
+		   format_size(all.used_bytes, size));
+	text_itemf(text, 6, false, "%s free, %s", format_count(all.free_chunks, count),
+		   format_size(all.free_bytes, size));
+	text_itemf(text, 6, false, "%s arena%s", format_count(arenas, count),
+		   arenas == 1 ? "" : "s");
+	if (mmapped > 0)
+		text_itemf(text, 6, false, "%s mmapped", format_count(mmapped, count));
+	if (in_flux > 0)
+		text_itemf(text, 6, false, "%s in flux (locked)", format_count(in_flux, count));
+	text_line(text);
+	heap_findings(text, heap);
+	if (findings->reachability != NULL)
+		heap_states(text, findings);
+}
+
+static void orphan_row(struct text *text, const struct orphan_group *group)
+{
+	char count[FORMAT_MAX], size[FORMAT_MAX], words[96];
+	text_right(text, 13, format_size(group->bytes, size));
+	text_right(text, 22, format_count(group->chunks, count));
+	text_column(text, 24);
+	if (group->structures == 1)
+		snprintf(words, sizeof words, ", head 0x%" PRIx64 "%s", group->largest.head,
+			 group->largest.cyclic ? ", cyclic" : "");
+	else
+		snprintf(words, sizeof words, ", %s structures, one at 0x%" PRIx64,
+			 format_count(group->structures, count), group->largest.head);
+	unsigned tail = text_width(text, words);
+	text_fold(text, group->what, text_room(text) > tail + 16 ? text_room(text) - tail : 40);
+	text_color(text, TEXT_DIM);
+	text_put(text, words);
+	text_color(text, TEXT_PLAIN);
+	text_line(text);
+}
+
+void text_orphan_groups(struct text *text, const struct orphans *orphans, size_t usual,
+			const char *command)
+{
+	size_t rows = text_rows(text, orphans->groups.count, usual);
+	for (size_t i = 0; i < rows; i++)
+		orphan_row(text, &orphans->groups.items[i]);
+	text_more(text, 6, rows, orphans->groups.count, "groups", command);
+}
+
+/* --- corescan heap */
+
+static void arena_row(struct text *text, const struct heap_arena *arena)
+{
+	static const char *const names[] = {
+		[ARENA_MAIN] = "main",
+		[ARENA_THREAD] = "thread",
+		[ARENA_MMAPPED] = "mmapped",
+	};
+	char number[FORMAT_MAX];
+	text_printf(text, "  %s%s", names[arena->kind], arena->in_flux ? " (in flux)" : "");
+	text_right(text, 30, format_count(arena->used_chunks, number));
+	text_right(text, 41, format_size(arena->used_bytes, number));
+	text_right(text, 51, format_size(arena->free_bytes, number));
+	text_right(text, 61, format_size(arena->cached_bytes, number));
+	text_right(text, 71, format_size(arena->top_bytes, number));
+	text_right(text, 80, format_size(arena->system_bytes, number));
+	text_line(text);
+	if (text->style->verbose > 0 && arena->kind != ARENA_MMAPPED) {
+		text_printf(text, "    malloc_state 0x%" PRIx64 ", %" PRIu32 " heap%s",
+			    arena->address, arena->heap_count, arena->heap_count == 1 ? "" : "s");
+		text_line(text);
+	}
+}
+
+static void arena_table(struct text *text, const struct heap *heap)
+{
+	static const struct {
+		const char *name;
+		unsigned column;
+	} heads[] = { { "chunks", 30 }, { "in use", 41 }, { "free", 51 },
+		      { "tcache", 61 }, { "top", 71 },	  { "system", 80 } };
+	text_heading(text, TEXT_HEADING, "ARENAS");
+	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+		text_right(text, heads[i].column, heads[i].name);
+	text_line(text);
+	size_t rows = text_rows(text, heap->arenas.count, 20);
+	for (size_t i = 0; i < rows; i++)
+		arena_row(text, &heap->arenas.items[i]);
+	text_more(text, 2, rows, heap->arenas.count, "arenas", NULL);
+	text_line(text);
+}
+
+void text_heap(struct text *text, const struct findings *findings)
+{
+	const struct heap *heap = findings->subject->heap;
+	text_heap_totals(text, findings);
+	text_line(text);
+	if (heap != NULL && heap->provider != NULL)
+		arena_table(text, heap);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "report/text_parts.h"
+
+#include "report/format.h"
+
+#include <inttypes.h>
+
+static void module_row(struct text *text, const struct module *module)
+{
+	char id[BUILD_ID_TEXT_MAX];
+	text_printf(text, "  0x%012" PRIx64 "–0x%012" PRIx64, module->start, module->end);
+	text_column(text, 34);
+	text_put(text, module_build_id(module, text->style->verbose > 0 ? sizeof id : 8, id));
+	text_column(text, 43);
+	if (module->match == MODULE_MISMATCH || module->match == MODULE_MISSING)
+		text_color(text, TEXT_WARN);
+	text_put(text, module_match_name(module->match));
+	text_color(text, TEXT_PLAIN);
+	text_column(text, 54);
+	const char *path = module->path != NULL ? module->path : "?";
+	text_fold(text, path, text->style->verbose > 0 ? 1000 : text_room(text));
+	text_line(text);
+	if (text->style->verbose > 0 && module->file != NULL) {
+		text_column(text, 54);
+		text_printf(text, "file %s", module->file);
+		text_line(text);
+	}
+}
+
+static void segment_row(struct text *text, const struct segment *segment)
+{
+	char permissions[5], size[FORMAT_MAX];
+	text_printf(text, "  0x%012" PRIx64 "–0x%012" PRIx64, segment->start, segment->end);
+	text_right(text, 44, format_size(segment->end - segment->start, size));
+	text_column(text, 46);
+	text_put(text, segment_permissions(segment, permissions));
+	text_column(text, 51);
+	if (segment->origin == SEGMENT_ABSENT)
+		text_color(text, TEXT_WARN);
+	text_put(text, segment_origin_name(segment->origin));
+	text_color(text, TEXT_PLAIN);
+	text_column(text, 58);
+	const char *name = segment->name != NULL ? segment->name : "";
+	text_fold(text, name, text->style->verbose > 0 ? 1000 : text_room(text));
+	text_line(text);
+}
+
+void text_maps(struct text *text, const struct findings *findings)
+{
+	text_heading(text, TEXT_HEADING, "MODULES");
+	text_line(text);
+	size_t rows = text_rows(text, findings->module_count, 200);
+	for (size_t i = 0; i < rows; i++)
+		module_row(text, &findings->modules[i]);
+	text_more(text, 2, rows, findings->module_count, "modules", NULL);
+	text_line(text);
+	text_heading(text, TEXT_HEADING, "SEGMENTS");
+	text_line(text);
+	rows = text_rows(text, findings->segment_count, 1000);
+	for (size_t i = 0; i < rows; i++)
+		segment_row(text, &findings->segments[i]);
+	text_more(text, 2, rows, findings->segment_count, "segments", NULL);
+	text_line(text);
+}

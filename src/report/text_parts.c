@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "report/text_parts.h"
+
+#include "report/format.h"
+
+#include <inttypes.h>
+
+void text_heading(struct text *text, enum text_color color, const char *heading)
+{
+	text_color(text, color);
+	text_put(text, heading);
+	text_color(text, TEXT_PLAIN);
+	text_column(text, text->column + 2);
+}
+
+/* --- header */
+
+static void header_program(struct text *text, const struct findings *findings)
+{
+	static const char *const said[] = {
+		[MODULE_VERIFIED] = "matches",
+		[MODULE_UNVERIFIED] = "not verified",
+		[MODULE_MISMATCH] = "THE FILE IS ANOTHER BUILD, not used",
+		[MODULE_MISSING] = "file not found",
+	};
+	const struct module *program = findings_executable(findings);
+	if (program == NULL) {
+		const char *exe = findings->subject->target->exe;
+		text_itemf(text, 2, false, "%s (not found in memory)", exe != NULL ? exe : "?");
+		return;
+	}
+	char id[BUILD_ID_TEXT_MAX];
+	size_t digits = text->style->verbose > 0 ? BUILD_ID_TEXT_MAX : 8;
+	const char *path = program->file != NULL ? program->file : program->path;
+	if (path == NULL)
+		path = "?";
+	module_build_id(program, digits, id);
+	if (id[0] != '\0')
+		text_itemf(text, 2, false, "%s (build-id %s, %s)", path, id, said[program->match]);
+	else
+		text_itemf(text, 2, false, "%s (no build-id, %s)", path, said[program->match]);
+}
+
+static void header_layouts(struct text *text, const struct subject *subject)
+{
+	const struct heap *heap = subject->heap;
+	if (heap != NULL && heap->provider != NULL)
+		text_itemf(text, 2, false, "%s (layouts from %s)",
+			   heap->version != NULL ? heap->version : heap->provider,
+			   heap->evidence != NULL ? heap->evidence : "nothing");
+}
+
+void text_header(struct text *text, const struct findings *findings)
+{
+	const struct subject *subject = findings->subject;
+	const struct target *target = subject->target;
+	char number[FORMAT_MAX];
+
+	text_color(text, TEXT_HEADING);
+	if (target->kind == TARGET_LIVE)
+		text_printf(text, "process %" PRId32, target->pid);
+	else
+		text_wrap(text, 2, target->path != NULL ? target->path : "?");
+	text_color(text, TEXT_PLAIN);
+	header_program(text, findings);
+	text_itemf(text, 2, false, "%s", target->arch->name);
+	header_layouts(text, subject);
+	if (target->kind != TARGET_LIVE && target->pid != 0)
+		text_itemf(text, 2, false, "pid %" PRId32, target->pid);
+	text_itemf(text, 2, false, "%s thread%s", format_count(target->threads.count, number),
+		   target->threads.count == 1 ? "" : "s");
+	if (target->kind == TARGET_LIVE)
+		text_itemf(text, 2, false, "was stopped for %s",
+			   format_duration(target->paused_us, number));
+	text_line(text);
+	if (text->style->verbose > 0 && target->command != NULL) {
+		text_put(text, "  ");
+		text_wrap(text, 2, target->command);
+		text_line(text);
+	}
+	text_line(text);
+}
+
+/* --- gaps */
+
+void text_gaps(struct text *text, const struct findings *findings, size_t usual)
+{
+	const struct gaps *gaps = findings->subject->gaps;
+	size_t rows = text_rows(text, gaps->list.count, usual);
+	if (!findings_partial(findings))
+		return;
+	text_heading(text, TEXT_WARN, "NOT EXAMINED");
+	text_line(text);
+	for (size_t i = 0; i < rows; i++) {
+		text_put(text, "  ");
+		text_wrap(text, 4, gaps->list.items[i].text);
+		text_line(text);
+	}
+	text_more(text, 2, rows, gaps->list.count, "gaps", NULL);
+	if (gaps->lost) {
+		text_put(text, "  memory ran out: some gaps are not listed");
+		text_line(text);
+	}
+	text_line(text);
+	text_printf(text, "exit status %d (%s)", findings->exit_status,
+		    findings->exit_status == 1 ? "partial"
+					       : "partial, and --fail-on found its condition");
+	text_line(text);
+}

@@ -1,0 +1,53 @@
+/* Parts that more than one text view shows.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_REPORT_TEXT_PARTS_H
+#define CORESCAN_REPORT_TEXT_PARTS_H
+
+#include "report/text.h"
+
+/* The first line of every view: what was opened, and how well it is known. */
+void text_header(struct text *text, const struct findings *findings);
+
+/* What died, with the top of its stack. */
+void text_crash(struct text *text, const struct findings *findings, size_t frame_limit);
+
+/* "1234 "main"". */
+void text_thread(struct text *text, const struct thread *thread);
+
+/* "1250–1253, 1260" of the `count` tids that `tid_of` gives; wraps at `indent`. */
+void text_tids(struct text *text, unsigned indent,
+	       int32_t (*tid_of)(const void *context, size_t index), const void *context,
+	       size_t count);
+
+/* The frames of a stack, a line each; runs of the same frames are told once. */
+void text_frames(struct text *text, unsigned indent, const struct thread *thread, size_t limit);
+
+/* "refresh() cache.c:77", with as many of its callers behind it as fit. */
+void text_site(struct text *text, const struct wait *wait, bool callers);
+
+/* Every deadlock: its threads, and who waits behind them. */
+void text_deadlocks(struct text *text, const struct findings *findings);
+
+/* "SECTION  " in the heading's colour. */
+void text_heading(struct text *text, enum text_color color, const char *heading);
+
+/* What could not be examined; the last part of every view. */
+void text_gaps(struct text *text, const struct findings *findings, size_t usual);
+
+/* The orphan groups, a line each. */
+void text_orphan_groups(struct text *text, const struct orphans *orphans, size_t usual,
+			const char *command);
+
+/* "HEAP" and its totals, corruption, and the state totals. */
+void text_heap_totals(struct text *text, const struct findings *findings);
+
+/* What the commands show between header and gaps. */
+void text_report(struct text *text, const struct findings *findings);
+void text_threads(struct text *text, const struct findings *findings);
+void text_waits(struct text *text, const struct findings *findings);
+void text_heap(struct text *text, const struct findings *findings);
+void text_leaks(struct text *text, const struct findings *findings);
+void text_maps(struct text *text, const struct findings *findings);
+
+#endif

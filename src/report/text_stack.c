@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "report/text_parts.h"
+
+#include "report/format.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+void text_thread(struct text *text, const struct thread *thread)
+{
+	text_printf(text, "%" PRId32, thread->tid);
+	if (thread->name != NULL && thread->name[0] != '\0')
+		text_printf(text, " \"%s\"", thread->name);
+}
+
+void text_tids(struct text *text, unsigned indent,
+	       int32_t (*tid_of)(const void *context, size_t index), const void *context,
+	       size_t count)
+{
+	char item[64];
+	for (size_t i = 0, end; i < count; i = end) {
+		const int32_t first = tid_of(context, i);
+		for (end = i + 1;
+		     end < count && (int64_t)tid_of(context, end) - first == (int64_t)(end - i);)
+			end++;
+		if (end - i < 3)
+			end = i + 1;
+		const char *comma = end < count ? "," : "";
+		if (end == i + 1)
+			snprintf(item, sizeof item, "%" PRId32 "%s", first, comma);
+		else
+			snprintf(item, sizeof item, "%" PRId32 "–%" PRId32 "%s", first,
+				 tid_of(context, end - 1), comma);
+		if (i > 0)
+			text_put(text, text_width(text, item) < text_room(text) ? " " : "");
+		if (text_width(text, item) > text_room(text)) {
+			text_line(text);
+			text_column(text, indent);
+		}
+		text_put(text, item);
+	}
+}
+
+/* "pool.c:29", or "in libc.so.6": where a frame is, besides its function. */
+static void frame_place(const struct text *text, const struct frame *frame, char *buffer,
+			size_t size)
+{
+	bool full = text->style->verbose > 0;
+	if (frame->file != NULL) {
+		const char *file = full ? frame->file : format_base_name(frame->file);
+		snprintf(buffer, size, frame->line > 0 ? "%s:%u" : "%s", file, frame->line);
+	} else if (frame->module != NULL && frame->module->name != NULL) {
+		snprintf(buffer, size, "in %s", full ? frame->module->path : frame->module->name);
+	} else {
+		snprintf(buffer, size, "in no module");
+	}
+}
+
+static void frame_function(const struct text *text, const struct frame *frame, char *buffer,
+			   size_t size)
+{
+	if (frame->signal_frame && frame->function == NULL)
+		snprintf(buffer, size, "(signal handler called)");
+	else if (frame->function == NULL)
+		snprintf(buffer, size, "0x%" PRIx64, frame->pc);
+	else if (frame->inlined)
+		snprintf(buffer, size, "%s (inlined)", frame->function);
+	else if (frame->guessed)
+		snprintf(buffer, size, "%s (guessed)", frame->function);
+	else if (frame->file == NULL || text->style->verbose > 0)
+		snprintf(buffer, size, "%s+0x%" PRIx64, frame->function, frame->offset);
+	else
+		snprintf(buffer, size, "%s", frame->function);
+}
+
+static bool same_frame(const struct frame *one, const struct frame *other)
+{
+	return one->pc == other->pc && one->inlined == other->inlined &&
+	       one->function == other->function && one->line == other->line;
+}
+
+/* How often the `period` frames at `first` come again right behind themselves. */
+static size_t repeats(const struct thread *thread, size_t first, size_t period)
+{
+	size_t at = first + period;
+	while (at < thread->frame_count &&
+	       same_frame(&thread->frames[at], &thread->frames[at - period]))
+		at++;
+	return (at - first) / period - 1;
+}
+
+/* The period of a recursion that begins at frame `first`, 0 for none. */
+static size_t recursion_at(const struct thread *thread, size_t first, size_t *times)
+{
+	for (size_t period = 1; period <= 4; period++) {
+		*times = repeats(thread, first, period);
+		if (*times * period >= 4)
+			return period;
+	}
+	return 0;
+}
+
+static void text_frame(struct text *text, unsigned indent, unsigned width, size_t number,
+		       const struct frame *frame)
+{
+	char function[1024], place[512], label[24];
+	unsigned numbers = 3;
+	frame_function(text, frame, function, sizeof function);
+	frame_place(text, frame, place, sizeof place);
+	snprintf(label, sizeof label, "#%zu", number);
+	text_column(text, indent);
+	text_put(text, label);
+	text_column(text, indent + numbers);
+	text_fold(text, function, width);
+	text_column(text, indent + numbers + width + 2);
+	text_fold(text, place, text_room(text) > 12 ? text_room(text) : 12);
+	if (text->style->verbose > 1)
+		text_printf(text, "  pc 0x%" PRIx64 " sp 0x%" PRIx64, frame->pc, frame->sp);
+	text_line(text);
+}
+
+/* The column for functions: as wide as the widest of them, within what leaves room for places. */
+static unsigned function_width(struct text *text, unsigned indent, const struct thread *thread,
+			       size_t limit)
+{
+	char function[1024];
+	unsigned widest = 0;
+	unsigned room = text->style->width > indent + 40 ? text->style->width - indent - 28 : 40;
+	for (size_t i = 0; i < thread->frame_count && i < limit; i++) {
+		frame_function(text, &thread->frames[i], function, sizeof function);
+		unsigned width = text_width(text, function);
+		if (width > widest)
+			widest = width;
+	}
+	return widest < room ? widest : room;
+}
+
+void text_frames(struct text *text, unsigned indent, const struct thread *thread, size_t limit)
+{
+	unsigned width = function_width(text, indent, thread, limit);
+	size_t shown = 0, at = 0;
+	while (at < thread->frame_count && shown < limit) {
+		size_t times = 0;
+		size_t period = recursion_at(thread, at, &times);
+		size_t end = at + (period > 0 ? period : 1);
+		for (; at < end; at++, shown++)
+			text_frame(text, indent, width, at, &thread->frames[at]);
+		if (period > 0) {
+			char number[FORMAT_MAX];
+			text_column(text, indent + 3);
+			text_printf(text,
+				    period == 1 ? "… the same frame %s more times"
+						: "… the same frames %s more times",
+				    format_count(times, number));
+			text_line(text);
+			at += times * period;
+		}
+	}
+	if (at < thread->frame_count)
+		text_more(text, indent, at, thread->frame_count, "frames", "threads");
+	else if (thread->stop_reason != NULL) {
+		text_column(text, indent);
+		text_put(text, "the stack ends here: ");
+		text_wrap(text, indent + 2, thread->stop_reason);
+		text_line(text);
+	}
+}
+
+/* "refresh() cache.c:77" into `buffer`. */
+static void call_words(const struct text *text, const struct frame *frame, char *buffer,
+		       size_t size)
+{
+	char name[256], place[256];
+	if (frame->function != NULL)
+		format_short_name(frame->function, name, sizeof name);
+	else
+		snprintf(name, sizeof name, "0x%" PRIx64, frame->pc);
+	frame_place(text, frame, place, sizeof place);
+	bool plain = frame->function == NULL || strchr(name, '(') != NULL;
+	snprintf(buffer, size, "%s%s %s", name, plain ? "" : "()", place);
+}
+
+void text_site(struct text *text, const struct wait *wait, bool callers)
+{
+	char words[1024];
+	const struct thread *thread = wait->thread;
+	const struct frame *end = thread->frames + thread->frame_count;
+	const struct frame *frame = wait->site;
+	if (frame == NULL && thread->frame_count > 0)
+		frame = thread->frames;
+	if (frame == NULL)
+		return;
+	text_color(text, TEXT_DIM);
+	call_words(text, frame, words, sizeof words);
+	text_fold(text, words, text_room(text) > 20 ? text_room(text) : 20);
+	for (frame++; callers && frame < end; frame++) {
+		call_words(text, frame, words, sizeof words);
+		if (text_width(text, words) + 3 > text_room(text))
+			break;
+		text_put(text, " ← ");
+		text_put(text, words);
+	}
+	text_color(text, TEXT_PLAIN);
+}
+
+/* --- what died */
+
+static void stopped_words(struct text *text, const struct findings *findings)
+{
+	const struct target *target = findings->subject->target;
+	text_heading(text, TEXT_HEADING, target->kind == TARGET_LIVE ? "RUNNING" : "STOPPED");
+	text_wrap(text, 2, findings->crash->text);
+	text_line(text);
+	text_line(text);
+}
+
+void text_crash(struct text *text, const struct findings *findings, size_t frame_limit)
+{
+	const struct crash *crash = findings->crash;
+	if (crash == NULL)
+		return;
+	if (crash->signal.number == 0) {
+		stopped_words(text, findings);
+		return;
+	}
+	text_heading(text, TEXT_BAD, crash->signal_name != NULL ? crash->signal_name : "signal");
+	text_wrap(text, 2, crash->text);
+	if (crash->thread != NULL) {
+		text_wrap(text, 2, ", in thread ");
+		text_thread(text, crash->thread);
+	}
+	text_line(text);
+	if (crash->message != NULL) {
+		text_put(text, "  \"");
+		text_wrap(text, 3, crash->message);
+		text_put(text, "\"");
+		text_line(text);
+	}
+	if (crash->thread != NULL)
+		text_frames(text, 2, crash->thread, frame_limit);
+	text_line(text);
+}

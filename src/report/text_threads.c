@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "report/text_parts.h"
+
+#include "report/format.h"
+
+#include <inttypes.h>
+
+static bool same_names(const struct stack_group *group)
+{
+	for (size_t i = 1; i < group->count; i++)
+		if (group->members[i]->name != group->members[0]->name)
+			return false;
+	return true;
+}
+
+static int32_t tid_of_member(const void *context, size_t index)
+{
+	const struct stack_group *group = context;
+	return group->members[index]->tid;
+}
+
+/* Names are pooled, but for equal ones of different origin; then each is told with its tid. */
+static void group_named_tids(struct text *text, const struct stack_group *group)
+{
+	for (size_t i = 0; i < group->count; i++)
+		text_itemf(text, 4, i == 0, "%" PRId32 " \"%s\"", group->members[i]->tid,
+			   group->members[i]->name != NULL ? group->members[i]->name : "");
+}
+
+static void group_heading(struct text *text, const struct stack_group *group)
+{
+	char number[FORMAT_MAX];
+	const struct thread *first = group->members[0];
+	text_color(text, first->crashed ? TEXT_BAD : TEXT_HEADING);
+	if (first->crashed)
+		text_put(text, "crashed: ");
+	if (group->count == 1) {
+		text_thread(text, first);
+	} else {
+		text_printf(text, "%s threads", format_count(group->count, number));
+		if (same_names(group) && first->name != NULL && first->name[0] != '\0')
+			text_printf(text, " \"%s\"", first->name);
+	}
+	text_color(text, TEXT_PLAIN);
+	if (group->count > 1) {
+		text_put(text, ": ");
+		if (same_names(group))
+			text_tids(text, 4, tid_of_member, group, group->count);
+		else
+			group_named_tids(text, group);
+	}
+	text_line(text);
+}
+
+void text_threads(struct text *text, const struct findings *findings)
+{
+	const struct stack_groups *groups = findings->stacks;
+	if (groups == NULL)
+		return;
+	size_t rows = text_rows(text, groups->count, 50);
+	for (size_t i = 0; i < rows; i++) {
+		group_heading(text, &groups->items[i]);
+		text_frames(text, 2, groups->items[i].members[0],
+			    text_rows(text, groups->items[i].members[0]->frame_count, 64));
+		text_line(text);
+	}
+	text_more(text, 0, rows, groups->count, "different stacks", NULL);
+}

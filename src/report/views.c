@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "report/report.h"
+
+#include "report/json_parts.h"
+#include "report/text_parts.h"
+
+#include <string.h>
+
+static const struct view views[] = {
+	{ "threads", "every stack, equal ones grouped", NEED_THREADS, text_threads, json_threads },
+	{ "maps", "the loaded files with their build-ids, and every mapping", 0, text_maps,
+	  json_maps },
+};
+
+const struct view *view_list(size_t *count)
+{
+	*count = sizeof views / sizeof *views;
+	return views;
+}
+
+const struct view *view_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof views / sizeof *views; i++)
+		if (strcmp(views[i].name, name) == 0)
+			return &views[i];
+	return NULL;
+}
+
+void report_text(const struct view *view, const struct findings *findings,
+		 const struct report_style *style, FILE *out)
+{
+	struct text text = { .out = out, .style = style };
+	text_header(&text, findings);
+	view->text(&text, findings);
+	text_gaps(&text, findings, 6);
+}
+
+struct error *report_json(const struct view *view, const struct findings *findings,
+			  const struct report_style *style, FILE *out)
+{
+	struct json_document document = { .findings = findings, .style = style };
+	struct error *error = NULL;
+	document.root = json_object();
+	json_common(&document, view->name);
+	view->json(&document);
+	if (document.root == NULL || document.failed) {
+		error = error_no_memory();
+	} else {
+		/* A write error stays in ferror(out). */
+		json_dumpf(document.root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+		fputc('\n', out);
+	}
+	json_decref(document.root);
+	return error;
+}
