@@ -85,7 +85,7 @@ static struct segment part_of(const struct segment *whole, uint64_t start, uint6
 	struct segment part = *whole;
 	part.start = start;
 	part.end = end;
-	if (whole->name != NULL)
+	if (whole->name != NULL && whole->name[0] != '[')
 		part.file_offset += start - whole->start;
 	if (whole->bytes != NULL)
 		part.bytes += start - whole->start;

@@ -49,6 +49,10 @@ struct arch {
 	uint16_t prstatus_size, prstatus_cursig, prstatus_pid, prstatus_registers;
 	uint16_t prstatus_registers_size;
 	uint16_t prpsinfo_size, prpsinfo_pid, prpsinfo_fname, prpsinfo_psargs;
+	/* The "LINUX" note with all further registers, and the fixed page that Linux maps for old
+	 * system calls; 0 for none. */
+	uint32_t extended_note;
+	uint64_t vsyscall;
 };
 
 /* The row for an ELF machine, class and byte order; NULL when corescan has none. */

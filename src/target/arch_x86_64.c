@@ -97,4 +97,6 @@ const struct arch arch_x86_64 = {
 	.prpsinfo_pid = 24,
 	.prpsinfo_fname = 40,
 	.prpsinfo_psargs = 56,
+	.extended_note = NT_X86_XSTATE,
+	.vsyscall = 0xffffffffff600000,
 };

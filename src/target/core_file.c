@@ -18,6 +18,12 @@ struct core_file {
 	uint64_t size;
 };
 
+/* A mapping that is no file's: the one that holds .address. */
+struct special {
+	const char *name;
+	uint64_t address;
+};
+
 /* A core on its way to be opened. */
 struct opening {
 	const struct core_file *file;
@@ -29,6 +35,8 @@ struct opening {
 	uint64_t undumped_bytes, undumped_segments; /* anonymous and writable, not dumped */
 	uint64_t damaged_segments;
 	uint64_t splits_left;
+	struct special specials[4];
+	size_t special_count;
 };
 
 static void close_core(struct target *target)
@@ -120,15 +128,99 @@ static uint8_t permissions(uint32_t flags)
 	       (flags & PF_X ? SEGMENT_EXECUTE : 0);
 }
 
-/* Adds a segment in as many parts as NT_FILE has names for it. */
+static void add_special(struct opening *opening, const char *name, uint64_t address)
+{
+	opening->specials[opening->special_count++] = (struct special){ name, address };
+}
+
+/* The mapping that Linux took from the executable and that holds its program headers, or NULL. */
+static const struct core_mapping *exe_mapping(const struct opening *opening)
+{
+	static const uint64_t inside[] = { AT_PHDR, AT_ENTRY };
+	const struct core_mapping *mapping = NULL;
+	uint64_t address;
+	for (size_t i = 0; i < sizeof inside / sizeof *inside && mapping == NULL; i++)
+		if (target_auxv(opening->target, inside[i], &address))
+			mapping = core_notes_mapping(&opening->notes, address);
+	return mapping;
+}
+
+/* The end of the executable's last mapping in the run that starts at `mapping`. */
+static uint64_t exe_end(const struct opening *opening, const struct core_mapping *mapping)
+{
+	const struct core_mapping *last =
+	    opening->notes.mappings.items + opening->notes.mappings.count - 1;
+	while (mapping < last && mapping[1].start == mapping->end &&
+	       strcmp(mapping[1].path, mapping->path) == 0)
+		mapping++;
+	return mapping->end;
+}
+
+static bool is_anonymous_writable(const struct opening *opening, const struct core_segment *row)
+{
+	return row->type == PT_LOAD && (row->flags & (PF_R | PF_W)) == (PF_R | PF_W) &&
+	       core_notes_mapping(&opening->notes, row->address) == NULL;
+}
+
+/* The program break starts up to 1 GB (x86-64: arch_randomize_brk) and a gap above the executable,
+ * far below all else that Linux places. What follows the executable at once is its .bss. */
+static void find_heap(struct opening *opening)
+{
+	const struct core_mapping *exe = exe_mapping(opening);
+	if (exe == NULL)
+		return;
+	uint64_t low = exe_end(opening, exe), best = UINT64_MAX, bss_end = low;
+	for (uint64_t i = 0; i < opening->headers.count; i++) {
+		struct core_segment row = core_headers_segment(&opening->headers, i);
+		if (row.address == low && is_anonymous_writable(opening, &row))
+			bss_end = low + row.memory_size;
+	}
+	for (uint64_t i = 0; i < opening->headers.count; i++) {
+		struct core_segment row = core_headers_segment(&opening->headers, i);
+		if (row.address > bss_end && row.address < best &&
+		    row.address - bss_end <= UINT64_C(0x42000000) &&
+		    is_anonymous_writable(opening, &row))
+			best = row.address;
+	}
+	if (best != UINT64_MAX)
+		add_special(opening, "[heap]", best);
+}
+
+/* The kernel names these in /proc/PID/maps, but not in a core. */
+static void find_specials(struct opening *opening)
+{
+	const struct target *target = opening->target;
+	uint64_t address;
+	if (target_auxv(target, AT_SYSINFO_EHDR, &address))
+		add_special(opening, "[vdso]", address);
+	/* execve's strings and random bytes stand above the first frame of the main stack. */
+	if (target_auxv(target, AT_RANDOM, &address) || target_auxv(target, AT_EXECFN, &address))
+		add_special(opening, "[stack]", address);
+	if (target->arch->vsyscall != 0)
+		add_special(opening, "[vsyscall]", target->arch->vsyscall);
+	find_heap(opening);
+}
+
+/* The special mapping that a program header describes, or NULL. */
+static const char *special_name(const struct opening *opening, const struct core_segment *row)
+{
+	for (size_t i = 0; i < opening->special_count; i++)
+		if (opening->specials[i].address >= row->address &&
+		    opening->specials[i].address - row->address < row->memory_size)
+			return opening->specials[i].name;
+	return NULL;
+}
+
+/* Adds a segment in as many parts as NT_FILE has names for it; the others keep segment.name. */
 static struct error *add_named(struct opening *opening, struct segment segment)
 {
 	uint64_t end = segment.end;
+	const char *name = segment.name;
 	while (segment.start < end) {
 		const struct core_mapping *mapping =
 		    core_notes_mapping(&opening->notes, segment.start);
 		segment.end = end;
-		segment.name = NULL;
+		segment.name = name;
 		segment.file_offset = 0;
 		if (mapping != NULL) {
 			segment.name = mapping->path;
@@ -162,7 +254,8 @@ static struct error *add_load(struct opening *opening, const struct core_segment
 	const struct core_file *file = opening->file;
 	uint64_t start = row->address, there = available(file, row->offset, row->file_size);
 	struct segment segment = { .permissions = permissions(row->flags),
-				   .permissions_known = true };
+				   .permissions_known = true,
+				   .name = special_name(opening, row) };
 	struct error *error = NULL;
 	if (there > 0) {
 		segment.start = start;
@@ -187,8 +280,7 @@ static struct error *add_load(struct opening *opening, const struct core_segment
 		segment.lost = false;
 		error = add_named(opening, segment);
 	}
-	if (row->file_size == 0 && (row->flags & PF_R) && (row->flags & PF_W) &&
-	    core_notes_mapping(&opening->notes, start) == NULL) {
+	if (row->file_size == 0 && is_anonymous_writable(opening, row)) {
 		opening->undumped_bytes += row->memory_size;
 		opening->undumped_segments++;
 	}
@@ -287,15 +379,10 @@ static struct error *copy_text(const char *text, const char **copy)
 static struct error *find_exe(struct opening *opening)
 {
 	struct target *target = opening->target;
-	static const uint64_t inside[] = { AT_PHDR, AT_ENTRY };
+	const struct core_mapping *mapping = exe_mapping(opening);
 	uint64_t address;
-	for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
-		if (!target_auxv(target, inside[i], &address))
-			continue;
-		const struct core_mapping *mapping = core_notes_mapping(&opening->notes, address);
-		if (mapping != NULL)
-			return copy_text(mapping->path, &target->exe);
-	}
+	if (mapping != NULL)
+		return copy_text(mapping->path, &target->exe);
 	char path[4096];
 	if (target_auxv(target, AT_EXECFN, &address) &&
 	    address_space_string(target->space, address, path, sizeof path) && path[0] != '\0')
@@ -308,6 +395,7 @@ static struct error *build(struct opening *opening)
 	struct error *error = read_notes(opening);
 	if (error != NULL)
 		return error;
+	find_specials(opening);
 	opening->splits_left = 2 * opening->notes.mappings.count + 1;
 	error = read_loads(opening);
 	if (error == NULL)

@@ -53,11 +53,22 @@ static struct error *read_prstatus(const struct reading *reading)
 	return array_push(&reading->target->threads, thread) ? NULL : error_no_memory();
 }
 
-/* NT_X86_XSTATE comes after NT_FPREGSET and holds more. */
+static struct error *read_floating_point(const struct reading *reading)
+{
+	struct target_thread *thread = last_thread(reading);
+	if (thread == NULL || thread->registers.extended != NULL)
+		return NULL;
+	thread->registers.extended = reading->note->bytes;
+	thread->registers.extended_size = reading->note->size;
+	return NULL;
+}
+
+/* Holds what NT_FPREGSET does, and more. */
 static struct error *read_extended(const struct reading *reading)
 {
 	struct target_thread *thread = last_thread(reading);
-	if (thread == NULL || reading->note->size <= thread->registers.extended_size)
+	uint32_t wanted = reading->target->arch->extended_note;
+	if (thread == NULL || wanted == 0 || reading->note->type != wanted)
 		return NULL;
 	thread->registers.extended = reading->note->bytes;
 	thread->registers.extended_size = reading->note->size;
@@ -183,8 +194,8 @@ static const struct {
 } readers[] = {
 	{ .owner = "CORE", .type = NT_PRSTATUS, .read = read_prstatus },
 	{ .owner = "CORE", .type = NT_PRPSINFO, .read = read_prpsinfo },
-	{ .owner = "CORE", .type = NT_FPREGSET, .read = read_extended },
-	{ .owner = "LINUX", .type = NT_X86_XSTATE, .read = read_extended },
+	{ .owner = "CORE", .type = NT_FPREGSET, .read = read_floating_point },
+	{ .owner = "LINUX", .any_type = true, .read = read_extended },
 	{ .owner = "CORE", .type = NT_SIGINFO, .read = read_siginfo },
 	{ .owner = "CORE", .type = NT_AUXV, .read = read_auxv },
 	{ .owner = "CORE", .type = NT_FILE, .read = read_files },
