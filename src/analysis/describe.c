@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/describe.h"
+
+#include "analysis/words.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Addresses below this are taken for a null pointer plus an offset; the kernel's default of
+ * vm.mmap_min_addr. */
+#define NULL_AREA 65536
+
+/* How far below a stack, or SP, an access is still taken for an overflow of that stack. */
+#define OVERFLOW_REACH (64 * 1024)
+
+static bool in_module(const struct subject *subject, uint64_t address, struct place *place)
+{
+	if (subject->modules == NULL)
+		return false;
+	const struct module *module = modules_find(subject->modules, address);
+	if (module == NULL)
+		return false;
+	place->module = module;
+	if (modules_symbol_at(subject->modules, address, &place->symbol)) {
+		place->kind = PLACE_SYMBOL;
+		place->offset = address - place->symbol.address;
+	} else {
+		place->kind = PLACE_MODULE;
+		place->offset = address - module->start;
+	}
+	return true;
+}
+
+static bool in_stack(const struct subject *subject, uint64_t address, struct place *place)
+{
+	if (subject->threads == NULL)
+		return false;
+	place->thread = threads_stack_owner(subject->threads, address);
+	if (place->thread == NULL)
+		return false;
+	place->kind = PLACE_STACK;
+	place->offset = address - place->thread->stack_start;
+	return true;
+}
+
+static bool in_heap(const struct subject *subject, uint64_t address, struct place *place)
+{
+	const struct heap *heap = subject->heap;
+	if (heap == NULL)
+		return false;
+	if (heap->chunks != NULL && chunk_table_find(heap->chunks, address, &place->chunk)) {
+		place->kind = PLACE_CHUNK;
+		place->offset = address - place->chunk.address;
+		return true;
+	}
+	for (size_t i = 0; i < heap->own.count; i++) {
+		const struct heap_own_range *range = &heap->own.items[i];
+		if (address >= range->start && address < range->end) {
+			place->kind = PLACE_HEAP;
+			place->offset = address - range->start;
+			return true;
+		}
+	}
+	return false;
+}
+
+void describe_address(const struct subject *subject, uint64_t address, struct place *place)
+{
+	*place = (struct place){ .kind = PLACE_UNMAPPED, .address = address, .offset = address };
+	place->segment = address_space_find(subject->target->space, address);
+	if (place->segment == NULL)
+		return;
+	if (in_module(subject, address, place) || in_stack(subject, address, place) ||
+	    in_heap(subject, address, place))
+		return;
+	place->kind = PLACE_MAPPING;
+	place->offset = address - place->segment->start;
+}
+
+/* x86-64 and the other 64-bit rows use 48 bits of address, sign-extended. */
+static bool canonical(const struct subject *subject, uint64_t address)
+{
+	if (subject->target->arch == NULL || subject->target->arch->word_size != 8)
+		return true;
+	uint64_t high = address >> 47;
+	return high == 0 || high == 0x1ffff;
+}
+
+static void add_thread(struct words *words, const struct thread *thread)
+{
+	words_add(words, "%" PRId32, thread->tid);
+	if (thread->name != NULL && thread->name[0] != '\0')
+		words_add(words, " \"%s\"", thread->name);
+}
+
+/* The thread whose SP shows that it ran over the end of its stack into `address`. */
+static const struct thread *overflowed(const struct subject *subject, uint64_t address)
+{
+	if (subject->threads == NULL)
+		return NULL;
+	const struct target *target = subject->target;
+	for (size_t i = 0; i < subject->threads->count; i++) {
+		const struct thread *thread = &subject->threads->items[i];
+		if (thread->raw == NULL || thread->raw->registers.general_size == 0)
+			continue;
+		uint64_t sp = arch_sp(target->arch, &thread->raw->registers);
+		uint64_t distance = sp > address ? sp - address : address - sp;
+		if (distance > OVERFLOW_REACH)
+			continue;
+		/* What lies above must be the stack: not a pointer that is wild by chance. */
+		const struct segment *above =
+		    address_space_find(target->space, address + OVERFLOW_REACH);
+		bool stack = above != NULL && (above->permissions & SEGMENT_WRITE) != 0 &&
+			     (sp >= above->start || above->start - sp <= OVERFLOW_REACH) &&
+			     sp < above->end;
+		if (stack)
+			return thread;
+	}
+	return NULL;
+}
+
+/* The thread in whose stack mapping, below the used part, or guard `address` lies. */
+static bool around_stack(const struct subject *subject, uint64_t address,
+			 const struct thread **thread, bool *guard)
+{
+	if (subject->pthreads == NULL || subject->threads == NULL)
+		return false;
+	for (size_t i = 0; i < subject->pthreads->count; i++) {
+		const struct glibc_pthread *pthread = &subject->pthreads->items[i];
+		if (pthread->state != GLIBC_STACK_RUNNING || pthread->stack_start == 0 ||
+		    pthread->guard_size > pthread->stack_start)
+			continue;
+		if (address < pthread->stack_start - pthread->guard_size ||
+		    address >= pthread->stack_end)
+			continue;
+		*guard = address < pthread->stack_start;
+		*thread = threads_find(subject->threads, pthread->tid);
+		return *thread != NULL;
+	}
+	return false;
+}
+
+static void describe_unmapped(const struct subject *subject, const struct place *place,
+			      struct words *words)
+{
+	if (place->address < NULL_AREA) {
+		words_add(words, "not mapped (null");
+		if (place->address != 0)
+			words_add(words, " + %" PRIu64, place->address);
+		words_add(words, ")");
+		return;
+	}
+	if (!canonical(subject, place->address)) {
+		words_add(words, "not a canonical address");
+		return;
+	}
+	const struct thread *thread = overflowed(subject, place->address);
+	if (thread == NULL) {
+		words_add(words, "not mapped");
+		return;
+	}
+	words_add(words, "just below the stack of ");
+	add_thread(words, thread);
+	words_add(words, ": stack overflow");
+}
+
+static void describe_symbol(const struct place *place, struct words *words)
+{
+	words_add(words, "<%s>", place->symbol.name);
+	if (place->offset != 0)
+		words_add(words, "+%" PRIu64, place->offset);
+}
+
+static const char *module_part(const struct place *place)
+{
+	if (!place->segment->permissions_known)
+		return "memory";
+	if ((place->segment->permissions & SEGMENT_EXECUTE) != 0)
+		return "code";
+	if ((place->segment->permissions & SEGMENT_WRITE) == 0)
+		return "read-only data";
+	return place->segment->name != NULL ? "data" : "bss";
+}
+
+static void describe_chunk(const struct place *place, struct words *words)
+{
+	const struct chunk *chunk = &place->chunk;
+	if (place->offset == 0)
+		words_add(words, "%" PRIu64 "-byte %sheap chunk", chunk->size,
+			  chunk->used ? "" : "free ");
+	else
+		words_add(words,
+			  "%" PRIu64 " bytes into a %" PRIu64 "-byte %sheap chunk at 0x%" PRIx64,
+			  place->offset, chunk->size, chunk->used ? "" : "free ", chunk->address);
+}
+
+static void describe_own(const struct subject *subject, const struct place *place,
+			 struct words *words)
+{
+	for (size_t i = 0; i < subject->heap->own.count; i++) {
+		const struct heap_own_range *range = &subject->heap->own.items[i];
+		if (place->address >= range->start && place->address < range->end) {
+			words_add(words, "the allocator's %s", range->what);
+			return;
+		}
+	}
+	words_add(words, "the allocator's own memory");
+}
+
+static void add_permissions(struct words *words, const struct segment *segment)
+{
+	if (!segment->permissions_known)
+		return;
+	words_add(words, ", %c%c%c", (segment->permissions & SEGMENT_READ) != 0 ? 'r' : '-',
+		  (segment->permissions & SEGMENT_WRITE) != 0 ? 'w' : '-',
+		  (segment->permissions & SEGMENT_EXECUTE) != 0 ? 'x' : '-');
+	if (segment->shared)
+		words_add(words, " shared");
+}
+
+static void describe_mapping(const struct subject *subject, const struct place *place,
+			     struct words *words)
+{
+	const struct segment *segment = place->segment;
+	const struct thread *thread = NULL;
+	bool guard = false;
+	bool inaccessible = segment->permissions_known && segment->permissions == 0;
+	if (around_stack(subject, place->address, &thread, &guard)) {
+		words_add(words, guard ? "in the guard of the stack of " : "unused stack of ");
+		add_thread(words, thread);
+		if (guard)
+			words_add(words, ": stack overflow");
+		return;
+	}
+	if (inaccessible && (thread = overflowed(subject, place->address)) != NULL) {
+		words_add(words, "just below the stack of ");
+		add_thread(words, thread);
+		words_add(words, ": stack overflow");
+		return;
+	}
+	if (segment->name == NULL)
+		words_add(words, "anonymous mapping");
+	else if (segment->name[0] == '[')
+		words_add(words, "%s", segment->name);
+	else
+		words_add(words, "mapping of %s", segment->name);
+	add_permissions(words, segment);
+}
+
+const char *describe_place(const struct subject *subject, const struct place *place)
+{
+	struct words words = { 0 };
+	switch (place->kind) {
+	case PLACE_UNMAPPED:
+		describe_unmapped(subject, place, &words);
+		break;
+	case PLACE_SYMBOL:
+		describe_symbol(place, &words);
+		break;
+	case PLACE_MODULE:
+		words_add(&words, "%s of %s", module_part(place), place->module->name);
+		break;
+	case PLACE_STACK:
+		words_add(&words, "stack of ");
+		add_thread(&words, place->thread);
+		break;
+	case PLACE_CHUNK:
+		describe_chunk(place, &words);
+		break;
+	case PLACE_HEAP:
+		describe_own(subject, place, &words);
+		break;
+	case PLACE_MAPPING:
+		describe_mapping(subject, place, &words);
+		break;
+	}
+	return string_pool_add(modules_strings(subject->modules), words.text);
+}
