@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "target/live_descriptors.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Sockets kept at most; a host can have millions. */
+#define SOCKETS_MAX (1 << 20)
+
+#define EPOLL_NAMED_MAX 8
+
+struct socket {
+	uint64_t inode;
+	char *text;
+};
+
+struct live_descriptors {
+	int32_t pid;
+	bool sockets_read;
+	ARRAY(struct socket) sockets; /* sorted by inode once read */
+};
+
+struct live_descriptors *live_descriptors_open(const struct target *target)
+{
+	if (target->kind != TARGET_LIVE || target->pid <= 0)
+		return NULL;
+	struct live_descriptors *descriptors = calloc(1, sizeof *descriptors);
+	if (descriptors != NULL)
+		descriptors->pid = target->pid;
+	return descriptors;
+}
+
+void live_descriptors_close(struct live_descriptors *descriptors)
+{
+	if (descriptors == NULL)
+		return;
+	for (size_t i = 0; i < descriptors->sockets.count; i++)
+		free(descriptors->sockets.items[i].text);
+	array_free(&descriptors->sockets);
+	free(descriptors);
+}
+
+static void add_socket(struct live_descriptors *descriptors, uint64_t inode, const char *text)
+{
+	struct socket socket = { .inode = inode, .text = strdup(text) };
+	if (inode == 0 || socket.text == NULL || descriptors->sockets.count >= SOCKETS_MAX ||
+	    !array_push(&descriptors->sockets, socket))
+		free(socket.text);
+}
+
+/* "0100007F:1538" of /proc/net/tcp, or 32 digits for IPv6: words in the host's byte order. */
+static bool parse_end(const char *hex, int family, char *text, size_t size)
+{
+	uint8_t address[16];
+	size_t words = family == AF_INET ? 1 : 4;
+	const char *colon = strchr(hex, ':');
+	if (colon == NULL || (size_t)(colon - hex) != 8 * words)
+		return false;
+	for (size_t i = 0; i < words; i++) {
+		char digits[9] = { 0 };
+		memcpy(digits, hex + 8 * i, 8);
+		uint32_t word = (uint32_t)strtoul(digits, NULL, 16);
+		memcpy(address + 4 * i, &word, sizeof word);
+	}
+	char printed[INET6_ADDRSTRLEN];
+	if (inet_ntop(family, address, printed, sizeof printed) == NULL)
+		return false;
+	unsigned long port = strtoul(colon + 1, NULL, 16);
+	snprintf(text, size, family == AF_INET ? "%s:%lu" : "[%s]:%lu", printed, port);
+	return true;
+}
+
+/* States of /proc/net/tcp. */
+#define STATE_LISTEN   0x0a
+#define STATE_UNBOUND  0x07 /* UDP: not connected */
+#define STATE_SYN_SENT 0x02
+
+static void internet_line(struct live_descriptors *descriptors, const char *line,
+			  const char *protocol, int family)
+{
+	char local[48], remote[48], near[64], far[64], text[192];
+	unsigned state;
+	uint64_t inode;
+	if (sscanf(line, " %*u: %47s %47s %x %*s %*s %*s %*u %*u %" SCNu64, local, remote, &state,
+		   &inode) != 4 ||
+	    !parse_end(local, family, near, sizeof near) ||
+	    !parse_end(remote, family, far, sizeof far))
+		return;
+	if (state == STATE_LISTEN)
+		snprintf(text, sizeof text, "%s listening on %s", protocol, near);
+	else if (state == STATE_UNBOUND)
+		snprintf(text, sizeof text, "%s on %s", protocol, near);
+	else
+		snprintf(text, sizeof text, "%s %s %s %s", protocol, near,
+			 state == STATE_SYN_SENT ? "connecting to" : "to", far);
+	add_socket(descriptors, inode, text);
+}
+
+static void unix_line(struct live_descriptors *descriptors, const char *line)
+{
+	unsigned flags;
+	uint64_t inode;
+	int end = 0;
+	char text[192];
+	if (sscanf(line, "%*x: %*x %*x %x %*x %*x %" SCNu64 "%n", &flags, &inode, &end) != 2 ||
+	    end == 0)
+		return;
+	const char *path = line + end;
+	while (*path == ' ')
+		path++;
+	/* __SO_ACCEPTCON: a listening socket. */
+	snprintf(text, sizeof text, "unix socket%s%s%.*s",
+		 (flags & 0x10000) != 0 ? " listening on" : "",
+		 *path != '\0' && *path != '\n' ? " " : "", (int)strcspn(path, "\n"), path);
+	add_socket(descriptors, inode, text);
+}
+
+static void read_table(struct live_descriptors *descriptors, const char *name, const char *protocol,
+		       int family)
+{
+	char path[64], line[512];
+	snprintf(path, sizeof path, "/proc/%" PRId32 "/net/%s", descriptors->pid, name);
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return;
+	bool heading = true;
+	while (fgets(line, sizeof line, file) != NULL) {
+		if (!heading && family == AF_UNIX)
+			unix_line(descriptors, line);
+		else if (!heading)
+			internet_line(descriptors, line, protocol, family);
+		heading = false;
+	}
+	fclose(file);
+}
+
+static int compare_sockets(const void *left, const void *right)
+{
+	const struct socket *a = left, *b = right;
+	return a->inode < b->inode ? -1 : a->inode > b->inode;
+}
+
+static void read_sockets(struct live_descriptors *descriptors)
+{
+	static const struct {
+		const char *name, *protocol;
+		int family;
+	} tables[] = {
+		{ "tcp", "TCP", AF_INET },   { "tcp6", "TCP", AF_INET6 }, { "udp", "UDP", AF_INET },
+		{ "udp6", "UDP", AF_INET6 }, { "unix", "unix", AF_UNIX },
+	};
+	descriptors->sockets_read = true;
+	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+		read_table(descriptors, tables[i].name, tables[i].protocol, tables[i].family);
+	if (descriptors->sockets.count > 0)
+		qsort(descriptors->sockets.items, descriptors->sockets.count, sizeof(struct socket),
+		      compare_sockets);
+}
+
+static void describe_socket(struct live_descriptors *descriptors, uint64_t inode, char *text,
+			    size_t size)
+{
+	if (!descriptors->sockets_read)
+		read_sockets(descriptors);
+	struct socket key = { .inode = inode };
+	const struct socket *found = NULL;
+	if (descriptors->sockets.count > 0)
+		found = bsearch(&key, descriptors->sockets.items, descriptors->sockets.count,
+				sizeof key, compare_sockets);
+	snprintf(text, size, "%s", found != NULL ? found->text : "socket");
+}
+
+/* "epoll of fds 5, 7": the "tfd:" lines of fdinfo. */
+static void describe_epoll(const struct live_descriptors *descriptors, int32_t fd, char *text,
+			   size_t size)
+{
+	char path[64], line[256];
+	snprintf(path, sizeof path, "/proc/%" PRId32 "/fdinfo/%" PRId32, descriptors->pid, fd);
+	int length = snprintf(text, size, "epoll");
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return;
+	unsigned count = 0;
+	while (fgets(line, sizeof line, file) != NULL) {
+		int watched;
+		if (sscanf(line, "tfd: %d", &watched) != 1 || ++count > EPOLL_NAMED_MAX)
+			continue;
+		if (length >= 0 && (size_t)length < size)
+			length += snprintf(text + length, size - (size_t)length, "%s%d",
+					   count == 1 ? " of fds " : ", ", watched);
+	}
+	fclose(file);
+	if (count > EPOLL_NAMED_MAX && (size_t)length < size)
+		snprintf(text + length, size - (size_t)length, " and %u more",
+			 count - EPOLL_NAMED_MAX);
+}
+
+bool live_descriptors_describe(struct live_descriptors *descriptors, int32_t fd, char *text,
+			       size_t size)
+{
+	if (descriptors == NULL || fd < 0)
+		return false;
+	char path[64], link[400];
+	snprintf(path, sizeof path, "/proc/%" PRId32 "/fd/%" PRId32, descriptors->pid, fd);
+	ssize_t length = readlink(path, link, sizeof link - 1);
+	if (length <= 0)
+		return false;
+	link[length] = '\0';
+	uint64_t inode;
+	if (sscanf(link, "socket:[%" SCNu64 "]", &inode) == 1)
+		describe_socket(descriptors, inode, text, size);
+	else if (strncmp(link, "pipe:", 5) == 0)
+		snprintf(text, size, "%s", link);
+	else if (strcmp(link, "anon_inode:[eventpoll]") == 0)
+		describe_epoll(descriptors, fd, text, size);
+	else if (strncmp(link, "anon_inode:", 11) == 0)
+		snprintf(text, size, "%s", link + 11);
+	else
+		snprintf(text, size, "%s", link);
+	return true;
+}

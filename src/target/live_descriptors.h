@@ -1,0 +1,22 @@
+/* What the file descriptors of a live process are, from /proc/PID/fd, fdinfo and net. A core
+ * records nothing of this.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_TARGET_LIVE_DESCRIPTORS_H
+#define CORESCAN_TARGET_LIVE_DESCRIPTORS_H
+
+#include "target/target.h"
+
+struct live_descriptors;
+
+/* NULL for any target that is not live, and when memory is exhausted: all functions take that. The
+ * tables of sockets are read when the first socket is asked for, and only once. */
+struct live_descriptors *live_descriptors_open(const struct target *target);
+void live_descriptors_close(struct live_descriptors *descriptors);
+
+/* Describes `fd`: "/var/log/app.log", "pipe", "TCP 10.0.0.1:5432 to 10.0.0.9:41234",
+ * "unix socket /run/app.sock", "epoll of fds 5, 7 and 9". False when it is not known. */
+bool live_descriptors_describe(struct live_descriptors *descriptors, int32_t fd, char *text,
+			       size_t size);
+
+#endif
