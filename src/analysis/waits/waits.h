@@ -74,6 +74,8 @@ struct wait {
 	const char *fd_name;	/* live: what the fd is; or NULL */
 	int32_t target_pid;	/* waited-for child, or joined tid; 0 for none, -1 any */
 	int64_t timeout_ns;	/* relative, as was asked for; -1: none, or not known */
+	bool timed;		/* it ends by itself at some time, known or not */
+	bool inferred_owner;	/* the owner follows from stacks; the object records none */
 	int64_t syscall;	/* the kernel's number, restart_syscall undone; -1: none */
 	const char *detail;	/* other facts in words ("fds 3, 5 and 7", "fcntl write lock
 				   0..99"); or NULL */

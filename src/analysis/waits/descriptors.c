@@ -1,0 +1,318 @@
+/* Waits on file descriptors: read, write, sockets, poll, select, epoll, file locks.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/waits/examine.h"
+
+#include <inttypes.h>
+
+/* More descriptors than these are counted, not named. */
+#define NAMED_MAX 8
+
+/* More entries of a pollfd array are not looked at. */
+#define POLL_MAX 65536
+
+/* select's sets hold at most so many descriptors in all C libraries. */
+#define SELECT_MAX 1024
+
+#define MILLISECOND INT64_C(1000000)
+
+static void examine_descriptor(struct examined *examined)
+{
+	examined_descriptor(examined, (int32_t)examined->arguments[0]);
+}
+
+/* poll(2)'s events. */
+enum { EVENT_IN = 1, EVENT_PRIORITY = 2, EVENT_OUT = 4 };
+
+static void add_events(struct words *words, uint16_t events)
+{
+	if ((events & (EVENT_OUT | EVENT_IN)) == EVENT_OUT)
+		words_add(words, " (out)");
+	else if ((events & (EVENT_OUT | EVENT_IN)) == (EVENT_OUT | EVENT_IN))
+		words_add(words, " (in, out)");
+	else if ((events & EVENT_PRIORITY) != 0 && (events & EVENT_IN) == 0)
+		words_add(words, " (priority)");
+}
+
+static void milliseconds(struct examined *examined, int32_t timeout)
+{
+	if (timeout < 0)
+		return;
+	examined->wait->timed = true;
+	examined->wait->timeout_ns = timeout * MILLISECOND;
+}
+
+/* `timeout` points to a timespec, or is 0. pselect6 and ppoll are known to write what is left of
+ * the time back where they are interrupted, so that it tells not what was asked for. */
+static void remaining(struct examined *examined, uint64_t timeout)
+{
+	int64_t left;
+	if (timeout == 0)
+		return;
+	examined->wait->timed = true;
+	if (examined_timespec(examined, timeout, &left)) {
+		words_separate(&examined->detail, ", ");
+		words_add_duration(&examined->detail, left / MILLISECOND * MILLISECOND);
+		words_add(&examined->detail, " left");
+	}
+}
+
+struct descriptor_list {
+	struct words words;
+	uint32_t count;
+	int32_t first;
+};
+
+static bool list_add(struct descriptor_list *list, int32_t fd)
+{
+	if (list->count++ == 0)
+		list->first = fd;
+	if (list->count > NAMED_MAX)
+		return false;
+	words_separate(&list->words, ", ");
+	words_add(&list->words, "%" PRId32, fd);
+	return true;
+}
+
+static void list_end(struct examined *examined, struct descriptor_list *list)
+{
+	struct words *detail = &examined->detail;
+	if (list->count == 1)
+		examined_descriptor(examined, list->first);
+	if (list->count == 0)
+		words_add(detail, "no fd");
+	else if (list->count == 1)
+		words_add(detail, "fd %s", list->words.text);
+	else
+		words_add(detail, "fds %s", list->words.text);
+	if (list->count > NAMED_MAX)
+		words_add(detail, " and %" PRIu32 " more", list->count - NAMED_MAX);
+}
+
+static void poll_array(struct examined *examined)
+{
+	uint64_t array = examined->arguments[0], count = examined->arguments[1];
+	struct descriptor_list list = { 0 };
+	uint64_t readable = 0;
+	if (array > UINT64_MAX - 8 * POLL_MAX)
+		count = 0;
+	for (uint64_t i = 0; i < count && i < POLL_MAX; i++) {
+		uint32_t fd, events;
+		if (!examined_u32(examined, array + 8 * i, &fd) ||
+		    !examined_u32(examined, array + 8 * i + 4, &events))
+			break;
+		readable++;
+		if ((int32_t)fd >= 0 && list_add(&list, (int32_t)fd))
+			add_events(&list.words, (uint16_t)events);
+	}
+	if (readable < examined->arguments[1] && readable < POLL_MAX) {
+		words_add(&examined->detail, "%" PRIu64 " fds, whose list could not be read",
+			  examined->arguments[1]);
+		return;
+	}
+	list_end(examined, &list);
+}
+
+static void examine_poll(struct examined *examined)
+{
+	poll_array(examined);
+	milliseconds(examined, (int32_t)examined->arguments[2]);
+}
+
+static void examine_ppoll(struct examined *examined)
+{
+	poll_array(examined);
+	remaining(examined, examined->arguments[2]);
+}
+
+/* The three sets as one list; what each fd is waited for in. */
+static void select_sets(struct examined *examined)
+{
+	uint64_t limit = examined->arguments[0] < SELECT_MAX ? examined->arguments[0] : SELECT_MAX;
+	struct descriptor_list list = { 0 };
+	uint64_t words[3] = { 0 };
+	for (uint64_t fd = 0; fd < limit; fd++) {
+		for (size_t set = 0; fd % 64 == 0 && set < 3; set++) {
+			uint64_t at = examined->arguments[1 + set];
+			words[set] = 0;
+			if (at != 0 && (at > UINT64_MAX - SELECT_MAX ||
+					!examined_u64(examined, at + fd / 8, &words[set]))) {
+				words_add(&examined->detail, "sets that could not be read");
+				return;
+			}
+		}
+		uint64_t bit = UINT64_C(1) << fd % 64;
+		bool in = (words[0] & bit) != 0, out = (words[1] & bit) != 0;
+		if ((in || out || (words[2] & bit) != 0) && list_add(&list, (int32_t)fd))
+			add_events(&list.words,
+				   (uint16_t)((in ? EVENT_IN : 0) | (out ? EVENT_OUT : 0) |
+					      (!in && !out ? EVENT_PRIORITY : 0)));
+	}
+	list_end(examined, &list);
+}
+
+static void examine_select(struct examined *examined)
+{
+	select_sets(examined);
+	if (examined->arguments[4] != 0)
+		examined->wait->timed = true;
+}
+
+static void examine_pselect6(struct examined *examined)
+{
+	select_sets(examined);
+	remaining(examined, examined->arguments[4]);
+}
+
+static void examine_epoll(struct examined *examined)
+{
+	examine_descriptor(examined);
+	milliseconds(examined, (int32_t)examined->arguments[3]);
+}
+
+static void examine_epoll2(struct examined *examined)
+{
+	int64_t timeout;
+	examine_descriptor(examined);
+	if (examined->arguments[3] == 0)
+		return;
+	examined->wait->timed = true;
+	if (examined_timespec(examined, examined->arguments[3], &timeout))
+		examined->wait->timeout_ns = timeout;
+}
+
+/* flock(2)'s operations. */
+enum { FLOCK_SHARED = 1, FLOCK_EXCLUSIVE = 2 };
+
+static void examine_flock(struct examined *examined)
+{
+	examine_descriptor(examined);
+	words_add(&examined->detail, "flock, %s",
+		  (examined->arguments[1] & FLOCK_SHARED) != 0 ? "shared" : "exclusive");
+}
+
+/* fcntl(2)'s commands that wait, and struct flock: the same on all 64-bit architectures. */
+enum { COMMAND_SETLKW = 7, COMMAND_OFD_SETLKW = 38 };
+enum { RANGE_TYPE = 0, RANGE_WHENCE = 2, RANGE_START = 8, RANGE_LENGTH = 16 };
+enum { TYPE_READ = 0, TYPE_WRITE = 1 };
+
+static void add_range(struct words *words, uint32_t whence, int64_t start, int64_t length)
+{
+	static const char *const from[] = { "", " from the current offset", " from the end" };
+	if (length == 0)
+		words_add(words, ", bytes %" PRId64 " to the end", start);
+	else if (length > 0 && start <= INT64_MAX - length)
+		words_add(words, ", bytes %" PRId64 "..%" PRId64, start, start + length - 1);
+	else
+		words_add(words, ", %" PRId64 " bytes at %" PRId64, length, start);
+	words_add(words, "%s", whence < 3 ? from[whence] : "");
+}
+
+static void examine_fcntl(struct examined *examined)
+{
+	uint64_t lock = examined->arguments[2], start, length;
+	uint32_t head;
+	examine_descriptor(examined);
+	uint64_t command = examined->arguments[1];
+	if (command != COMMAND_SETLKW && command != COMMAND_OFD_SETLKW) {
+		examined->wait->kind = WAIT_OTHER;
+		return;
+	}
+	if (lock > UINT64_MAX - 32 || !examined_u32(examined, lock + RANGE_TYPE, &head) ||
+	    !examined_u64(examined, lock + RANGE_START, &start) ||
+	    !examined_u64(examined, lock + RANGE_LENGTH, &length)) {
+		words_add(&examined->detail, "fcntl lock whose range could not be read");
+		return;
+	}
+	uint32_t type = head & 0xffff, whence = head >> 16;
+	words_add(&examined->detail, "fcntl %s lock",
+		  type == TYPE_READ ? "read" : (type == TYPE_WRITE ? "write" : "unknown"));
+	add_range(&examined->detail, whence, (int64_t)start, (int64_t)length);
+	if (command == COMMAND_OFD_SETLKW)
+		words_add(&examined->detail, ", of the open file");
+}
+
+static void examine_path(struct examined *examined, uint64_t address)
+{
+	char path[256];
+	if (address_space_string(examined->all->subject->target->space, address, path, sizeof path))
+		words_add(&examined->detail, "%s", path);
+}
+
+static void examine_open(struct examined *examined)
+{
+	examine_path(examined, examined->arguments[0]);
+}
+
+static void examine_openat(struct examined *examined)
+{
+	examine_path(examined, examined->arguments[1]);
+}
+
+static void examine_splice(struct examined *examined)
+{
+	examine_descriptor(examined);
+	words_add(&examined->detail, "to fd %" PRId32, (int32_t)examined->arguments[2]);
+}
+
+static void examine_sendfile(struct examined *examined)
+{
+	examine_descriptor(examined);
+	words_add(&examined->detail, "from fd %" PRId32, (int32_t)examined->arguments[1]);
+}
+
+/* Event loops, unlike fsync, wait for work. */
+static void examine_events(struct examined *examined)
+{
+	examined->wait->idle = true;
+}
+
+static void examine_ring(struct examined *examined)
+{
+	examine_descriptor(examined);
+	examine_events(examined);
+}
+
+const struct wait_row descriptor_rows[] = {
+	{ "read", WAIT_READ, examine_descriptor },
+	{ "readv", WAIT_READ, examine_descriptor },
+	{ "pread64", WAIT_READ, examine_descriptor },
+	{ "preadv", WAIT_READ, examine_descriptor },
+	{ "preadv2", WAIT_READ, examine_descriptor },
+	{ "splice", WAIT_READ, examine_splice },
+	{ "write", WAIT_WRITE, examine_descriptor },
+	{ "writev", WAIT_WRITE, examine_descriptor },
+	{ "pwrite64", WAIT_WRITE, examine_descriptor },
+	{ "pwritev", WAIT_WRITE, examine_descriptor },
+	{ "pwritev2", WAIT_WRITE, examine_descriptor },
+	{ "sendfile", WAIT_WRITE, examine_sendfile },
+	{ "accept", WAIT_ACCEPT, examine_descriptor },
+	{ "accept4", WAIT_ACCEPT, examine_descriptor },
+	{ "connect", WAIT_CONNECT, examine_descriptor },
+	{ "recvfrom", WAIT_RECEIVE, examine_descriptor },
+	{ "recvmsg", WAIT_RECEIVE, examine_descriptor },
+	{ "recvmmsg", WAIT_RECEIVE, examine_descriptor },
+	{ "mq_timedreceive", WAIT_RECEIVE, examine_descriptor },
+	{ "sendto", WAIT_SEND, examine_descriptor },
+	{ "sendmsg", WAIT_SEND, examine_descriptor },
+	{ "sendmmsg", WAIT_SEND, examine_descriptor },
+	{ "mq_timedsend", WAIT_SEND, examine_descriptor },
+	{ "poll", WAIT_POLL, examine_poll },
+	{ "ppoll", WAIT_POLL, examine_ppoll },
+	{ "select", WAIT_SELECT, examine_select },
+	{ "pselect6", WAIT_SELECT, examine_pselect6 },
+	{ "epoll_wait", WAIT_EPOLL, examine_epoll },
+	{ "epoll_pwait", WAIT_EPOLL, examine_epoll },
+	{ "epoll_pwait2", WAIT_EPOLL, examine_epoll2 },
+	{ "flock", WAIT_FILE_RANGE_LOCK, examine_flock },
+	{ "fcntl", WAIT_FILE_RANGE_LOCK, examine_fcntl },
+	{ "io_uring_enter", WAIT_IO, examine_ring },
+	{ "fsync", WAIT_IO, examine_descriptor },
+	{ "fdatasync", WAIT_IO, examine_descriptor },
+	{ "io_getevents", WAIT_IO, examine_events },
+	{ "io_pgetevents", WAIT_IO, examine_events },
+	{ "ioctl", WAIT_OTHER, examine_descriptor },
+	{ "open", WAIT_OTHER, examine_open },
+	{ "openat", WAIT_OTHER, examine_openat },
+	{ NULL, WAIT_NONE, NULL },
+};

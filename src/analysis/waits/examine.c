@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/waits/examine.h"
+
+#include "target/live_descriptors.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#define SECOND INT64_C(1000000000)
+
+void examined_evidence(struct examined *examined, const char *format, ...)
+{
+	char clause[256];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(clause, sizeof clause, format, arguments);
+	va_end(arguments);
+	words_separate(&examined->evidence, "; ");
+	words_add(&examined->evidence, "%s", clause);
+}
+
+void examined_object(struct examined *examined, uint64_t address)
+{
+	struct place place;
+	describe_address(examined->all->subject, address, &place);
+	examined->wait->object = address;
+	examined->wait->object_name = describe_place(examined->all->subject, &place);
+}
+
+const struct thread *examined_thread(const struct examination *all, int32_t tid)
+{
+	const struct threads *threads = all->subject->threads;
+	if (tid <= 0)
+		return NULL;
+	for (size_t i = 0; i < threads->count; i++)
+		if (all->own_tids[i] == tid)
+			return &threads->items[i];
+	const struct thread *thread = threads_find(threads, tid);
+	/* In a PID namespace the kernel's id of one thread may be glibc's of another. */
+	if (thread != NULL && all->own_tids[thread - threads->items] != 0)
+		return NULL;
+	return thread;
+}
+
+void examined_owner(struct examined *examined, int32_t tid)
+{
+	struct wait *wait = examined->wait;
+	const struct thread *owner = examined_thread(examined->all, tid);
+	if (owner == NULL) {
+		wait->owner_state = OWNER_GONE;
+		wait->owner = tid;
+		words_add(&examined->owner_note,
+			  "no thread of this process has that id: it has exited, or belongs to "
+			  "another process");
+		return;
+	}
+	wait->owner_state = owner == examined->thread ? OWNER_SELF : OWNER_THREAD;
+	wait->owner = owner->tid;
+}
+
+void examined_no_owner(struct examined *examined, enum owner_state state, const char *format, ...)
+{
+	char note[256];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(note, sizeof note, format, arguments);
+	va_end(arguments);
+	examined->wait->owner_state = state;
+	examined->wait->owner = 0;
+	words_add(&examined->owner_note, "%s", note);
+}
+
+bool examined_u32(const struct examined *examined, uint64_t address, uint32_t *value)
+{
+	return address_space_u32(examined->all->subject->target->space, address, value);
+}
+
+bool examined_u64(const struct examined *examined, uint64_t address, uint64_t *value)
+{
+	return address_space_u64(examined->all->subject->target->space, address, value);
+}
+
+bool examined_timespec(const struct examined *examined, uint64_t address, int64_t *nanoseconds)
+{
+	uint64_t seconds, fraction;
+	if (address == 0 || address > UINT64_MAX - 8 ||
+	    !examined_u64(examined, address, &seconds) ||
+	    !examined_u64(examined, address + 8, &fraction))
+		return false;
+	if (seconds > INT64_MAX / SECOND - 1 || fraction >= SECOND)
+		return false;
+	*nanoseconds = (int64_t)seconds * SECOND + (int64_t)fraction;
+	return true;
+}
+
+void examined_deadline(struct examined *examined, int64_t nanoseconds, int clock)
+{
+	struct words *detail = &examined->detail;
+	struct timespec now;
+	if (examined->all->subject->target->kind == TARGET_LIVE &&
+	    clock_gettime(clock, &now) == 0) {
+		int64_t left = nanoseconds - ((int64_t)now.tv_sec * SECOND + now.tv_nsec);
+		words_separate(detail, ", ");
+		if (left <= 0) {
+			words_add(detail, "its time is over");
+			return;
+		}
+		words_add_duration(detail, left / 1000000 * 1000000);
+		words_add(detail, " left");
+		return;
+	}
+	time_t seconds = nanoseconds / SECOND;
+	struct tm broken;
+	char text[40];
+	if (clock != CLOCK_REALTIME || gmtime_r(&seconds, &broken) == NULL ||
+	    strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &broken) == 0)
+		return;
+	words_separate(detail, ", ");
+	words_add(detail, "until %s", text);
+}
+
+void examined_descriptor(struct examined *examined, int32_t fd)
+{
+	char text[512];
+	examined->wait->fd = fd;
+	examined_evidence(
+	    examined, "fd in %s",
+	    examined->all->subject->target->arch
+		->registers[examined->all->subject->target->arch->syscall_arguments[0]]
+		.name);
+	if (live_descriptors_describe(examined->all->descriptors, fd, text, sizeof text))
+		examined->wait->fd_name =
+		    string_pool_add(modules_strings(examined->all->subject->modules), text);
+}

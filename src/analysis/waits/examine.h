@@ -1,0 +1,97 @@
+/* Inside the waits: one thread as it is examined, and what the examiners of the families share.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_ANALYSIS_WAITS_EXAMINE_H
+#define CORESCAN_ANALYSIS_WAITS_EXAMINE_H
+
+#include "analysis/waits/known_calls.h"
+#include "analysis/waits/waits.h"
+#include "analysis/words.h"
+
+struct live_descriptors;
+
+/* What is the same for all threads of one run of waits_find. */
+struct examination {
+	const struct subject *subject;
+	struct live_descriptors *descriptors; /* NULL for cores */
+	/* For each thread, in the subject's order, the tid that glibc itself wrote into its struct
+	 * pthread, or 0: it differs from the kernel's where corescan looks into a PID namespace
+	 * from outside. */
+	int32_t *own_tids;
+};
+
+/* One thread. */
+struct examined {
+	const struct examination *all;
+	const struct thread *thread;
+	struct wait *wait;
+	int64_t number;	  /* the system call, restart_syscall undone */
+	const char *name; /* its name, or NULL */
+	uint64_t arguments[6];
+	int64_t result; /* the return value register: -512 … while blocked */
+	struct words evidence;
+	struct words detail;
+	struct words owner_note;
+};
+
+/* A system call that may wait. `examine` fills the wait; it is called only for threads that are
+ * blocked in the call, and may be NULL where kind and name say all. */
+struct wait_row {
+	const char *syscall;
+	enum wait_kind kind;
+	void (*examine)(struct examined *examined);
+};
+
+/* A family: rows, ended by one without a name. To add one: its file, and a row in waits.c. */
+extern const struct wait_row futex_rows[];
+extern const struct wait_row descriptor_rows[];
+extern const struct wait_row sleep_rows[];
+extern const struct wait_row process_rows[]; /* children, signals, System V IPC */
+
+/* --- examine.c */
+
+/* Adds to the evidence, as one more clause. */
+void examined_evidence(struct examined *examined, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Sets the object and its name. */
+void examined_object(struct examined *examined, uint64_t address);
+
+/* Sets the owner by the thread id that the object records. */
+void examined_owner(struct examined *examined, int32_t tid);
+
+/* Says that somebody holds the object, or nobody (`state`), and why. */
+void examined_no_owner(struct examined *examined, enum owner_state state, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The thread by the id that glibc knows it by; the kernel's ids count too. NULL: none. */
+const struct thread *examined_thread(const struct examination *all, int32_t tid);
+
+/* A timespec of the target in nanoseconds: false when unreadable or not a valid time. */
+bool examined_timespec(const struct examined *examined, uint64_t address, int64_t *nanoseconds);
+
+/* Says until when an absolute timeout lasts: live how long that still is, in a core the date if
+ * `clock` is CLOCK_REALTIME. */
+void examined_deadline(struct examined *examined, int64_t nanoseconds, int clock);
+
+/* Sets the fd and, live, what it is. */
+void examined_descriptor(struct examined *examined, int32_t fd);
+
+bool examined_u32(const struct examined *examined, uint64_t address, uint32_t *value);
+bool examined_u64(const struct examined *examined, uint64_t address, uint64_t *value);
+
+/* --- text.c */
+
+/* The whole wait in words, and its remaining texts, into the pool. */
+void wait_texts(struct examined *examined);
+
+/* Whether threads that wait so usually wait for work. */
+bool wait_kind_idle(enum wait_kind kind);
+
+/* `<tid> "<name>"` */
+void words_add_thread(struct words *words, const struct thread *thread);
+
+/* "mutex 0x… <b>": the object as a noun phrase. */
+void words_add_object(struct words *words, const struct wait *wait);
+
+#endif

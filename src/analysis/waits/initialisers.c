@@ -1,0 +1,142 @@
+/* Waits for another thread that runs an initialisation: pthread_once, call_once, and C++'s static
+ * variables. Neither records who runs it; the runner's stack tells.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/waits/futex.h"
+
+#include <string.h>
+
+/* Largest frame of pthread_once that is searched for its control word. */
+#define ONCE_FRAME_MAX 512
+
+/* A guard variable in the form in which a second thread waits for it: "pending" and "waiting". */
+#define GUARD_WAITING 0x10100
+
+static void runner_found(struct examined *examined, const struct thread *runner, const char *how)
+{
+	examined->wait->owner_state = OWNER_THREAD;
+	examined->wait->owner = runner->tid;
+	examined->wait->inferred_owner = true;
+	examined_evidence(examined, "%s", how);
+}
+
+static void runner_unknown(struct examined *examined)
+{
+	examined_no_owner(examined, OWNER_UNKNOWN,
+			  "another thread runs it; which one could not be told");
+}
+
+/* While pthread_once runs the routine, its frame keeps the address of the control word, for the
+ * case of a cancellation. A waiter has no frame above that one but its wait. */
+static bool runs_once(const struct examined *examined, const struct thread *thread,
+		      uint64_t control)
+{
+	for (size_t i = 1; i + 1 < thread->frame_count; i++) {
+		const struct frame *frame = &thread->frames[i];
+		if (!frame_is_function(frame, "pthread_once_slow") &&
+		    !frame_is_function(frame, "pthread_once"))
+			continue;
+		uint64_t end = thread->frames[i + 1].sp;
+		if (frame->sp == 0 || end <= frame->sp || end - frame->sp > ONCE_FRAME_MAX)
+			continue;
+		for (uint64_t at = frame->sp; at + 8 <= end; at += 8) {
+			uint64_t value;
+			if (examined_u64(examined, at, &value) && value == control)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Whether the thread itself is one of those that wait for this futex. */
+static bool waits_for(const struct examined *examined, const struct thread *thread, uint64_t word)
+{
+	const struct arch *arch = examined->all->subject->target->arch;
+	int64_t number;
+	return thread->raw->registers.general_size != 0 &&
+	       arch_syscall(arch, &thread->raw->registers, &number) &&
+	       arch_syscall_argument(arch, &thread->raw->registers, 0) == word;
+}
+
+/* The only other thread for which `runs` holds, or NULL. */
+static const struct thread *only_runner(const struct examined *examined, uint64_t word,
+					bool (*runs)(const struct examined *examined,
+						     const struct thread *thread, uint64_t word))
+{
+	const struct threads *threads = examined->all->subject->threads;
+	const struct thread *runner = NULL;
+	for (size_t i = 0; i < threads->count; i++) {
+		const struct thread *thread = &threads->items[i];
+		if (waits_for(examined, thread, word) || !runs(examined, thread, word))
+			continue;
+		if (runner != NULL)
+			return NULL;
+		runner = thread;
+	}
+	return runner;
+}
+
+bool resolve_once(struct examined *examined, const struct futex_call *futex, bool named)
+{
+	/* A word of 1 alone is no evidence. */
+	if (!named)
+		return false;
+	examined->wait->kind = WAIT_ONCE;
+	examined_object(examined, futex->address);
+	const struct thread *runner = only_runner(examined, futex->address, runs_once);
+	if (runner != NULL)
+		runner_found(examined, runner, "pthread_once on the runner's stack");
+	else
+		runner_unknown(examined);
+	return true;
+}
+
+/* The function whose static variable is initialised: the caller of __cxa_guard_acquire. */
+static const struct frame *guarded_function(const struct thread *thread)
+{
+	for (size_t i = 0; i + 1 < thread->frame_count; i++)
+		if (frame_is_function(&thread->frames[i], "cxa_guard_acquire"))
+			return &thread->frames[i + 1];
+	return NULL;
+}
+
+static const char *linkage_of(const struct frame *frame)
+{
+	return frame->linkage != NULL ? frame->linkage : frame->function;
+}
+
+/* The runner is inside the same function, and not on its way into the guard. */
+static bool runs_static_init(const struct examined *examined, const struct thread *thread,
+			     uint64_t word)
+{
+	(void)word;
+	const struct frame *function = guarded_function(examined->thread);
+	if (function == NULL || linkage_of(function) == NULL)
+		return false;
+	for (size_t i = 1; i < thread->frame_count; i++) {
+		const struct frame *frame = &thread->frames[i];
+		if (linkage_of(frame) == NULL || frame->module != function->module ||
+		    strcmp(linkage_of(frame), linkage_of(function)) != 0)
+			continue;
+		if (!frame_is_function(&thread->frames[i - 1], "cxa_guard_acquire"))
+			return true;
+	}
+	return false;
+}
+
+bool resolve_static_init(struct examined *examined, const struct futex_call *futex, bool named)
+{
+	if (!named && !(futex->command == FUTEX_COMMAND_WAIT && futex->value == GUARD_WAITING &&
+			futex->word == GUARD_WAITING))
+		return false;
+	examined->wait->kind = WAIT_STATIC_INIT;
+	examined_object(examined, futex->address);
+	if (!named)
+		examined_evidence(examined, "the memory has the form of a static variable's guard");
+	const struct thread *runner = only_runner(examined, futex->address, runs_static_init);
+	if (runner != NULL)
+		runner_found(examined, runner, "the same function on the runner's stack");
+	else
+		runner_unknown(examined);
+	return true;
+}

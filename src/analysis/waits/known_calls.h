@@ -1,0 +1,33 @@
+/* What the names of a thread's frames tell of its wait.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_ANALYSIS_WAITS_KNOWN_CALLS_H
+#define CORESCAN_ANALYSIS_WAITS_KNOWN_CALLS_H
+
+#include "analysis/waits/waits.h"
+
+struct known_call {
+	enum wait_kind kind;	   /* WAIT_NONE: none was found */
+	const char *name;	   /* the function's name, as in the frame */
+	const struct frame *frame; /* in the thread's frames */
+	bool internal_lock;	   /* a lock of libc's own; .name is the function that takes it */
+	bool raw; /* the program called syscall() itself: no object of libc is involved */
+};
+
+/* The innermost frame that is a known waiting function of libc or the C++ runtime. Frames of the
+ * program itself end the search. */
+struct known_call known_call_find(const struct thread *thread);
+
+/* Where the program, not its runtime libraries, waits; or NULL. */
+const struct frame *wait_site(const struct thread *thread);
+
+/* Whether a frame's function is `name`, regardless of the leading underscores, versions and
+ * suffixes by which libc's builds vary it. */
+bool frame_is_function(const struct frame *frame, const char *name);
+
+/* What is known of programs and language runtimes that build waits of their own, as Python's
+ * interpreter lock: `*detail` (a literal) says what it is, `*idle` whether that is a wait for
+ * work. False: no such frame. */
+bool known_program_wait(const struct thread *thread, const char **detail, bool *idle);
+
+#endif

@@ -1,0 +1,429 @@
+/* Locks that record their owner: mutexes, rwlocks, stdio's and the dynamic loader's.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/waits/futex.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* pthread_mutex_t; the same in all releases from 2.31 to 2.43. */
+enum {
+	MUTEX_LOCK = 0,
+	MUTEX_COUNT = 4,
+	MUTEX_OWNER = 8,
+	MUTEX_USERS = 12,
+	MUTEX_KIND = 16,
+};
+
+enum {
+	KIND_TYPE = 3,
+	KIND_ROBUST = 0x10,
+	KIND_INHERIT = 0x20,
+	KIND_PROTECT = 0x40,
+	KIND_SHARED = 0x80,
+	KIND_ELISION = 0x300,
+	KIND_ALL =
+	    KIND_TYPE | KIND_ROBUST | KIND_INHERIT | KIND_PROTECT | KIND_SHARED | KIND_ELISION,
+};
+
+/* Words that the kernel too understands: robust and priority-inheritance locks. */
+#define WORD_TID	0x3fffffff
+#define WORD_OWNER_DIED 0x40000000
+
+/* No process has more threads or users of a lock than Linux has thread ids. */
+#define TID_LIMIT 0x400000
+
+struct mutex_words {
+	uint32_t lock, count, owner, users, kind;
+};
+
+static bool read_mutex(const struct examined *examined, uint64_t address, struct mutex_words *mutex)
+{
+	return address <= UINT64_MAX - 64 &&
+	       examined_u32(examined, address + MUTEX_LOCK, &mutex->lock) &&
+	       examined_u32(examined, address + MUTEX_COUNT, &mutex->count) &&
+	       examined_u32(examined, address + MUTEX_OWNER, &mutex->owner) &&
+	       examined_u32(examined, address + MUTEX_USERS, &mutex->users) &&
+	       examined_u32(examined, address + MUTEX_KIND, &mutex->kind);
+}
+
+bool mutex_plausible(const struct examined *examined, uint64_t address)
+{
+	struct mutex_words mutex;
+	return address % 8 == 0 && read_mutex(examined, address, &mutex) &&
+	       (mutex.kind & ~(uint32_t)KIND_ALL) == 0 && mutex.owner < TID_LIMIT &&
+	       mutex.users < TID_LIMIT;
+}
+
+static bool kernel_word(const struct mutex_words *mutex)
+{
+	return (mutex->kind & (KIND_ROBUST | KIND_INHERIT)) != 0;
+}
+
+/* Whether memory alone is enough to call it a locked mutex: a lock word as waiters leave it, a
+ * kind that exists, users, and an owner that is a thread of this process. */
+static bool surely_mutex(const struct examined *examined, const struct futex_call *futex,
+			 const struct mutex_words *mutex)
+{
+	if (!mutex_plausible(examined, futex->address) || mutex->users == 0)
+		return false;
+	if (kernel_word(mutex))
+		return (mutex->lock & WORD_TID) != 0 &&
+		       examined_thread(examined->all, (int32_t)(mutex->lock & WORD_TID)) != NULL;
+	return mutex->lock == 2 && futex->value == 2 &&
+	       examined_thread(examined->all, (int32_t)mutex->owner) != NULL;
+}
+
+static const char *mutex_type(uint32_t kind)
+{
+	static const char *const types[] = { NULL, "recursive", "error-checking", "adaptive" };
+	return types[kind & KIND_TYPE];
+}
+
+static void describe_mutex(struct examined *examined, const struct mutex_words *mutex)
+{
+	static const struct {
+		uint32_t bit;
+		const char *word;
+	} flags[] = {
+		{ KIND_ROBUST, "robust" },
+		{ KIND_INHERIT, "priority inheritance" },
+		{ KIND_PROTECT, "priority ceiling" },
+		{ KIND_SHARED, "shared between processes" },
+	};
+	if ((mutex->kind & ~(uint32_t)KIND_ALL) != 0)
+		return;
+	struct words *detail = &examined->detail;
+	if (mutex_type(mutex->kind) != NULL) {
+		words_separate(detail, ", ");
+		words_add(detail, "%s", mutex_type(mutex->kind));
+	}
+	/* glibc marks all robust mutexes as shared. */
+	uint32_t kind = mutex->kind;
+	if ((kind & KIND_ROBUST) != 0)
+		kind &= ~(uint32_t)KIND_SHARED;
+	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+		if ((kind & flags[i].bit) == 0)
+			continue;
+		words_separate(detail, ", ");
+		words_add(detail, "%s", flags[i].word);
+	}
+}
+
+/* The owner by a word that the kernel shares: tid and flags. */
+static void owner_by_word(struct examined *examined, uint32_t word)
+{
+	if ((word & WORD_TID) != 0) {
+		examined_owner(examined, (int32_t)(word & WORD_TID));
+		examined_evidence(examined, "owner in the lock word");
+	} else {
+		examined_no_owner(examined, OWNER_NONE, "it is not held any more");
+	}
+	if ((word & WORD_OWNER_DIED) != 0) {
+		words_separate(&examined->owner_note, "; ");
+		words_add(&examined->owner_note, "its owner died while it held it");
+	}
+}
+
+static void owner_by_field(struct examined *examined, const struct mutex_words *mutex)
+{
+	if (mutex->lock == 0) {
+		examined_no_owner(examined, OWNER_NONE, "it is not held any more");
+	} else if (mutex->owner == 0) {
+		examined_no_owner(examined, OWNER_UNKNOWN,
+				  "it is locked, but records no owner: it is changing hands");
+	} else {
+		examined_owner(examined, (int32_t)mutex->owner);
+		examined_evidence(examined, "owner field of the mutex");
+	}
+}
+
+/* A lock of libc's own (of malloc's arenas, for one) is a bare word. */
+static void resolve_internal_lock(struct examined *examined, const struct futex_call *futex)
+{
+	examined->wait->kind = WAIT_MUTEX;
+	examined_object(examined, futex->address);
+	words_add(&examined->detail, "a lock inside libc, taken by %s", futex->call.name);
+	if (futex->word_known && futex->word == 0)
+		examined_no_owner(examined, OWNER_NONE, "it is not held any more");
+	else
+		examined_no_owner(examined, OWNER_UNKNOWN, "locks inside libc record no owner");
+}
+
+bool resolve_mutex(struct examined *examined, const struct futex_call *futex, bool named)
+{
+	if (named && futex->call.internal_lock) {
+		if (resolve_stdio_lock(examined, futex, false))
+			return true;
+		resolve_internal_lock(examined, futex);
+		return true;
+	}
+	if (named && resolve_loader_lock(examined, futex, false))
+		return true;
+	struct mutex_words mutex;
+	bool known = read_mutex(examined, futex->address, &mutex);
+	bool inherit =
+	    futex->command == FUTEX_COMMAND_LOCK_PI || futex->command == FUTEX_COMMAND_LOCK_PI2;
+	if (!named && !inherit && !(known && surely_mutex(examined, futex, &mutex)))
+		return false;
+	examined->wait->kind = WAIT_MUTEX;
+	examined_object(examined, futex->address);
+	if (!named)
+		examined_evidence(examined, "the memory has the form of a mutex");
+	if (known)
+		describe_mutex(examined, &mutex);
+	if (inherit && futex->word_known)
+		owner_by_word(examined, futex->word);
+	else if (!known)
+		examined_no_owner(examined, OWNER_UNKNOWN, "the memory of the mutex is missing");
+	else if (kernel_word(&mutex))
+		owner_by_word(examined, mutex.lock);
+	else
+		owner_by_field(examined, &mutex);
+	return true;
+}
+
+/* The dynamic loader's locks are recursive mutexes in its state, _rtld_global; static executables
+ * have them as variables of their own. */
+static const char *loader_lock_name(const struct examined *examined, uint64_t address)
+{
+	static const char *const names[] = { "_dl_load_lock", "_dl_load_write_lock",
+					     "_dl_load_tls_lock" };
+	struct modules *modules = examined->all->subject->modules;
+	struct symbol symbol;
+	if (!modules_symbol_at(modules, address, &symbol) || symbol.linkage == NULL)
+		return NULL;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strcmp(symbol.linkage, names[i]) == 0)
+			return names[i];
+	if (strcmp(symbol.linkage, "_rtld_global") != 0 &&
+	    strcmp(symbol.linkage, "_rtld_local") != 0)
+		return NULL;
+	/* The locks lie one behind the other; where they begin has changed between releases. */
+	static const uint64_t starts[] = { 2312, 2568, 1800 };
+	uint64_t offset = address - symbol.address;
+	for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++)
+		if (offset == starts[i])
+			return names[0];
+	return "a lock";
+}
+
+bool resolve_loader_lock(struct examined *examined, const struct futex_call *futex, bool named)
+{
+	(void)named;
+	const char *name = loader_lock_name(examined, futex->address);
+	struct mutex_words mutex;
+	if (name == NULL || !mutex_plausible(examined, futex->address) ||
+	    !read_mutex(examined, futex->address, &mutex))
+		return false;
+	examined->wait->kind = WAIT_LOADER_LOCK;
+	examined_object(examined, futex->address);
+	words_add(&examined->detail, "%s of the dynamic loader", name);
+	examined_evidence(examined, "a mutex in the dynamic loader's state");
+	owner_by_field(examined, &mutex);
+	return true;
+}
+
+/* _IO_lock_t: a lock word, a count, and the owner's struct pthread. */
+enum { STDIO_LOCK = 0, STDIO_COUNT = 4, STDIO_OWNER = 8 };
+
+/* struct _IO_FILE: the same in all releases. */
+enum { FILE_CHAIN = 104, FILE_LOCK_POINTER = 136, FILE_DESCRIPTOR = 112 };
+
+/* fopen puts the lock right behind the FILE and its vtable pointer. */
+#define FOPEN_LOCK 224
+
+#define FILES_MAX 65536
+
+/* The FILE whose lock lies at `lock`: by its place in what fopen allocates, else along the list of
+ * all open streams. */
+static bool file_of_lock(const struct examined *examined, uint64_t lock, uint64_t *file)
+{
+	uint64_t value;
+	if (lock > FOPEN_LOCK &&
+	    examined_u64(examined, lock - FOPEN_LOCK + FILE_LOCK_POINTER, &value) &&
+	    value == lock) {
+		*file = lock - FOPEN_LOCK;
+		return true;
+	}
+	struct symbol list;
+	uint64_t at;
+	if (!modules_symbol_named(examined->all->subject->modules, NULL, "_IO_list_all", &list) ||
+	    !examined_u64(examined, list.address, &at))
+		return false;
+	for (size_t i = 0; i < FILES_MAX && at != 0 && at < UINT64_MAX - 256; i++) {
+		if (!examined_u64(examined, at + FILE_LOCK_POINTER, &value))
+			return false;
+		if (value == lock) {
+			*file = at;
+			return true;
+		}
+		if (!examined_u64(examined, at + FILE_CHAIN, &at))
+			return false;
+	}
+	return false;
+}
+
+static const struct thread *thread_at_pointer(const struct examined *examined, uint64_t pointer)
+{
+	const struct threads *threads = examined->all->subject->threads;
+	for (size_t i = 0; pointer != 0 && i < threads->count; i++)
+		if (threads->items[i].thread_pointer == pointer)
+			return &threads->items[i];
+	return NULL;
+}
+
+static void name_file(struct examined *examined, uint64_t lock)
+{
+	uint64_t file;
+	uint32_t fd;
+	if (!file_of_lock(examined, lock, &file)) {
+		examined_object(examined, lock);
+		words_add(&examined->detail, "which stream's it is was not found");
+		return;
+	}
+	examined_object(examined, file);
+	examined_evidence(examined, "the FILE whose lock this is");
+	if (examined_u32(examined, file + FILE_DESCRIPTOR, &fd) && (int32_t)fd >= 0)
+		words_add(&examined->detail, "fd %" PRIu32, fd);
+}
+
+bool resolve_stdio_lock(struct examined *examined, const struct futex_call *futex, bool named)
+{
+	uint32_t count;
+	uint64_t owner;
+	if (futex->address > UINT64_MAX - 16)
+		return false;
+	bool known = futex->word_known &&
+		     examined_u32(examined, futex->address + STDIO_COUNT, &count) &&
+		     examined_u64(examined, futex->address + STDIO_OWNER, &owner);
+	const struct thread *holder = known ? thread_at_pointer(examined, owner) : NULL;
+	bool sure = known && futex->value == 2 && futex->word != 0 && futex->word <= 2 &&
+		    count != 0 && holder != NULL;
+	if (!named && !sure)
+		return false;
+	examined->wait->kind = WAIT_FILE_LOCK;
+	name_file(examined, futex->address);
+	if (!known) {
+		examined_no_owner(examined, OWNER_UNKNOWN, "the memory of the lock is missing");
+	} else if (futex->word == 0) {
+		examined_no_owner(examined, OWNER_NONE, "it is not held any more");
+	} else if (holder != NULL) {
+		examined->wait->owner = holder->tid;
+		examined->wait->owner_state =
+		    holder == examined->thread ? OWNER_SELF : OWNER_THREAD;
+		examined_evidence(examined, "owner pointer of the lock");
+	} else if (owner == 0) {
+		examined_no_owner(examined, OWNER_UNKNOWN,
+				  "it is locked, but records no owner: it is changing hands");
+	} else {
+		examined_no_owner(examined, OWNER_GONE,
+				  "its owner pointer 0x%" PRIx64 " is no thread of this process",
+				  owner);
+	}
+	return true;
+}
+
+/* pthread_rwlock_t; the same in all releases. */
+enum {
+	RWLOCK_READERS = 0,
+	RWLOCK_WRITERS = 4,
+	RWLOCK_PHASE_FUTEX = 8,
+	RWLOCK_WRITERS_FUTEX = 12,
+	RWLOCK_PADDING = 16,
+	RWLOCK_WRITER = 24,
+	RWLOCK_SHARED = 28,
+	RWLOCK_FLAGS = 48,
+};
+
+enum { READERS_WRITE_PHASE = 1, READERS_WRITE_LOCKED = 2, READERS_SHIFT = 3 };
+
+/* The futexes' "used" bit; readers wait for the phase futex to leave "write phase, used". */
+enum { PHASE_USED = 2, PHASE_WRITE_USED = 3 };
+
+struct rwlock_words {
+	uint64_t address;
+	uint32_t readers, writers, writer, shared, flags;
+	uint64_t padding;
+	bool for_write; /* as the futex that is waited on tells */
+};
+
+/* Which of the three futexes of an rwlock the address can be; the lock is 8-aligned. */
+static uint64_t rwlock_futex_offset(const struct futex_call *futex)
+{
+	if (futex->address % 8 == 4)
+		return RWLOCK_WRITERS_FUTEX;
+	/* Readers that give way to writers wait on the readers' word itself, which then counts
+	 * at least one reader. */
+	return futex->value >= 1 << READERS_SHIFT ? RWLOCK_READERS : RWLOCK_PHASE_FUTEX;
+}
+
+static bool read_rwlock(const struct examined *examined, const struct futex_call *futex,
+			struct rwlock_words *lock)
+{
+	uint64_t offset = rwlock_futex_offset(futex);
+	if (futex->address < offset || futex->address % 4 != 0 || futex->address > UINT64_MAX - 64)
+		return false;
+	lock->address = futex->address - offset;
+	lock->for_write = offset == RWLOCK_WRITERS_FUTEX ||
+			  (offset == RWLOCK_PHASE_FUTEX && futex->value == PHASE_USED);
+	return examined_u32(examined, lock->address + RWLOCK_READERS, &lock->readers) &&
+	       examined_u32(examined, lock->address + RWLOCK_WRITERS, &lock->writers) &&
+	       examined_u64(examined, lock->address + RWLOCK_PADDING, &lock->padding) &&
+	       examined_u32(examined, lock->address + RWLOCK_WRITER, &lock->writer) &&
+	       examined_u32(examined, lock->address + RWLOCK_SHARED, &lock->shared) &&
+	       examined_u32(examined, lock->address + RWLOCK_FLAGS, &lock->flags);
+}
+
+static bool surely_rwlock(const struct examined *examined, const struct futex_call *futex,
+			  const struct rwlock_words *lock)
+{
+	bool held =
+	    lock->readers >> READERS_SHIFT != 0 || (lock->readers & READERS_WRITE_LOCKED) != 0;
+	bool known_writer =
+	    lock->writer == 0 || examined_thread(examined->all, (int32_t)lock->writer) != NULL;
+	return futex->command == FUTEX_COMMAND_WAIT_BITSET && held && known_writer &&
+	       lock->padding == 0 && lock->shared <= 1 && lock->flags <= 3 &&
+	       (lock->shared == 0) == futex->is_private && lock->writers < TID_LIMIT &&
+	       (lock->writer != 0 || !lock->for_write || lock->readers >> READERS_SHIFT != 0) &&
+	       (futex->value == PHASE_USED || futex->value == PHASE_WRITE_USED ||
+		futex->value == lock->readers);
+}
+
+static void rwlock_owner(struct examined *examined, const struct rwlock_words *lock)
+{
+	uint32_t readers = lock->readers >> READERS_SHIFT;
+	if (lock->writer != 0) {
+		examined_owner(examined, (int32_t)lock->writer);
+		examined_evidence(examined, "writer field of the rwlock");
+	} else if ((lock->readers & READERS_WRITE_PHASE) != 0) {
+		examined_no_owner(examined, OWNER_UNKNOWN, "a writer is about to get it");
+	} else if (readers == 0) {
+		examined_no_owner(examined, OWNER_NONE, "it is not held any more");
+	} else {
+		examined_no_owner(examined, OWNER_UNKNOWN,
+				  "held by %" PRIu32 " reader%s, which one%s is not recorded%s",
+				  readers, readers == 1 ? "" : "s", readers == 1 ? "" : "s",
+				  lock->for_write ? "" : ", and a writer goes first");
+	}
+}
+
+bool resolve_rwlock(struct examined *examined, const struct futex_call *futex, bool named)
+{
+	struct rwlock_words lock = { 0 };
+	bool known = read_rwlock(examined, futex, &lock);
+	if (!named && !(known && surely_rwlock(examined, futex, &lock)))
+		return false;
+	if (named)
+		examined->wait->kind = futex->call.kind;
+	else
+		examined->wait->kind = lock.for_write ? WAIT_RWLOCK_WRITE : WAIT_RWLOCK_READ;
+	if (!named)
+		examined_evidence(examined, "the memory has the form of an rwlock");
+	examined_object(examined, known ? lock.address : futex->address);
+	if (known)
+		rwlock_owner(examined, &lock);
+	else
+		examined_no_owner(examined, OWNER_UNKNOWN, "the memory of the rwlock is missing");
+	return true;
+}

@@ -1,0 +1,258 @@
+/* The words of a wait.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/waits/examine.h"
+
+#include <inttypes.h>
+
+/* How each kind is said. `verb` goes before the object or fd; `noun` names the object. */
+static const struct {
+	const char *name; /* wait_kind_name's */
+	const char *verb;
+	const char *noun;
+	bool idle;
+} kinds[WAIT_KIND_COUNT] = {
+	[WAIT_NONE] = { "none", "", "", false },
+	[WAIT_MUTEX] = { "mutex", "waits for", "mutex", false },
+	[WAIT_CONDITION] = { "condition variable", "waits on", "condition variable", true },
+	[WAIT_RWLOCK_READ] = { "rwlock (read)", "waits to read under", "rwlock", false },
+	[WAIT_RWLOCK_WRITE] = { "rwlock (write)", "waits to write under", "rwlock", false },
+	[WAIT_SEMAPHORE] = { "semaphore", "waits for", "semaphore", true },
+	[WAIT_BARRIER] = { "barrier", "waits at", "barrier", false },
+	[WAIT_JOIN] = { "join", "waits for the end of", "thread", false },
+	[WAIT_ONCE] = { "once", "waits for", "once-initialisation", false },
+	[WAIT_STATIC_INIT] = { "static initialisation", "waits for", "static initialisation",
+			       false },
+	[WAIT_FILE_LOCK] = { "stdio lock", "waits for the stdio lock of", "FILE", false },
+	[WAIT_LOADER_LOCK] = { "loader lock", "waits for", "loader lock", false },
+	[WAIT_FUTURE] = { "future", "waits for", "std::future state", false },
+	[WAIT_ATOMIC] = { "atomic", "waits for a change of", "std::atomic", false },
+	[WAIT_FUTEX] = { "futex", "waits on", "futex", false },
+	[WAIT_READ] = { "read", "reads from", NULL, false },
+	[WAIT_WRITE] = { "write", "writes to", NULL, false },
+	[WAIT_ACCEPT] = { "accept", "waits for a connection on", NULL, true },
+	[WAIT_CONNECT] = { "connect", "connects", NULL, false },
+	[WAIT_RECEIVE] = { "receive", "receives from", NULL, false },
+	[WAIT_SEND] = { "send", "sends to", NULL, false },
+	[WAIT_POLL] = { "poll", "polls", NULL, true },
+	[WAIT_SELECT] = { "select", "selects on", NULL, true },
+	[WAIT_EPOLL] = { "epoll", "waits for events of epoll", NULL, true },
+	[WAIT_FILE_RANGE_LOCK] = { "file lock", "waits for a lock on", NULL, false },
+	[WAIT_SLEEP] = { "sleep", "sleeps", NULL, true },
+	[WAIT_CHILD] = { "child", "waits for", NULL, false },
+	[WAIT_SIGNAL] = { "signal", "waits for a signal", NULL, true },
+	[WAIT_SYSV] = { "System V IPC", "waits on", NULL, false },
+	[WAIT_IO] = { "I/O", "waits for I/O on", NULL, false },
+	[WAIT_OTHER] = { "system call", "waits", NULL, false },
+};
+
+const char *wait_kind_name(enum wait_kind kind)
+{
+	return (unsigned)kind < WAIT_KIND_COUNT ? kinds[kind].name : "unknown";
+}
+
+bool wait_kind_idle(enum wait_kind kind)
+{
+	return (unsigned)kind < WAIT_KIND_COUNT && kinds[kind].idle;
+}
+
+const char *thread_activity_name(enum thread_activity activity)
+{
+	switch (activity) {
+	case THREAD_CRASHED:
+		return "crashed";
+	case THREAD_RUNNING:
+		return "running";
+	case THREAD_BLOCKED:
+		return "blocked";
+	case THREAD_IN_SYSCALL:
+		return "in a system call";
+	case THREAD_NOT_STOPPED:
+		return "not stopped";
+	}
+	return "unknown";
+}
+
+void words_add_thread(struct words *words, const struct thread *thread)
+{
+	words_add(words, "%" PRId32, thread->tid);
+	if (thread->name != NULL && thread->name[0] != '\0')
+		words_add(words, " \"%s\"", thread->name);
+}
+
+void words_add_object(struct words *words, const struct wait *wait)
+{
+	if (kinds[wait->kind].noun != NULL)
+		words_add(words, "%s ", kinds[wait->kind].noun);
+	words_add(words, "0x%" PRIx64, wait->object);
+	if (wait->object_name == NULL)
+		return;
+	words_add(words, wait->object_name[0] == '<' ? " %s" : " (%s)", wait->object_name);
+}
+
+static void add_owner(const struct examined *examined, struct words *words)
+{
+	const struct wait *wait = examined->wait;
+	bool runs = wait->kind == WAIT_ONCE || wait->kind == WAIT_STATIC_INIT;
+	switch (wait->owner_state) {
+	case OWNER_THREAD:
+		words_add(words, runs ? ", which is run by " : ", held by ");
+		words_add_thread(words, threads_find(examined->all->subject->threads, wait->owner));
+		break;
+	case OWNER_SELF:
+		words_add(words, ", which it holds itself");
+		break;
+	case OWNER_GONE:
+		if (wait->owner != 0)
+			words_add(words, ", held by %" PRId32, wait->owner);
+		break;
+	case OWNER_NONE:
+	case OWNER_UNKNOWN:
+		break;
+	}
+	if (examined->owner_note.length == 0)
+		return;
+	bool plain = wait->owner_state == OWNER_UNKNOWN || wait->owner_state == OWNER_NONE;
+	words_add(words, plain ? ", %s" : " (%s)", examined->owner_note.text);
+}
+
+static void join_text(const struct examined *examined, struct words *words)
+{
+	const struct thread *joined = examined_thread(examined->all, examined->wait->target_pid);
+	words_add(words, "waits for the end of ");
+	if (joined != NULL) {
+		words_add(words, "thread ");
+		words_add_thread(words, joined);
+	} else {
+		words_add(words, "a thread");
+	}
+	words_add(words, " (join)");
+}
+
+static void child_text(const struct wait *wait, struct words *words)
+{
+	if (wait->target_pid > 0)
+		words_add(words, "waits for child process %" PRId32, wait->target_pid);
+	else
+		words_add(words, "waits for any child process");
+}
+
+static void descriptor_text(const struct wait *wait, struct words *words)
+{
+	words_add(words, "%s", kinds[wait->kind].verb);
+	bool listed = wait->kind == WAIT_POLL || wait->kind == WAIT_SELECT;
+	if (listed || wait->fd < 0)
+		return;
+	words_add(words, " fd %" PRId32, wait->fd);
+}
+
+static void other_text(const struct examined *examined, struct words *words)
+{
+	words_add(words, "waits in ");
+	if (examined->name != NULL)
+		words_add(words, "%s", examined->name);
+	else
+		words_add(words, "system call %" PRId64, examined->number);
+	if (examined->wait->fd >= 0)
+		words_add(words, " on fd %" PRId32, examined->wait->fd);
+}
+
+/* The wait itself, without what is added to any kind. */
+static void kind_text(const struct examined *examined, struct words *words)
+{
+	const struct wait *wait = examined->wait;
+	switch (wait->kind) {
+	case WAIT_JOIN:
+		join_text(examined, words);
+		break;
+	case WAIT_CHILD:
+		child_text(wait, words);
+		break;
+	case WAIT_OTHER:
+		other_text(examined, words);
+		break;
+	case WAIT_SLEEP:
+		words_add(words, "sleeps");
+		if (wait->timeout_ns >= 0)
+			words_add(words, " for ");
+		break;
+	default:
+		if (wait->object != 0 && kinds[wait->kind].noun != NULL) {
+			words_add(words, "%s ", kinds[wait->kind].verb);
+			words_add_object(words, wait);
+			add_owner(examined, words);
+		} else {
+			descriptor_text(wait, words);
+		}
+	}
+}
+
+static void add_timeout(const struct wait *wait, struct words *words)
+{
+	if (wait->timeout_ns >= 0) {
+		if (wait->kind != WAIT_SLEEP)
+			words_add(words, ", for at most ");
+		words_add_duration(words, wait->timeout_ns);
+	}
+}
+
+static void blocked_text(const struct examined *examined, struct words *words)
+{
+	const struct wait *wait = examined->wait;
+	bool listed =
+	    wait->kind == WAIT_POLL || wait->kind == WAIT_SELECT || wait->kind == WAIT_SYSV;
+	kind_text(examined, words);
+	if (listed && examined->detail.length > 0)
+		words_add(words, " %s", examined->detail.text);
+	if (wait->fd_name != NULL)
+		words_add(words, " (%s)", wait->fd_name);
+	if (!listed && examined->detail.length > 0)
+		words_add(words, ", %s", examined->detail.text);
+	add_timeout(wait, words);
+}
+
+static void unblocked_text(const struct examined *examined, struct words *words)
+{
+	switch (examined->wait->activity) {
+	case THREAD_CRASHED:
+		words_add(words, "crashed");
+		break;
+	case THREAD_NOT_STOPPED:
+		words_add(words, "could not be stopped");
+		if (examined->thread->raw->state != 0)
+			words_add(words, ", in state %c", examined->thread->raw->state);
+		if (examined->thread->raw->wchan[0] != '\0')
+			words_add(words, ", in the kernel's %s", examined->thread->raw->wchan);
+		break;
+	case THREAD_IN_SYSCALL:
+		words_add(words, "is in ");
+		if (examined->name != NULL)
+			words_add(words, "%s", examined->name);
+		else
+			words_add(words, "system call %" PRId64, examined->number);
+		break;
+	default:
+		words_add(words, "runs");
+	}
+}
+
+static const char *pooled(const struct examined *examined, const struct words *words)
+{
+	if (words->length == 0)
+		return NULL;
+	return string_pool_add(modules_strings(examined->all->subject->modules), words->text);
+}
+
+void wait_texts(struct examined *examined)
+{
+	struct wait *wait = examined->wait;
+	struct words text = { 0 };
+	wait->owner_note = pooled(examined, &examined->owner_note);
+	wait->evidence = pooled(examined, &examined->evidence);
+	if (wait->kind == WAIT_NONE)
+		unblocked_text(examined, &text);
+	else
+		blocked_text(examined, &text);
+	wait->detail = pooled(examined, &examined->detail);
+	wait->text = pooled(examined, &text);
+}

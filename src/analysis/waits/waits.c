@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/waits/waits.h"
+
+#include "analysis/waits/examine.h"
+#include "analysis/waits/syscalls.h"
+#include "target/live_descriptors.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* The families of waits. */
+static const struct wait_row *const families[] = {
+	futex_rows,
+	descriptor_rows,
+	sleep_rows,
+	process_rows,
+};
+
+static const struct wait_row *find_row(const char *syscall)
+{
+	for (size_t family = 0; syscall != NULL && family < sizeof families / sizeof families[0];
+	     family++)
+		for (const struct wait_row *row = families[family]; row->syscall != NULL; row++)
+			if (strcmp(row->syscall, syscall) == 0)
+				return row;
+	return NULL;
+}
+
+/* A write or send that was taken out of its wait halfway tells what it did so far. */
+static bool partly_done(const struct examined *examined, const struct wait_row *row)
+{
+	return row != NULL && (row->kind == WAIT_WRITE || row->kind == WAIT_SEND) &&
+	       examined->result > 0 && (uint64_t)examined->result < examined->arguments[2];
+}
+
+static void read_call(struct examined *examined, int64_t number)
+{
+	const struct target *target = examined->all->subject->target;
+	const struct registers *registers = &examined->thread->raw->registers;
+	for (unsigned i = 0; i < 6; i++)
+		examined->arguments[i] = arch_syscall_argument(target->arch, registers, i);
+	examined->result =
+	    (int64_t)arch_register_value(target->arch, registers, target->arch->return_value);
+	examined->number = number;
+	examined->name = syscall_name(target->arch, number);
+}
+
+static void undo_restart(struct examined *examined)
+{
+	const char *evidence;
+	int64_t number;
+	if (examined->name == NULL || strcmp(examined->name, "restart_syscall") != 0)
+		return;
+	const struct subject *subject = examined->all->subject;
+	if (!syscall_restarted(subject, examined->thread, &number, &evidence)) {
+		gaps_add(subject->gaps, GAP_WAIT, 0, 0,
+			 "thread %" PRId32 " waits in a system call that the kernel restarted; "
+			 "which one could not be told",
+			 examined->thread->tid);
+		return;
+	}
+	examined->number = number;
+	examined->name = syscall_name(subject->target->arch, number);
+	examined_evidence(examined, "%s", evidence);
+}
+
+/* Of a thread that is blocked: kind, object, owner. */
+static void examine_wait(struct examined *examined, const struct wait_row *row)
+{
+	struct wait *wait = examined->wait;
+	if (wait->activity != THREAD_CRASHED)
+		wait->activity = THREAD_BLOCKED;
+	wait->kind = row != NULL ? row->kind : WAIT_OTHER;
+	if (row != NULL && row->examine != NULL)
+		row->examine(examined);
+	wait->idle = wait->idle || wait_kind_idle(wait->kind);
+	const char *detail;
+	if (known_program_wait(examined->thread, &detail, &wait->idle)) {
+		words_separate(&examined->detail, ", ");
+		words_add(&examined->detail, "%s", detail);
+	}
+	/* A thread that crashed is not idle, whatever it did. */
+	if (wait->activity == THREAD_CRASHED)
+		wait->idle = false;
+	wait->site = wait_site(examined->thread);
+}
+
+static void examine_thread(struct examined *examined)
+{
+	struct wait *wait = examined->wait;
+	const struct target_thread *raw = examined->thread->raw;
+	const struct arch *arch = examined->all->subject->target->arch;
+	int64_t number;
+	wait->activity = examined->thread->crashed ? THREAD_CRASHED : THREAD_RUNNING;
+	if (!raw->stopped && examined->all->subject->target->kind == TARGET_LIVE) {
+		wait->activity = THREAD_NOT_STOPPED;
+		return;
+	}
+	if (raw->registers.general_size == 0) {
+		gaps_add(examined->all->subject->gaps, GAP_WAIT, 0, 0,
+			 "thread %" PRId32 " has no registers: whether it waits is not known",
+			 examined->thread->tid);
+		return;
+	}
+	if (!arch_syscall(arch, &raw->registers, &number))
+		return;
+	read_call(examined, number);
+	undo_restart(examined);
+	wait->syscall = examined->number;
+	const struct wait_row *row = find_row(examined->name);
+	if (syscall_interrupted(examined->result) || partly_done(examined, row))
+		examine_wait(examined, row);
+	else if (wait->activity != THREAD_CRASHED)
+		wait->activity = THREAD_IN_SYSCALL;
+}
+
+/* The tids that glibc itself wrote down, by the struct pthread at each thread pointer. */
+static void read_own_tids(struct examination *all)
+{
+	const struct subject *subject = all->subject;
+	if (subject->pthreads == NULL)
+		return;
+	for (size_t i = 0; i < subject->threads->count; i++) {
+		uint64_t pointer = subject->threads->items[i].thread_pointer;
+		const struct glibc_pthread *pthread = glibc_pthreads_at(subject->pthreads, pointer);
+		if (pthread != NULL && pthread->state == GLIBC_STACK_RUNNING)
+			all->own_tids[i] = pthread->tid;
+	}
+}
+
+static void find_all(const struct examination *all, struct wait *items)
+{
+	const struct threads *threads = all->subject->threads;
+	for (size_t i = 0; i < threads->count; i++) {
+		struct examined examined = {
+			.all = all,
+			.thread = &threads->items[i],
+			.wait = &items[i],
+			.number = -1,
+		};
+		items[i] = (struct wait){
+			.thread = &threads->items[i],
+			.fd = -1,
+			.timeout_ns = -1,
+			.syscall = -1,
+		};
+		examine_thread(&examined);
+		if (items[i].site == NULL)
+			items[i].site = wait_site(&threads->items[i]);
+		wait_texts(&examined);
+		if ((i & 63) == 0)
+			progress_tell(all->subject->progress, "examining waits", i, threads->count);
+	}
+}
+
+struct error *waits_find(const struct subject *subject, struct waits *waits)
+{
+	size_t count = subject->threads->count;
+	struct examination all = { .subject = subject };
+	struct wait *items = calloc(count + 1, sizeof *items);
+	all.own_tids = calloc(count + 1, sizeof *all.own_tids);
+	all.descriptors = live_descriptors_open(subject->target);
+	if (items == NULL || all.own_tids == NULL) {
+		free(items);
+		free(all.own_tids);
+		live_descriptors_close(all.descriptors);
+		return error_no_memory();
+	}
+	read_own_tids(&all);
+	find_all(&all, items);
+	free(all.own_tids);
+	live_descriptors_close(all.descriptors);
+	waits->items = items;
+	waits->count = count;
+	return NULL;
+}
+
+void waits_free(struct waits *waits)
+{
+	free(waits->items);
+	*waits = (struct waits){ 0 };
+}
