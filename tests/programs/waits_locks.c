@@ -1,0 +1,295 @@
+/* A thread for every kind of lock that has an owner, all held by the main thread, and the kinds
+ * that have none.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "waits_truth.h"
+
+#include <linux/futex.h>
+#include <semaphore.h>
+#include <threads.h>
+
+static struct planted planted[64];
+static size_t used;
+
+static int plant(const char *name, void (*run)(void *), void *argument)
+{
+	return plant_asleep(&planted[used++], name, run, argument);
+}
+
+static void tell(const char *wait, int tid, const void *object, const char *symbol, int owner)
+{
+	truth("{\"wait\":\"%s\",\"tid\":%d,\"object\":\"%p\",\"name\":\"%s\",\"owner\":%d}", wait,
+	      tid, object, symbol, owner);
+}
+
+/* Mutexes. */
+
+pthread_mutex_t normal_lock = PTHREAD_MUTEX_INITIALIZER;
+pthread_mutex_t recursive_lock, errorcheck_lock, adaptive_lock, robust_lock, inherit_lock,
+    robust_inherit_lock, shared_lock, timed_lock = PTHREAD_MUTEX_INITIALIZER;
+mtx_t c11_lock;
+
+static void lock_mutex(void *argument)
+{
+	pthread_mutex_lock(argument);
+}
+
+static void lock_timed(void *argument)
+{
+	struct timespec until = plant_tomorrow(CLOCK_REALTIME);
+	pthread_mutex_timedlock(argument, &until);
+}
+
+static void lock_c11(void *argument)
+{
+	mtx_lock(argument);
+}
+
+static void make(pthread_mutex_t *mutex, int type, int robust, int protocol, int shared)
+{
+	pthread_mutexattr_t attributes;
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_settype(&attributes, type);
+	pthread_mutexattr_setrobust(&attributes, robust);
+	pthread_mutexattr_setprotocol(&attributes, protocol);
+	pthread_mutexattr_setpshared(&attributes, shared);
+	if (pthread_mutex_init(mutex, &attributes) != 0)
+		abort();
+}
+
+static void plant_mutexes(void)
+{
+	int me = truth_tid();
+	make(&recursive_lock, PTHREAD_MUTEX_RECURSIVE, 0, 0, 0);
+	make(&errorcheck_lock, PTHREAD_MUTEX_ERRORCHECK, 0, 0, 0);
+	make(&adaptive_lock, PTHREAD_MUTEX_ADAPTIVE_NP, 0, 0, 0);
+	make(&robust_lock, PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_ROBUST, 0, 0);
+	make(&inherit_lock, PTHREAD_MUTEX_NORMAL, 0, PTHREAD_PRIO_INHERIT, 0);
+	make(&robust_inherit_lock, PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_ROBUST,
+	     PTHREAD_PRIO_INHERIT, 0);
+	make(&shared_lock, PTHREAD_MUTEX_NORMAL, 0, 0, PTHREAD_PROCESS_SHARED);
+	mtx_init(&c11_lock, mtx_plain);
+	static const struct {
+		pthread_mutex_t *mutex;
+		const char *name;
+	} rows[] = {
+		{ &normal_lock, "normal_lock" },
+		{ &recursive_lock, "recursive_lock" },
+		{ &errorcheck_lock, "errorcheck_lock" },
+		{ &adaptive_lock, "adaptive_lock" },
+		{ &robust_lock, "robust_lock" },
+		{ &inherit_lock, "inherit_lock" },
+		{ &robust_inherit_lock, "robust_inherit_lock" },
+		{ &shared_lock, "shared_lock" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		pthread_mutex_lock(rows[i].mutex);
+		int tid = plant(rows[i].name, lock_mutex, rows[i].mutex);
+		tell("mutex", tid, rows[i].mutex, rows[i].name, me);
+	}
+	pthread_mutex_lock(&timed_lock);
+	tell("mutex", plant("timed_lock", lock_timed, &timed_lock), &timed_lock, "timed_lock", me);
+	mtx_lock(&c11_lock);
+	tell("mutex", plant("c11_lock", lock_c11, &c11_lock), &c11_lock, "c11_lock", me);
+}
+
+/* Condition variables. */
+
+pthread_mutex_t condition_lock = PTHREAD_MUTEX_INITIALIZER;
+pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+pthread_cond_t timed_condition = PTHREAD_COND_INITIALIZER;
+pthread_cond_t used_condition = PTHREAD_COND_INITIALIZER;
+static int used_turn;
+
+static void wait_condition(void *argument)
+{
+	pthread_mutex_lock(&condition_lock);
+	for (;;)
+		pthread_cond_wait(argument, &condition_lock);
+}
+
+static void wait_timed_condition(void *argument)
+{
+	struct timespec until = plant_tomorrow(CLOCK_REALTIME);
+	pthread_mutex_lock(&condition_lock);
+	for (;;)
+		pthread_cond_timedwait(argument, &condition_lock, &until);
+}
+
+/* A condition variable with a history: many wake-ups before the wait that lasts. */
+static void wait_used_condition(void *argument)
+{
+	pthread_mutex_lock(&condition_lock);
+	for (used_turn = 1;;) {
+		pthread_cond_wait(argument, &condition_lock);
+		used_turn++;
+	}
+}
+
+static void plant_conditions(void)
+{
+	tell("condition variable", plant("condition", wait_condition, &condition), &condition,
+	     "condition", 0);
+	tell("condition variable", plant("condition 2", wait_condition, &condition), &condition,
+	     "condition", 0);
+	tell("condition variable", plant("condition_timed", wait_timed_condition, &timed_condition),
+	     &timed_condition, "timed_condition", 0);
+	int tid = plant("condition_used", wait_used_condition, &used_condition);
+	for (int turn = 2; turn < 40;) {
+		pthread_mutex_lock(&condition_lock);
+		pthread_cond_signal(&used_condition);
+		pthread_mutex_unlock(&condition_lock);
+		plant_pause();
+		pthread_mutex_lock(&condition_lock);
+		turn = used_turn;
+		pthread_mutex_unlock(&condition_lock);
+	}
+	plant_wait_asleep(tid);
+	tell("condition variable", tid, &used_condition, "used_condition", 0);
+}
+
+/* Read-write locks. */
+
+pthread_rwlock_t written = PTHREAD_RWLOCK_INITIALIZER;
+pthread_rwlock_t read_by_two = PTHREAD_RWLOCK_INITIALIZER;
+
+static void lock_read(void *argument)
+{
+	pthread_rwlock_rdlock(argument);
+}
+
+static void lock_write(void *argument)
+{
+	pthread_rwlock_wrlock(argument);
+}
+
+static void hold_read(void *argument)
+{
+	pthread_rwlock_rdlock(argument);
+	pause();
+}
+
+static void plant_rwlocks(void)
+{
+	int me = truth_tid();
+	pthread_rwlock_wrlock(&written);
+	tell("rwlock (read)", plant("rwlock reader", lock_read, &written), &written, "written", me);
+	tell("rwlock (write)", plant("rwlock writer", lock_write, &written), &written, "written",
+	     me);
+	pthread_rwlock_rdlock(&read_by_two);
+	plant("read holder", hold_read, &read_by_two);
+	tell("rwlock (write)", plant("writer of 2", lock_write, &read_by_two), &read_by_two,
+	     "read_by_two", -1);
+}
+
+/* Semaphores, barriers, joins, once, stdio, futexes. */
+
+sem_t empty_semaphore, timed_semaphore;
+pthread_barrier_t barrier;
+pthread_once_t once = PTHREAD_ONCE_INIT;
+uint32_t bare_futex = 77;
+struct futex_waitv waited[2];
+uint32_t waited_words[2];
+
+static void wait_semaphore(void *argument)
+{
+	sem_wait(argument);
+}
+
+static void wait_timed_semaphore(void *argument)
+{
+	struct timespec until = plant_tomorrow(CLOCK_REALTIME);
+	sem_timedwait(argument, &until);
+}
+
+static void wait_barrier(void *argument)
+{
+	pthread_barrier_wait(argument);
+}
+
+static void sleep_long(void *argument)
+{
+	(void)argument;
+	for (;;)
+		pause();
+}
+
+static void join(void *argument)
+{
+	pthread_join(*(pthread_t *)argument, NULL);
+}
+
+static void run_once(void)
+{
+	sleep_long(NULL);
+}
+
+static void call_once_control(void *argument)
+{
+	pthread_once(argument, run_once);
+}
+
+static void lock_file(void *argument)
+{
+	flockfile(argument);
+}
+
+static void write_file(void *argument)
+{
+	fputs("never written", argument);
+}
+
+static void wait_futex(void *argument)
+{
+	syscall(SYS_futex, argument, FUTEX_WAIT_PRIVATE, 77, NULL, NULL, 0);
+}
+
+static void wait_futexes(void *argument)
+{
+	syscall(449, argument, 2, 0, NULL, CLOCK_MONOTONIC);
+}
+
+static void plant_others(void)
+{
+	int me = truth_tid();
+	sem_init(&empty_semaphore, 0, 0);
+	sem_init(&timed_semaphore, 0, 0);
+	tell("semaphore", plant("semaphore", wait_semaphore, &empty_semaphore), &empty_semaphore,
+	     "empty_semaphore", 0);
+	tell("semaphore", plant("semaphore_timed", wait_timed_semaphore, &timed_semaphore),
+	     &timed_semaphore, "timed_semaphore", 0);
+	pthread_barrier_init(&barrier, NULL, 3);
+	tell("barrier", plant("barrier", wait_barrier, &barrier), &barrier, "barrier", 0);
+	tell("barrier", plant("barrier 2", wait_barrier, &barrier), &barrier, "barrier", 0);
+
+	struct planted *sleeper = &planted[used];
+	int slept = plant("sleeper", sleep_long, NULL);
+	tell("join", plant("join", join, &sleeper->thread), (void *)sleeper->thread, "", slept);
+
+	int runner = plant("once runner", call_once_control, &once);
+	tell("once", plant("once", call_once_control, &once), &once, "once", runner);
+
+	FILE *file = tmpfile();
+	if (file == NULL)
+		abort();
+	flockfile(file);
+	tell("file lock", plant("flockfile", lock_file, file), file, "", me);
+	tell("file lock", plant("fputs", write_file, file), file, "", me);
+
+	tell("futex", plant("futex", wait_futex, &bare_futex), &bare_futex, "bare_futex", 0);
+	for (int i = 0; i < 2; i++) {
+		waited[i].uaddr = (uintptr_t)&waited_words[i];
+		waited[i].flags = 2 | FUTEX_PRIVATE_FLAG;
+	}
+	tell("futex", plant("futex_waitv", wait_futexes, waited), &waited_words[0], "waited_words",
+	     0);
+}
+
+int main(void)
+{
+	plant_mutexes();
+	plant_conditions();
+	plant_rwlocks();
+	plant_others();
+	plant_done();
+}
