@@ -2,6 +2,7 @@
 #include "modules/elf_image.h"
 
 #include "base/bytes.h"
+#include "target/elf_notes.h"
 
 #include <elf.h>
 #include <stdlib.h>
@@ -152,26 +153,16 @@ bool elf_image_range(const struct elf_image *image, uint64_t page, uint64_t *sta
 	return true;
 }
 
-/* `align` is 4, or 8 for the note segments that say so. */
-static bool find_build_id(const uint8_t *notes, size_t size, size_t align, bool big,
-			  uint8_t build_id[ELF_BUILD_ID_MAX], size_t *id_size)
+static bool find_build_id(struct elf_notes notes, uint8_t build_id[ELF_BUILD_ID_MAX], size_t *size)
 {
-	size_t at = 0;
-	while (at <= size && size - at >= 12) {
-		uint64_t name_size = bytes_unsigned(notes + at, 4, big);
-		uint64_t data_size = bytes_unsigned(notes + at + 4, 4, big);
-		uint64_t type = bytes_unsigned(notes + at + 8, 4, big);
-		uint64_t data = (at + 12 + name_size + align - 1) & -(uint64_t)align;
-		if (data > size || data_size > size - data)
-			return false;
-		if (type == NT_GNU_BUILD_ID && name_size == sizeof ELF_NOTE_GNU &&
-		    memcmp(notes + at + 12, ELF_NOTE_GNU, sizeof ELF_NOTE_GNU) == 0 &&
-		    data_size > 0 && data_size <= ELF_BUILD_ID_MAX) {
-			memcpy(build_id, notes + data, data_size);
-			*id_size = data_size;
-			return true;
-		}
-		at = (data + data_size + align - 1) & -(uint64_t)align;
+	struct elf_note note;
+	while (elf_notes_next(&notes, &note)) {
+		if (note.type != NT_GNU_BUILD_ID || !elf_note_is_of(&note, ELF_NOTE_GNU) ||
+		    note.size == 0 || note.size > ELF_BUILD_ID_MAX)
+			continue;
+		memcpy(build_id, note.bytes, note.size);
+		*size = note.size;
+		return true;
 	}
 	return false;
 }
@@ -190,8 +181,12 @@ bool elf_image_build_id(const struct elf_image *image, elf_source *source, void 
 		size_t length = segment->filesz < NOTES_MAX ? segment->filesz : NOTES_MAX;
 		uint8_t *notes = malloc(length);
 		bool found = notes != NULL && source(context, at, notes, length) &&
-			     find_build_id(notes, length, segment->align == 8 ? 8 : 4,
-					   image->elf_data == ELFDATA2MSB, build_id, size);
+			     find_build_id(
+				 (struct elf_notes){ .bytes = notes,
+						     .size = length,
+						     .align = segment->align == 8 ? 8 : 4,
+						     .big_endian = image->elf_data == ELFDATA2MSB },
+				 build_id, size);
 		free(notes);
 		if (found)
 			return true;

@@ -292,18 +292,22 @@ enum module_match module_file_find(struct target *target, const struct modules_o
 	struct module_file found = { 0 };
 	enum module_match match = MODULE_MISSING;
 
-	if (identity->path != NULL && identity->path[0] == '/') {
+	/* /proc/self/fd/3, which the loader tells of a memfd, is another file for us. */
+	bool is_path = identity->path != NULL && identity->path[0] != '[' &&
+		       strncmp(identity->path, "/proc/", 6) != 0;
+	if (is_path) {
 		snprintf(plain, sizeof plain, "%s", identity->path);
 		if (ends_in_deleted(plain))
 			plain[strlen(plain) - (sizeof deleted - 1)] = '\0';
-		if (options->sysroot != NULL)
+		if (options->sysroot != NULL && plain[0] == '/')
 			places[count++] = (struct place){ options->sysroot, plain, false };
-		if (target->root != NULL)
+		if (target->root != NULL && plain[0] == '/')
 			places[count++] = (struct place){ target->root, plain, false };
 	}
-	/* Outside the sysroot only a file of the same build-id is the right one. */
-	if (identity->path != NULL && identity->path[0] == '/' &&
-	    (identity->build_id_size != 0 || (options->sysroot == NULL && target->root == NULL)))
+	/* Outside the sysroot only a file of the same build-id is the right one, as is a path that
+	 * was relative to an unknown directory. */
+	if (is_path && (identity->build_id_size != 0 ||
+			(plain[0] == '/' && options->sysroot == NULL && target->root == NULL)))
 		places[count++] = (struct place){ NULL, plain, false };
 
 	if (map_files_path(target, identity->header, map_files, sizeof map_files))

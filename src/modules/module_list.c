@@ -81,6 +81,8 @@ static struct error *append(struct modules *modules, struct module_entry *entry)
 	const char *path = entry->module.path;
 	const char *slash = path != NULL ? strrchr(path, '/') : NULL;
 	entry->module.match = MODULE_MISSING;
+	if (entry->link_map == 0)
+		entry->module.link_namespace = -1;
 	entry->module.path = string_pool_add(modules->strings, path != NULL ? path : "[unknown]");
 	entry->module.name =
 	    slash != NULL ? string_pool_add(modules->strings, slash + 1) : entry->module.path;
@@ -312,6 +314,7 @@ bool module_list_executable(const struct modules *modules, size_t *index)
 
 struct link_map {
 	uint64_t address, bias, dynamic, next;
+	int name_space;
 	char name[4096];
 };
 
@@ -336,6 +339,7 @@ static struct error *append_link_map(struct modules *modules, const struct modul
 {
 	struct module_entry entry = { .header = map->bias, .link_map = map->address };
 	entry.module.path = map->name[0] != '\0' ? map->name : NULL;
+	entry.module.link_namespace = map->name_space;
 	bool read = read_headers(modules, options, &entry);
 	const struct elf_segment *first = elf_image_segment(&entry.image, PT_LOAD);
 	const struct elf_segment *dynamic = elf_image_segment(&entry.image, PT_DYNAMIC);
@@ -358,11 +362,15 @@ static struct error *take_link_map(struct modules *modules, const struct modules
 		if (entry->module.bias != map->bias || dynamic == NULL ||
 		    entry->module.bias + dynamic->vaddr != map->dynamic)
 			continue;
+		if (entry->link_map != 0)
+			return NULL; /* the loader itself stands in every namespace */
 		entry->link_map = map->address;
+		entry->module.link_namespace = map->name_space;
 		if (map->name[0] == '/' && entry->module.path[0] == '[' &&
 		    strcmp(entry->module.path, "[vdso]") != 0) {
 			entry->module.path = string_pool_add(modules->strings, map->name);
 			entry->module.name = strrchr(entry->module.path, '/') + 1;
+			entry->searched = false;
 		}
 		return NULL;
 	}
@@ -371,11 +379,11 @@ static struct error *take_link_map(struct modules *modules, const struct modules
 
 /* One namespace's list. */
 static struct error *walk_link_maps(struct modules *modules, const struct modules_options *options,
-				    uint64_t first, struct gaps *gaps)
+				    uint64_t first, int name_space, struct gaps *gaps)
 {
 	uint64_t address = first, checkpoint = 0; /* of Brent's search for a cycle */
 	for (size_t i = 0; address != 0; i++) {
-		struct link_map map;
+		struct link_map map = { .name_space = name_space };
 		if (i == LINK_MAPS_MAX || address == checkpoint) {
 			gaps_add(gaps, GAP_MODULE, 0, 0,
 				 "the loader's list of modules at 0x%" PRIx64
@@ -410,13 +418,13 @@ struct error *module_list_from_loader(struct modules *modules,
 		return NULL;
 	/* r_debug: version, first link_map, r_brk, state, r_ldbase; from version 2 on also the
 	 * r_debug of the next namespace. */
-	for (size_t i = 0; i < NAMESPACES_MAX && debug != 0; i++) {
+	for (int i = 0; i < NAMESPACES_MAX && debug != 0; i++) {
 		uint32_t version;
 		uint64_t first;
 		if (!address_space_u32(modules->target->space, debug, &version) ||
 		    !read_word(modules->target, debug + word, &first))
 			break;
-		struct error *error = walk_link_maps(modules, options, first, gaps);
+		struct error *error = walk_link_maps(modules, options, first, i, gaps);
 		if (error != NULL)
 			return error;
 		if (version < 2 || !read_word(modules->target, debug + 5 * word, &debug))

@@ -202,8 +202,6 @@ static bool private_memory_dumped(const struct target *target)
 {
 	size_t count;
 	const struct segment *segments = address_space_segments(target->space, &count);
-	if (target->truncated)
-		return false;
 	for (size_t i = 0; i < count; i++)
 		if (segments[i].origin == SEGMENT_CORE && segments[i].permissions_known &&
 		    (segments[i].permissions & SEGMENT_WRITE) != 0 && segments[i].name == NULL &&
@@ -260,7 +258,7 @@ static void find_file(struct modules *modules, struct module_entry *entry,
 		return;
 	entry->module.match =
 	    module_file_find(modules->target, options, &identity, &entry->file, why, sizeof why);
-	if (entry->module.match == MODULE_MISMATCH)
+	if (entry->module.match == MODULE_MISMATCH && entry->why == NULL)
 		entry->why = strdup(why);
 	if (entry->file.bytes == NULL) {
 		enum module_match match = entry->module.match;
@@ -275,7 +273,8 @@ static struct error *use_file(struct modules *modules, struct module_entry *entr
 			      bool private_dumped)
 {
 	if (entry->file.bytes == NULL) {
-		image_from_memory(modules, entry);
+		if (entry->memory_image == NULL)
+			image_from_memory(modules, entry);
 		if (entry->memory_image != NULL && strcmp(entry->module.path, vdso) == 0)
 			entry->module.match = MODULE_VERIFIED;
 		return NULL;
@@ -290,16 +289,19 @@ static struct error *use_file(struct modules *modules, struct module_entry *entr
 	return modules->target->kind == TARGET_LIVE ? NULL : splice(modules, entry, private_dumped);
 }
 
-/* Finds and uses the files of the entries from `first` on. */
+/* Finds and uses the files that have not been looked for yet. */
 static struct error *load_files(struct modules *modules, const struct modules_options *options,
-				size_t first, struct module_file *exe, struct gaps *gaps)
+				struct module_file *exe, struct gaps *gaps)
 {
 	size_t executable = SIZE_MAX;
 	bool private_dumped = private_memory_dumped(modules->target);
 	if (!module_list_executable(modules, &executable))
 		executable = SIZE_MAX;
-	for (size_t i = first; i < modules->entries.count; i++) {
+	for (size_t i = 0; i < modules->entries.count; i++) {
 		struct module_entry *entry = &modules->entries.items[i];
+		if (entry->searched || entry->file.bytes != NULL)
+			continue;
+		entry->searched = true;
 		progress_tell(options->progress, "opening modules", i, modules->entries.count);
 		if (strcmp(entry->module.path, vdso) != 0)
 			find_file(modules, entry, options, i == executable ? exe : NULL, gaps);
@@ -501,12 +503,11 @@ static struct error *open_all(struct modules *modules, const struct modules_opti
 	bool exe_given = exe->bytes != NULL;
 	struct error *error = module_list_from_mappings(modules, options);
 	if (error == NULL)
-		error = load_files(modules, options, 0, exe, gaps);
-	size_t first_round = modules->entries.count;
+		error = load_files(modules, options, exe, gaps);
 	if (error == NULL)
 		error = module_list_from_loader(modules, options, gaps);
 	if (error == NULL)
-		error = load_files(modules, options, first_round, exe, gaps);
+		error = load_files(modules, options, exe, gaps);
 	if (error == NULL)
 		error = finish(modules);
 	if (error == NULL && exe_given && modules->executable == NULL)
@@ -595,6 +596,18 @@ const struct module_image *modules_image(const struct modules *modules, const st
 const struct module *modules_executable(const struct modules *modules)
 {
 	return modules->executable;
+}
+
+const struct module *modules_libc(const struct modules *modules)
+{
+	const struct module *best = NULL;
+	for (size_t i = 0; i < modules->entries.count; i++) {
+		const struct module *module = &modules->list[i];
+		if (module->is_libc &&
+		    (best == NULL || (module->link_namespace == 0 && best->link_namespace != 0)))
+			best = module;
+	}
+	return best;
 }
 
 struct string_pool *modules_strings(struct modules *modules)

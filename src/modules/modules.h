@@ -38,7 +38,11 @@ struct module {
 	enum module_match match;
 	bool is_executable; /* the program itself, not a library */
 	bool is_libc;	    /* holds glibc's malloc: libc.so.6, or a static executable */
-	Dwfl_Module *dwfl;  /* NULL when neither file nor memory image was usable */
+	/* The loader's namespace: 0 is the program's own, n one of dlmopen's, which may hold a
+	 * second libc with a heap of its own; -1 unknown (static, or the loader's list was not
+	 * readable). */
+	int link_namespace;
+	Dwfl_Module *dwfl; /* NULL when neither file nor memory image was usable */
 };
 
 struct modules;
@@ -91,6 +95,9 @@ const struct module_image *modules_image(const struct modules *modules,
 /* The program itself, or NULL. */
 const struct module *modules_executable(const struct modules *modules);
 
+/* The libc that the program itself calls (of link_namespace 0 where that is known), or NULL. */
+const struct module *modules_libc(const struct modules *modules);
+
 /* Modules' strings (names, paths, demangled symbols) live in this pool, as long as the modules. */
 struct string_pool *modules_strings(struct modules *modules);
 
@@ -110,7 +117,8 @@ struct symbol {
  * below in the same section). */
 bool modules_symbol_at(struct modules *modules, uint64_t address, struct symbol *symbol);
 
-/* The definition of `linkage` in `module`, or in the first module that has one when NULL. Local
+/* The definition of `linkage` in `module`; when NULL in the program, else in the first module that
+ * has one, those of the program's own namespace first. Local
  * symbols count, from .symtab or the debug file; a global one is preferred. A version
  * ("@@GLIBC_2.2.5") is not part of the name. */
 bool modules_symbol_named(struct modules *modules, const struct module *module, const char *linkage,

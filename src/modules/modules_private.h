@@ -18,6 +18,7 @@ struct module_entry {
 	struct elf_image image; /* from memory, else from .file; empty when neither is known */
 	bool image_in_memory;
 	uint64_t link_map;
+	bool searched; /* its file was looked for */
 	struct module_file file;
 	uint8_t *memory_image; /* the file as far as memory holds it, where there is no .file */
 	size_t memory_image_size;

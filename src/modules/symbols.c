@@ -278,9 +278,16 @@ bool modules_symbol_named(struct modules *modules, const struct module *module, 
 {
 	if (module != NULL)
 		return symbol_in(modules, module, linkage, symbol);
-	for (size_t i = 0; i < modules->entries.count; i++)
-		if (symbol_in(modules, &modules->list[i], linkage, symbol))
-			return true;
+	module = modules_executable(modules);
+	if (module != NULL && symbol_in(modules, module, linkage, symbol))
+		return true;
+	for (int others = 0; others < 2; others++)
+		for (size_t i = 0; i < modules->entries.count; i++) {
+			module = &modules->list[i];
+			if ((module->link_namespace > 0) == (others != 0) &&
+			    symbol_in(modules, module, linkage, symbol))
+				return true;
+		}
 	return false;
 }
 
