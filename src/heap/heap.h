@@ -24,6 +24,7 @@ struct heap_arena {
 	uint64_t cached_chunks, cached_bytes; /* in some thread's tcache */
 	uint64_t top_bytes;		      /* the top chunk */
 	uint64_t system_bytes; /* obtained from the kernel, as the arena itself counts */
+	uint64_t lost_bytes;   /* of its segments that could not be walked: smashed, or not there */
 	uint32_t heap_count;   /* heap_info segments; 1 for main */
 	bool in_flux;	       /* its mutex was locked: inconsistencies are not corruption */
 };

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "heap/glibc/glibc.h"
+
+#include <inttypes.h>
+
+#define ARENAS_MAX    8192
+#define HEAPS_MAX     65536
+#define PAGE	      4096
+#define CHAIN_ENOUGH  ((uint64_t)1 << 40)
+#define NONCONTIGUOUS 2
+
+/* struct heap_info, at the start of each heap of a thread arena. */
+struct heap_info {
+	uint64_t arena, previous, size;
+};
+
+static uint64_t align_up(uint64_t value, uint64_t alignment)
+{
+	return (value + alignment - 1) & -alignment;
+}
+
+static bool read_heap_info(struct glibc_walk *walk, uint64_t address, struct heap_info *info)
+{
+	return address_space_u64(walk->space, address, &info->arena) &&
+	       address_space_u64(walk->space, address + 8, &info->previous) &&
+	       address_space_u64(walk->space, address + 16, &info->size);
+}
+
+/* The alignments (which are the largest sizes) that heaps may have; returns how many. */
+static size_t heap_sizes(const struct malloc_copy *copy, uint64_t sizes[2])
+{
+	size_t count = 0;
+	uint64_t huge = copy->hp_pagesize;
+	if (huge >= PAGE && huge <= (uint64_t)1 << 34 && (huge & (huge - 1)) == 0)
+		sizes[count++] = huge * 4;
+	sizes[count++] = HEAP_MAX_SIZE;
+	return count;
+}
+
+/* The first heap of the thread arena at `address`: its heap_info lies right below malloc_state. */
+static bool first_heap(struct glibc_walk *walk, struct malloc_copy *copy, uint64_t address,
+		       uint64_t *heap)
+{
+	static const uint32_t known_sizes[] = { 48, 32 };
+	struct heap_info info;
+	uint32_t sizes[3] = { copy->layout.heap_info_size, known_sizes[0], known_sizes[1] };
+	for (size_t i = 0; i < 3; i++) {
+		uint64_t size = align_up(sizes[i], 16);
+		if (size == 0 || address < size || (address - size) % PAGE != 0 ||
+		    !read_heap_info(walk, address - size, &info) || info.arena != address)
+			continue;
+		copy->layout.heap_info_size = (uint32_t)size;
+		*heap = address - size;
+		return true;
+	}
+	return false;
+}
+
+static bool state_word(struct glibc_walk *walk, uint64_t address, uint64_t *value)
+{
+	return address_space_u64(walk->space, address, value);
+}
+
+/* Adds the arena to the copy and the heap. */
+static bool add_arena(struct glibc_walk *walk, struct malloc_copy *copy, uint64_t address,
+		      bool is_main)
+{
+	const struct state_layout *state = &copy->layout.state;
+	struct malloc_arena arena = { .address = address, .is_main = is_main };
+	uint32_t mutex = 0;
+	address_space_u32(walk->space, address + state->mutex, &mutex);
+	address_space_u32(walk->space, address + state->flags, &arena.flags);
+	state_word(walk, address + state->top, &arena.top);
+	state_word(walk, address + state->system_mem, &arena.system_memory);
+	arena.index = (uint32_t)walk->heap->arenas.count;
+	struct heap_arena row = {
+		.kind = is_main ? ARENA_MAIN : ARENA_THREAD,
+		.address = address,
+		.system_bytes = arena.system_memory,
+		.in_flux = mutex != 0,
+	};
+	return array_push(&copy->arenas, arena) && array_push(&walk->heap->arenas, row);
+}
+
+static bool knows_arena(const struct malloc_copy *copy, uint64_t address)
+{
+	for (size_t i = 0; i < copy->arenas.count; i++)
+		if (copy->arenas.items[i].address == address)
+			return true;
+	return false;
+}
+
+/* Calls `visit` for each heap_info-aligned address in mapped memory that holds one. */
+static bool probe_heaps(struct glibc_walk *walk, struct malloc_copy *copy,
+			bool (*visit)(struct glibc_walk *, struct malloc_copy *, uint64_t,
+				      const struct heap_info *))
+{
+	uint64_t sizes[2];
+	heap_sizes(copy, sizes);
+	uint64_t step = sizes[0];
+	size_t count;
+	const struct segment *segments = address_space_segments(walk->space, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (!glibc_segment_is_anonymous(&segments[i]) ||
+		    segments[i].end - segments[i].start > UINT64_MAX - step)
+			continue;
+		for (uint64_t at = align_up(segments[i].start, step);
+		     at >= segments[i].start && at < segments[i].end; at += step) {
+			struct heap_info info;
+			if (read_heap_info(walk, at, &info) && info.arena % 16 == 0 &&
+			    info.size >= PAGE && info.size <= step && info.size % PAGE == 0 &&
+			    !visit(walk, copy, at, &info))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* An arena whose first heap was found without the ring. */
+static bool adopt_arena(struct glibc_walk *walk, struct malloc_copy *copy, uint64_t heap,
+			const struct heap_info *info)
+{
+	uint64_t first, next;
+	if (info->arena <= heap || info->arena - heap > 64 || knows_arena(copy, info->arena) ||
+	    copy->arenas.count >= ARENAS_MAX || !first_heap(walk, copy, info->arena, &first) ||
+	    !state_word(walk, info->arena + copy->layout.state.next, &next))
+		return true;
+	return add_arena(walk, copy, info->arena, false);
+}
+
+/* Follows malloc_state.next. False: memory of our own is exhausted. */
+static bool follow_ring(struct glibc_walk *walk, struct malloc_copy *copy)
+{
+	uint64_t at = copy->main_arena, next, heap;
+	while (copy->arenas.count < ARENAS_MAX) {
+		if (!state_word(walk, at + copy->layout.state.next, &next))
+			next = 0;
+		if (next == copy->main_arena)
+			return true;
+		if (next == 0 || knows_arena(copy, next) || !first_heap(walk, copy, next, &heap)) {
+			uint32_t index = copy->arenas.items[copy->arenas.count - 1].index;
+			glibc_finding(walk, index, at,
+				      "the ring of arenas is broken: the arena at 0x%" PRIx64
+				      " has next 0x%" PRIx64 ", which is no arena",
+				      at, next);
+			gaps_add(walk->gaps, GAP_HEAP, at, at + 8,
+				 "The ring of malloc's arenas is broken at 0x%" PRIx64
+				 "; arenas were also searched by the alignment of their heaps",
+				 at);
+			return probe_heaps(walk, copy, adopt_arena);
+		}
+		if (!add_arena(walk, copy, next, false))
+			return false;
+		at = next;
+	}
+	gaps_add(walk->gaps, GAP_LIMIT, 0, 0, "More than %d malloc arenas; the rest was not walked",
+		 ARENAS_MAX);
+	return true;
+}
+
+/* Where bytes that are there, without a hole, end. */
+static uint64_t present_end(const struct glibc_walk *walk, uint64_t start, uint64_t limit)
+{
+	uint64_t at = start;
+	while (at < limit) {
+		const struct segment *segment = address_space_find(walk->space, at);
+		if (segment == NULL || segment->origin == SEGMENT_ABSENT ||
+		    (segment->permissions_known && (segment->permissions & SEGMENT_WRITE) == 0))
+			break;
+		at = segment->end;
+	}
+	return at < limit ? at : limit;
+}
+
+/* Adds the heap at `heap` to the arena; its reservation of `largest` bytes is malloc's. */
+static bool add_heap(struct glibc_walk *walk, struct malloc_copy *copy, struct malloc_arena *arena,
+		     uint64_t heap, const struct heap_info *info, uint64_t largest)
+{
+	uint32_t info_size = copy->layout.heap_info_size;
+	uint64_t end = heap + info->size;
+	if (info->size < PAGE || info->size > largest || info->size % PAGE != 0 ||
+	    glibc_mapped_end(walk, heap, end) < end) {
+		glibc_finding(walk, arena->index, heap,
+			      "heap_info at 0x%" PRIx64 " says size 0x%" PRIx64 ", which cannot be",
+			      heap, info->size);
+		end = present_end(walk, heap, heap + largest);
+	}
+	if (!glibc_claim(walk, heap, glibc_mapped_end(walk, heap, heap + largest)))
+		return true;
+	struct malloc_segment segment = { .start = heap + info_size, .end = end };
+	if (arena->address == heap + info_size) {
+		segment.start = align_up(arena->address + copy->layout.state.size, 16);
+		glibc_own(walk, arena->address, segment.start + CHUNK_HEADER, "malloc_state");
+		glibc_own(walk, heap, arena->address, "heap_info");
+	} else {
+		glibc_own(walk, heap, segment.start + CHUNK_HEADER, "heap_info");
+	}
+	glibc_own(walk, end, glibc_mapped_end(walk, end, heap + largest), "reserved heap memory");
+	if (segment.start + CHUNK_HEADER >= end)
+		return true;
+	if (arena->top >= segment.start && arena->top < end)
+		segment.top = arena->top;
+	walk->heap->arenas.items[arena->index].heap_count++;
+	return array_push(&arena->segments, segment);
+}
+
+static bool adopt_heap(struct glibc_walk *walk, struct malloc_copy *copy, uint64_t heap,
+		       const struct heap_info *info)
+{
+	uint64_t sizes[2];
+	heap_sizes(copy, sizes);
+	for (size_t i = 0; i < copy->arenas.count; i++) {
+		struct malloc_arena *arena = &copy->arenas.items[i];
+		if (arena->address == info->arena && !arena->is_main &&
+		    glibc_claimed(walk, heap) == NULL)
+			return add_heap(walk, copy, arena, heap, info, sizes[0]);
+	}
+	return true;
+}
+
+/* The heap that holds `address` and belongs to `arena`. */
+static bool heap_around(struct glibc_walk *walk, const struct malloc_copy *copy,
+			const struct malloc_arena *arena, uint64_t address, uint64_t *heap,
+			uint64_t *largest)
+{
+	uint64_t sizes[2];
+	size_t count = heap_sizes(copy, sizes);
+	struct heap_info info;
+	for (size_t i = 0; i < count; i++) {
+		*heap = address & -sizes[i];
+		*largest = sizes[i];
+		if (read_heap_info(walk, *heap, &info) && info.arena == arena->address)
+			return true;
+	}
+	return false;
+}
+
+/* The heaps of a thread arena: from the one that holds its top chunk back to the first. */
+static bool find_heaps(struct glibc_walk *walk, struct malloc_copy *copy,
+		       struct malloc_arena *arena)
+{
+	uint64_t first, heap, largest;
+	struct heap_info info;
+	bool complete = false;
+	if (!first_heap(walk, copy, arena->address, &first))
+		return true;
+	if (heap_around(walk, copy, arena, arena->top, &heap, &largest)) {
+		for (unsigned i = 0; i < HEAPS_MAX && !complete; i++) {
+			if (glibc_claimed(walk, heap) != NULL ||
+			    !read_heap_info(walk, heap, &info) || info.arena != arena->address)
+				break;
+			if (!add_heap(walk, copy, arena, heap, &info, largest))
+				return false;
+			complete = heap == first;
+			if (info.previous % PAGE != 0)
+				break;
+			heap = info.previous;
+		}
+	}
+	if (complete)
+		return true;
+	glibc_finding(walk, arena->index, arena->address,
+		      "the arena at 0x%" PRIx64 " has top 0x%" PRIx64
+		      ", from which its first heap cannot be reached",
+		      arena->address, arena->top);
+	gaps_add(walk->gaps, GAP_HEAP, arena->address, arena->address + copy->layout.state.size,
+		 "The chain of heaps of the arena at 0x%" PRIx64
+		 " is broken; its heaps were searched by their alignment",
+		 arena->address);
+	return probe_heaps(walk, copy, adopt_heap);
+}
+
+static uint64_t initial_top(const struct malloc_copy *copy)
+{
+	return copy->main_arena + copy->layout.state.bins - CHUNK_HEADER;
+}
+
+/* The end of the top chunk, by its own size; 0: its header makes no sense. */
+static uint64_t top_end(struct glibc_walk *walk, uint64_t top)
+{
+	uint64_t size;
+	if (top % 16 != 0 || !state_word(walk, top + CHUNK_SIZE, &size) ||
+	    (size & (IS_MMAPPED | NON_MAIN_ARENA | 8)) != 0)
+		return 0;
+	size &= ~(uint64_t)SIZE_FLAGS;
+	uint64_t end = top + size;
+	return size >= CHUNK_MINIMUM && end > top && glibc_mapped_end(walk, top, end) == end ? end
+											     : 0;
+}
+
+static bool add_main_segment(struct glibc_walk *walk, struct malloc_arena *arena, uint64_t start,
+			     uint64_t end, uint64_t top)
+{
+	struct malloc_segment segment = { .start = start, .end = end, .top = top };
+	if (start + CHUNK_HEADER >= end || !glibc_claim(walk, start, end))
+		return true;
+	glibc_own(walk, start, start + CHUNK_HEADER, "first chunk's header");
+	walk->heap->arenas.items[arena->index].heap_count++;
+	return array_push(&arena->segments, segment);
+}
+
+/* The region of the main arena that begins at `start`, where the break was refused and it went on
+ * in mappings: it ends in a double fencepost at a page's end, or in the top chunk. */
+static bool region_at(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t start,
+		      uint64_t limit, uint64_t *end, uint64_t *top)
+{
+	uint64_t chunks, fence;
+	*top = 0;
+	switch (glibc_chain(walk, start, limit, arena->top, CHAIN_ENOUGH, &fence, &chunks)) {
+	case CHAIN_TOP:
+		*top = arena->top;
+		*end = top_end(walk, arena->top);
+		return *end != 0;
+	case CHAIN_FENCE:
+		*end = fence + 2 * CHUNK_HEADER;
+		return *end % PAGE == 0 && *end <= limit;
+	default:
+		return false;
+	}
+}
+
+/* Whether a page may begin a region: its first header has its predecessor in use, no other flag. */
+static bool may_begin_region(struct glibc_walk *walk, uint64_t page)
+{
+	uint64_t head;
+	return heap_reader_word(&walk->reader, page + CHUNK_SIZE, &head) &&
+	       (head & 15) == PREV_IN_USE && head >= CHUNK_MINIMUM;
+}
+
+/* Searches anonymous memory for the regions that are still missing. */
+static bool search_regions(struct glibc_walk *walk, struct malloc_arena *arena, uint64_t *found)
+{
+	size_t count;
+	const struct segment *segments = address_space_segments(walk->space, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (!glibc_segment_is_anonymous(&segments[i]))
+			continue;
+		uint64_t limit = present_end(walk, segments[i].start, UINT64_MAX);
+		for (uint64_t page = align_up(segments[i].start, PAGE); page < segments[i].end;) {
+			const struct range *claim = glibc_claimed(walk, page);
+			uint64_t end, top;
+			if (claim != NULL) {
+				page = align_up(claim->end, PAGE);
+			} else if (*found < arena->system_memory && may_begin_region(walk, page) &&
+				   region_at(walk, arena, page, limit, &end, &top)) {
+				if (!add_main_segment(walk, arena, page, end, top))
+					return false;
+				*found += end - page;
+				page = end;
+			} else {
+				page += PAGE;
+			}
+		}
+	}
+	return true;
+}
+
+static bool find_scattered(struct glibc_walk *walk, struct malloc_copy *copy,
+			   struct malloc_arena *arena)
+{
+	uint64_t found = 0, end, top;
+	uint64_t start = align_up(copy->sbrk_base, 16);
+	if (copy->sbrk_base != 0 &&
+	    region_at(walk, arena, start, present_end(walk, start, UINT64_MAX), &end, &top)) {
+		if (!add_main_segment(walk, arena, start, end, top))
+			return false;
+		found += end - copy->sbrk_base;
+	}
+	if (!search_regions(walk, arena, &found))
+		return false;
+	if (found != arena->system_memory)
+		gaps_add(walk->gaps, GAP_HEAP, 0, 0,
+			 "The main arena is scattered over mappings: %" PRIu64 " of its %" PRIu64
+			 " bytes were found",
+			 found, arena->system_memory);
+	return true;
+}
+
+/* Without mp_ the start is not known: the first header in the memory around `top` from which the
+ * chain reaches it. */
+static uint64_t guess_start(struct glibc_walk *walk, struct malloc_arena *arena)
+{
+	const struct segment *segment = address_space_find(walk->space, arena->top);
+	if (segment == NULL || segment->origin == SEGMENT_ABSENT)
+		return 0;
+	uint64_t end, chunks;
+	for (uint64_t at = segment->start; at < arena->top; at += 16) {
+		uint64_t head;
+		if (heap_reader_word(&walk->reader, at + CHUNK_SIZE, &head) &&
+		    (head & 15) == PREV_IN_USE &&
+		    glibc_chain(walk, at, segment->end, arena->top, CHAIN_ENOUGH, &end, &chunks) ==
+			CHAIN_TOP)
+			return at;
+	}
+	return 0;
+}
+
+static bool find_main_segments(struct glibc_walk *walk, struct malloc_copy *copy,
+			       struct malloc_arena *arena)
+{
+	if (copy->unused || (arena->top == initial_top(copy) && arena->system_memory == 0))
+		return true;
+	uint64_t start = copy->sbrk_base != 0 ? copy->sbrk_base : guess_start(walk, arena);
+	if (copy->sbrk_base == 0)
+		gaps_add(walk->gaps, GAP_HEAP, start, arena->top,
+			 "malloc's parameters (mp_) were not found: the start of the main arena "
+			 "was guessed");
+	if (start == 0)
+		return true;
+	if ((arena->flags & NONCONTIGUOUS) != 0)
+		return find_scattered(walk, copy, arena);
+
+	uint64_t end = start + arena->system_memory;
+	uint64_t mapped = glibc_mapped_end(walk, start, end > start ? end : UINT64_MAX);
+	uint64_t present = present_end(walk, start, UINT64_MAX);
+	uint64_t wanted = top_end(walk, arena->top);
+	if (mapped != end)
+		end = present;
+	start = align_up(start, 16);
+	bool holds_top = arena->top >= start && arena->top < end && wanted != 0;
+	if (!holds_top || wanted != end) {
+		glibc_finding(walk, arena->index, arena->address + copy->layout.state.top,
+			      "the main arena's top is 0x%" PRIx64
+			      ", which is no chunk that ends at the heap's end 0x%" PRIx64,
+			      arena->top, end);
+		if (!holds_top || wanted > end)
+			arena->top = 0;
+	}
+	return add_main_segment(walk, arena, start, end, arena->top);
+}
+
+struct error *glibc_find_arenas(struct glibc_walk *walk, struct malloc_copy *copy)
+{
+	if (!add_arena(walk, copy, copy->main_arena, true) ||
+	    (!copy->unused && !follow_ring(walk, copy)))
+		return error_no_memory();
+	glibc_own(walk, copy->main_arena, copy->main_arena + copy->layout.state.size,
+		  "malloc_state");
+	if (copy->par != 0)
+		glibc_own(walk, copy->par, copy->par + copy->layout.par.sbrk_base + 8,
+			  "malloc parameters");
+	for (size_t i = 0; i < copy->arenas.count; i++) {
+		struct malloc_arena *arena = &copy->arenas.items[i];
+		if (!(arena->is_main ? find_main_segments(walk, copy, arena)
+				     : find_heaps(walk, copy, arena)))
+			return error_no_memory();
+	}
+	return NULL;
+}

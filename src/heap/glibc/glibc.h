@@ -1,0 +1,159 @@
+/* The inside of the glibc provider: what its files share.
+ *
+ *     locate.c   finds main_arena and mp_ of every copy of malloc in the process
+ *     arenas.c   the arenas of one copy, and the segments of memory that belong to each
+ *     walk.c     the chunks of one segment
+ *     bins.c     which chunks the arenas hold as free
+ *     tcache.c   which chunks the threads hold as free
+ *     mmapped.c  chunks that are mappings of their own
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_HEAP_GLIBC_GLIBC_H
+#define CORESCAN_HEAP_GLIBC_GLIBC_H
+
+#include "heap/glibc/layout.h"
+#include "heap/glibc/reader.h"
+#include "heap/heap.h"
+
+/* Of struct malloc_chunk: prev_size, size, then the user's memory. */
+#define CHUNK_HEADER   16
+#define CHUNK_SIZE     8 /* offset of the size word */
+#define CHUNK_MINIMUM  32
+#define CHUNK_TRAILER  8 /* the next chunk's size word; its prev_size belongs to this chunk */
+#define PREV_IN_USE    1
+#define IS_MMAPPED     2
+#define NON_MAIN_ARENA 4
+#define SIZE_FLAGS     7
+
+#define HEAP_MAX_SIZE ((uint64_t)64 << 20)
+
+struct range {
+	uint64_t start, end;
+};
+
+/* Memory in which chunks follow each other. */
+struct malloc_segment {
+	uint64_t start; /* header of the first chunk */
+	uint64_t end;	/* of the memory */
+	uint64_t top;	/* header of the top chunk, or 0: it is not in here */
+};
+
+struct malloc_arena {
+	uint64_t address;
+	uint32_t index;		/* in heap.arenas */
+	uint32_t flags;		/* malloc_state.flags */
+	uint64_t top;		/* as it stands in malloc_state */
+	uint64_t system_memory; /* the same */
+	bool is_main;
+	ARRAY(struct malloc_segment) segments;
+};
+
+/* One copy of malloc in the process: libc's own; with MALLOC_CHECK_ or dlmopen there are more. */
+struct malloc_copy {
+	const struct module *module; /* or NULL */
+	struct malloc_layout layout;
+	uint64_t main_arena; /* 0: not found */
+	uint64_t par;	     /* of mp_; 0: not found */
+	bool unused;	     /* its malloc was never called */
+	const char *state_evidence, *par_evidence;
+	uint64_t sbrk_base, hp_pagesize;
+	uint64_t n_mmaps, mmapped_mem;
+	ARRAY(struct malloc_arena) arenas; /* main first */
+};
+
+struct glibc_walk {
+	const struct heap_context *context;
+	struct address_space *space;
+	struct string_pool *strings;
+	struct gaps *gaps;
+	struct heap *heap;
+	struct heap_reader reader;
+	ARRAY(struct malloc_copy) copies;
+	ARRAY(struct range) claims; /* memory that is known to be malloc's; sorted */
+	size_t unsaid;		    /* findings beyond the bound */
+	uint64_t guesses_left;	    /* steps that glibc_chain may still take */
+	uint64_t *listed;	    /* bitmap over granules: chunks that a free list holds */
+	int64_t link_votes;
+	bool links_are_mangled; /* safe-linking of tcache and fastbin links */
+	bool big_endian;
+	bool no_memory;
+	struct tcache_layout tcache;
+	uint64_t tcache_below; /* the variable is so far below the thread pointer; 0: not found */
+	ARRAY(uint64_t) tcaches;
+};
+
+/* Notes a contradiction; in an arena that was locked it is expected, and only counted. */
+void glibc_finding(struct glibc_walk *walk, uint32_t arena, uint64_t address, const char *format,
+		   ...) __attribute__((format(printf, 4, 5)));
+
+/* Notes memory that is malloc's own. Empty ranges are passed over. */
+void glibc_own(struct glibc_walk *walk, uint64_t start, uint64_t end, const char *what);
+
+/* Claims [start, end); false when part of it is claimed already. */
+bool glibc_claim(struct glibc_walk *walk, uint64_t start, uint64_t end);
+
+/* The claim that holds `address`, or NULL. */
+const struct range *glibc_claimed(const struct glibc_walk *walk, uint64_t address);
+
+/* Where memory that is mapped without a hole from `start` on ends; at most `limit`. */
+uint64_t glibc_mapped_end(const struct glibc_walk *walk, uint64_t start, uint64_t limit);
+
+/* Whether the segment is private anonymous memory that the program can write, as mmap makes it. */
+bool glibc_segment_is_anonymous(const struct segment *segment);
+
+/* locate.c: fills walk->copies. */
+struct error *glibc_locate(struct glibc_walk *walk);
+
+/* arenas.c: the arenas and segments of `copy`, with a row in heap.arenas for each. */
+struct error *glibc_find_arenas(struct glibc_walk *walk, struct malloc_copy *copy);
+
+/* walk.c: puts the chunks of all of the arena's segments into the table. */
+struct error *glibc_walk_arena(struct glibc_walk *walk, struct malloc_arena *arena);
+
+/* Where the chain of chunks that begins with the header at `start` ends, for guesses: nothing is
+ * added to the table. `top` may be 0. All guesses together are bounded: CHAIN_BROKEN and a gap when
+ * the bound is reached. */
+enum chain_end {
+	CHAIN_BROKEN, /* at a header that cannot be one, or absent */
+	CHAIN_TOP,    /* at `top` */
+	CHAIN_FENCE,  /* at a fencepost */
+	CHAIN_LIMIT,  /* exactly at the limit */
+	CHAIN_LONG,   /* after `most` chunks, all plausible */
+};
+enum chain_end glibc_chain(struct glibc_walk *walk, uint64_t start, uint64_t limit, uint64_t top,
+			   uint64_t most, uint64_t *end, uint64_t *chunks);
+
+/* bins.c: the arena's free chunks as its bins list them, against the walk; then its fastbins, whose
+ * chunks become free. The table is sorted; links_are_mangled is known for the fastbins. */
+void glibc_read_bins(struct glibc_walk *walk, const struct malloc_copy *copy,
+		     struct malloc_arena *arena);
+void glibc_read_fastbins(struct glibc_walk *walk, const struct malloc_copy *copy,
+			 struct malloc_arena *arena);
+
+/* Counts the link in the cached or fastbin chunk at `user` for or against safe-linking. */
+void glibc_vote_on_links(struct glibc_walk *walk, uint64_t user);
+void glibc_vote_by_fastbins(struct glibc_walk *walk, const struct malloc_copy *copy,
+			    const struct malloc_arena *arena);
+
+/* tcache.c: finds the tcache of each thread, which tells how links are stored; then makes what they
+ * hold free. */
+struct error *glibc_find_tcaches(struct glibc_walk *walk);
+struct error *glibc_read_tcaches(struct glibc_walk *walk);
+
+/* Marks the chunk as held by a free list. True: it was already. */
+bool glibc_mark_listed(struct glibc_walk *walk, uint64_t number);
+
+/* The chunk looked in use, but a bin or fastbin, or a tcache, holds it. */
+void glibc_set_free(struct glibc_walk *walk, const struct chunk *chunk);
+void glibc_set_cached(struct glibc_walk *walk, const struct chunk *chunk);
+
+/* mmapped.c: the mmapped chunks of all copies. */
+struct error *glibc_find_mmapped(struct glibc_walk *walk);
+
+/* Decodes the link that lies at `at`. */
+static inline uint64_t glibc_link(const struct glibc_walk *walk, uint64_t at, uint64_t stored)
+{
+	return walk->links_are_mangled ? stored ^ (at >> 12) : stored;
+}
+
+#endif

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "heap/glibc/glibc.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FINDINGS_MAX 1000
+#define GUESSES_MAX  ((uint64_t)1 << 28)
+#define BANNER	     "GNU C Library"
+#define BANNER_PART  " release version "
+
+void glibc_finding(struct glibc_walk *walk, uint32_t arena, uint64_t address, const char *format,
+		   ...)
+{
+	if (walk->heap->findings.count >= FINDINGS_MAX) {
+		walk->unsaid++;
+		return;
+	}
+	char text[512];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	bool in_flux = arena < walk->heap->arenas.count && walk->heap->arenas.items[arena].in_flux;
+	struct heap_finding finding = {
+		.address = address,
+		.arena = arena,
+		.text = string_pool_format(walk->strings, "%s%s", text,
+					   in_flux ? " (the arena was locked: in flux)" : ""),
+	};
+	if (!array_push(&walk->heap->findings, finding))
+		walk->no_memory = true;
+}
+
+void glibc_own(struct glibc_walk *walk, uint64_t start, uint64_t end, const char *what)
+{
+	struct heap_own_range range = { .start = start, .end = end, .what = what };
+	if (start < end && !array_push(&walk->heap->own, range))
+		walk->no_memory = true;
+}
+
+/* The index of the first claim that ends above `address`. */
+static size_t claim_above(const struct glibc_walk *walk, uint64_t address)
+{
+	size_t low = 0, high = walk->claims.count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (walk->claims.items[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+bool glibc_claim(struct glibc_walk *walk, uint64_t start, uint64_t end)
+{
+	size_t at = claim_above(walk, start);
+	if (start >= end || (at < walk->claims.count && walk->claims.items[at].start < end))
+		return false;
+	struct range claim = { start, end };
+	if (!array_push(&walk->claims, claim)) {
+		walk->no_memory = true;
+		return false;
+	}
+	memmove(walk->claims.items + at + 1, walk->claims.items + at,
+		(walk->claims.count - 1 - at) * sizeof claim);
+	walk->claims.items[at] = claim;
+	return true;
+}
+
+const struct range *glibc_claimed(const struct glibc_walk *walk, uint64_t address)
+{
+	size_t at = claim_above(walk, address);
+	return at < walk->claims.count && walk->claims.items[at].start <= address
+		   ? &walk->claims.items[at]
+		   : NULL;
+}
+
+uint64_t glibc_mapped_end(const struct glibc_walk *walk, uint64_t start, uint64_t limit)
+{
+	uint64_t at = start;
+	while (at < limit) {
+		const struct segment *segment = address_space_find(walk->space, at);
+		if (segment == NULL)
+			return at;
+		at = segment->end;
+	}
+	return at < limit ? at : limit;
+}
+
+bool glibc_segment_is_anonymous(const struct segment *segment)
+{
+	const char *name = segment->name;
+	if (segment->origin == SEGMENT_ABSENT || segment->shared ||
+	    (segment->permissions_known &&
+	     (segment->permissions & (SEGMENT_READ | SEGMENT_WRITE)) !=
+		 (SEGMENT_READ | SEGMENT_WRITE)))
+		return false;
+	return name == NULL || strcmp(name, "[heap]") == 0 || strncmp(name, "[anon", 5) == 0 ||
+	       strncmp(name, "/anon_hugepage", 14) == 0;
+}
+
+bool glibc_mark_listed(struct glibc_walk *walk, uint64_t number)
+{
+	uint64_t mask = (uint64_t)1 << number % 64;
+	bool was = (walk->listed[number / 64] & mask) != 0;
+	walk->listed[number / 64] |= mask;
+	return was;
+}
+
+/* Takes the chunk out of the used ones. */
+static struct heap_arena *make_free(struct glibc_walk *walk, const struct chunk *chunk)
+{
+	struct heap_arena *row = &walk->heap->arenas.items[chunk->region->arena];
+	if (chunk->used) {
+		row->used_chunks--;
+		row->used_bytes -= chunk->size + CHUNK_TRAILER;
+		chunk_table_set_used(walk->heap->chunks, chunk->address, false);
+	} else {
+		row->free_chunks--;
+		row->free_bytes -= chunk->size + CHUNK_TRAILER;
+	}
+	return row;
+}
+
+void glibc_set_free(struct glibc_walk *walk, const struct chunk *chunk)
+{
+	struct heap_arena *row = make_free(walk, chunk);
+	row->free_chunks++;
+	row->free_bytes += chunk->size + CHUNK_TRAILER;
+}
+
+void glibc_set_cached(struct glibc_walk *walk, const struct chunk *chunk)
+{
+	struct heap_arena *row = make_free(walk, chunk);
+	row->cached_chunks++;
+	row->cached_bytes += chunk->size + CHUNK_TRAILER;
+}
+
+/* Finds `text` in the target's memory from `start` on. 0: not there. */
+static uint64_t find_text(struct glibc_walk *walk, uint64_t start, uint64_t end, const char *text)
+{
+	const uint8_t *bytes;
+	size_t length = strlen(text);
+	for (uint64_t at = start; at < end;) {
+		size_t size = address_space_span(walk->space, at, end - at, &bytes);
+		const uint8_t *found = size != 0 ? memmem(bytes, size, text, length) : NULL;
+		if (found != NULL)
+			return at + (uint64_t)(found - bytes);
+		at += size != 0 ? size : 4096;
+	}
+	return 0;
+}
+
+/* The version of the library's own banner, "glibc 2.36"; NULL when it cannot be read. */
+static const char *banner_version(struct glibc_walk *walk, const struct module *module)
+{
+	char text[160];
+	size_t count;
+	const struct segment *segments = address_space_segments(walk->space, &count);
+	for (size_t i = 0; module != NULL && i < count; i++) {
+		const struct segment *segment = &segments[i];
+		if (segment->start < module->start || segment->end > module->end ||
+		    segment->origin == SEGMENT_ABSENT ||
+		    (segment->permissions & SEGMENT_WRITE) != 0)
+			continue;
+		uint64_t at = find_text(walk, segment->start, segment->end, BANNER);
+		if (at == 0 || !address_space_string(walk->space, at, text, sizeof text))
+			continue;
+		const char *part = strstr(text, BANNER_PART);
+		if (part == NULL)
+			continue;
+		part += strlen(BANNER_PART);
+		size_t length = strspn(part, "0123456789.");
+		while (length > 0 && part[length - 1] == '.')
+			length--;
+		if (length > 0 && length < 16)
+			return string_pool_format(walk->strings, "glibc %.*s", (int)length, part);
+	}
+	return NULL;
+}
+
+/* Puts together what the layouts of the first used copy rest on. */
+static void tell_evidence(struct glibc_walk *walk)
+{
+	const struct malloc_copy *copy = &walk->copies.items[0];
+	char tcache[64] = "not found";
+	if (walk->tcache_below != 0)
+		snprintf(tcache, sizeof tcache, "thread pointer - 0x%" PRIx64 "%s",
+			 walk->tcache_below, copy->layout.has_tcache ? " (debug info)" : "");
+	walk->heap->evidence = string_pool_format(
+	    walk->strings, "malloc_state: %s; mp_: %s; tcache: %s; free links: %s",
+	    copy->state_evidence, copy->par != 0 ? copy->par_evidence : "not found", tcache,
+	    walk->link_votes == 0     ? "none seen"
+	    : walk->links_are_mangled ? "mangled"
+				      : "plain");
+	walk->heap->version = banner_version(walk, copy->module);
+}
+
+static int compare_own(const void *left, const void *right)
+{
+	const struct heap_own_range *a = left, *b = right;
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+static struct error *walk_copies(struct glibc_walk *walk)
+{
+	struct error *error = NULL;
+	for (size_t i = 0; i < walk->copies.count && error == NULL; i++)
+		error = glibc_find_arenas(walk, &walk->copies.items[i]);
+	for (size_t i = 0; i < walk->copies.count && error == NULL; i++) {
+		struct malloc_copy *copy = &walk->copies.items[i];
+		for (size_t j = 0; j < copy->arenas.count && error == NULL; j++) {
+			progress_tell(walk->context->progress, "walking the heap", j,
+				      copy->arenas.count);
+			error = glibc_walk_arena(walk, &copy->arenas.items[j]);
+		}
+	}
+	if (error == NULL)
+		error = glibc_find_mmapped(walk);
+	return error;
+}
+
+/* Calls `read` for each arena. */
+static void each_arena(struct glibc_walk *walk,
+		       void (*read)(struct glibc_walk *, const struct malloc_copy *,
+				    struct malloc_arena *))
+{
+	for (size_t i = 0; i < walk->copies.count; i++)
+		for (size_t j = 0; j < walk->copies.items[i].arenas.count; j++)
+			read(walk, &walk->copies.items[i], &walk->copies.items[i].arenas.items[j]);
+}
+
+static struct error *read_free_lists(struct glibc_walk *walk)
+{
+	struct error *error = chunk_table_sort(walk->heap->chunks);
+	if (error != NULL)
+		return error;
+	walk->listed =
+	    calloc(chunk_table_granules(walk->heap->chunks) / 64 + 1, sizeof *walk->listed);
+	if (walk->listed == NULL)
+		return error_no_memory();
+	each_arena(walk, glibc_read_bins);
+	error = glibc_find_tcaches(walk);
+	if (error != NULL)
+		return error;
+	each_arena(walk, glibc_vote_by_fastbins);
+	each_arena(walk, glibc_read_fastbins);
+	return glibc_read_tcaches(walk);
+}
+
+static void walk_free(struct glibc_walk *walk)
+{
+	for (size_t i = 0; i < walk->copies.count; i++) {
+		struct malloc_copy *copy = &walk->copies.items[i];
+		for (size_t j = 0; j < copy->arenas.count; j++)
+			array_free(&copy->arenas.items[j].segments);
+		array_free(&copy->arenas);
+	}
+	array_free(&walk->copies);
+	array_free(&walk->claims);
+	array_free(&walk->tcaches);
+	free(walk->listed);
+}
+
+/* The copies that were used, before those that were not. */
+static void order_copies(struct glibc_walk *walk)
+{
+	for (size_t i = 1; i < walk->copies.count; i++) {
+		struct malloc_copy copy = walk->copies.items[i];
+		if (copy.sbrk_base == 0 || walk->copies.items[0].sbrk_base != 0)
+			continue;
+		walk->copies.items[i] = walk->copies.items[0];
+		walk->copies.items[0] = copy;
+	}
+}
+
+static void finish(struct glibc_walk *walk)
+{
+	struct heap *heap = walk->heap;
+	tell_evidence(walk);
+	if (heap->own.count > 1)
+		qsort(heap->own.items, heap->own.count, sizeof *heap->own.items, compare_own);
+	if (walk->unsaid != 0)
+		gaps_add(walk->gaps, GAP_LIMIT, 0, 0,
+			 "%zu further contradictions in the heap are not listed", walk->unsaid);
+}
+
+static struct error *enumerate(const struct heap_context *context, struct gaps *gaps,
+			       struct heap *heap)
+{
+	struct glibc_walk walk = {
+		.context = context,
+		.space = context->target->space,
+		.strings = modules_strings(context->modules),
+		.gaps = gaps,
+		.heap = heap,
+		.guesses_left = GUESSES_MAX,
+		.big_endian = context->target->arch->elf_data == ELFDATA2MSB,
+	};
+	walk.reader.space = walk.space;
+	walk.reader.swap = walk.big_endian != (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+	struct error *error = glibc_locate(&walk);
+	if (error == NULL && walk.copies.count == 0)
+		gaps_add(gaps, GAP_HEAP, 0, 0,
+			 "glibc is loaded, but its main_arena was not found: no chunk was read; "
+			 "libc's debug file (libc6-dbg, glibc-debuginfo) would show where it is");
+	if (error == NULL && walk.copies.count != 0) {
+		order_copies(&walk);
+		error = walk_copies(&walk);
+		if (error == NULL)
+			error = read_free_lists(&walk);
+		if (error == NULL)
+			finish(&walk);
+		if (error == NULL && walk.no_memory)
+			error = error_no_memory();
+	}
+	walk_free(&walk);
+	return error;
+}
+
+static bool probe(const struct heap_context *context)
+{
+	size_t count;
+	if (context->target->arch->word_size != 8)
+		return false;
+	const struct module *modules = modules_list(context->modules, &count);
+	for (size_t i = 0; i < count; i++)
+		if (modules[i].is_libc)
+			return true;
+	return false;
+}
+
+const struct heap_provider glibc_heap_provider = {
+	.name = "glibc malloc",
+	.probe = probe,
+	.enumerate = enumerate,
+};

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "heap/glibc/glibc.h"
+
+#include "base/bytes.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define PAGE	       4096
+#define CANDIDATES_MAX ((size_t)1 << 20)
+
+/* What looks like an mmapped chunk. */
+struct candidate {
+	uint64_t start, end; /* the pages */
+	uint64_t header;     /* of the chunk in them: past .start where memalign moved it */
+	uint8_t edges;	     /* how many of its two ends are ends of a mapping, or neighbours' */
+	bool dropped;
+};
+
+typedef ARRAY(struct candidate) candidate_array;
+
+struct search {
+	struct glibc_walk *walk;
+	bool usable; /* sizes leave out the header (2.43) */
+	candidate_array found;
+};
+
+static bool read_header(const struct search *search, uint64_t header, uint64_t *lead,
+			uint64_t *size)
+{
+	uint64_t words[2];
+	uint8_t bytes[16];
+	if (!address_space_probe(search->walk->space, header, bytes, sizeof bytes))
+		return false;
+	for (unsigned i = 0; i < 2; i++)
+		words[i] = bytes_unsigned(bytes + i * 8ULL, 8, search->walk->big_endian);
+	if ((words[1] & 15) != IS_MMAPPED)
+		return false;
+	*lead = search->usable ? words[0] & ~(uint64_t)1 : words[0];
+	*size = (words[1] & ~(uint64_t)15) + (search->usable ? CHUNK_HEADER : 0);
+	return true;
+}
+
+/* Whether a whole mapped chunk has its header at `header`, `lead` bytes into the pages. */
+static bool chunk_at(const struct search *search, uint64_t header, struct candidate *candidate)
+{
+	uint64_t lead, size;
+	if (!read_header(search, header, &lead, &size) || size < CHUNK_MINIMUM || lead > header ||
+	    (header - lead) % PAGE != 0 || size > UINT64_MAX - header)
+		return false;
+	*candidate =
+	    (struct candidate){ .start = header - lead, .end = header + size, .header = header };
+	return candidate->end % PAGE == 0 &&
+	       glibc_mapped_end(search->walk, candidate->start, candidate->end) == candidate->end;
+}
+
+/* memalign moves the chunk up to an aligned user address, and before 2.43 leaves the old header
+ * behind: the real one tells how far it was moved, and ends where the old one did. */
+static void follow_memalign(const struct search *search, struct candidate *candidate)
+{
+	uint64_t size = candidate->end - candidate->start;
+	for (uint64_t alignment = CHUNK_MINIMUM; alignment < size; alignment *= 2) {
+		uint64_t user = (candidate->start + CHUNK_HEADER + alignment - 1) & -alignment;
+		if (user - CHUNK_HEADER - candidate->start < CHUNK_MINIMUM)
+			user += alignment;
+		struct candidate moved;
+		if (user < candidate->end && chunk_at(search, user - CHUNK_HEADER, &moved) &&
+		    moved.start == candidate->start && moved.end == candidate->end) {
+			candidate->header = moved.header;
+			return;
+		}
+	}
+}
+
+/* A chunk that memalign of 2.43 put into the page (there is no header at the page's start): its
+ * user address is aligned to less than a page, or is the next page's start. */
+static bool aligned_in_page(const struct search *search, uint64_t page, struct candidate *candidate)
+{
+	for (uint64_t alignment = CHUNK_MINIMUM; alignment <= PAGE; alignment *= 2)
+		if (chunk_at(search, page + alignment - CHUNK_HEADER, candidate) &&
+		    candidate->start <= page && candidate->header > candidate->start)
+			return true;
+	return false;
+}
+
+static bool is_at_edge(const struct glibc_walk *walk, uint64_t below, uint64_t above)
+{
+	const struct segment *left = address_space_find(walk->space, below);
+	const struct segment *right = address_space_find(walk->space, above);
+	return left == NULL || right == NULL ||
+	       (left != right && (left->permissions != right->permissions ||
+				  left->name != right->name || left->shared != right->shared)) ||
+	       glibc_claimed(walk, below) != NULL || glibc_claimed(walk, above) != NULL;
+}
+
+static bool search_segment(struct search *search, const struct segment *segment)
+{
+	struct glibc_walk *walk = search->walk;
+	for (uint64_t page = (segment->start + PAGE - 1) & -(uint64_t)PAGE; page < segment->end;) {
+		const struct range *claim = glibc_claimed(walk, page);
+		struct candidate candidate;
+		if (claim != NULL) {
+			page = (claim->end + PAGE - 1) & -(uint64_t)PAGE;
+			continue;
+		}
+		bool found = chunk_at(search, page, &candidate) && candidate.header == page &&
+			     candidate.start == page;
+		if (found)
+			follow_memalign(search, &candidate);
+		else if (search->usable)
+			found = aligned_in_page(search, page, &candidate);
+		if (!found) {
+			page += PAGE;
+			continue;
+		}
+		bool joins = search->found.count > 0 &&
+			     search->found.items[search->found.count - 1].end == candidate.start;
+		candidate.edges =
+		    (uint8_t)(joins +
+			      (!joins && is_at_edge(walk, candidate.start - 1, candidate.start)) +
+			      is_at_edge(walk, candidate.end - 1, candidate.end));
+		if (joins)
+			search->found.items[search->found.count - 1].edges++;
+		if (search->found.count >= CANDIDATES_MAX || !array_push(&search->found, candidate))
+			return false;
+		page = candidate.end;
+	}
+	return true;
+}
+
+static uint64_t candidate_bytes(const struct candidate *candidate)
+{
+	return candidate->end - candidate->start;
+}
+
+/* By what speaks for them, least first; of equals by size, so that equals lie together. */
+static int compare_candidates(const void *left, const void *right)
+{
+	const struct candidate *a = left, *b = right;
+	if (a->edges != b->edges)
+		return a->edges < b->edges ? -1 : 1;
+	if (candidate_bytes(a) != candidate_bytes(b))
+		return candidate_bytes(a) < candidate_bytes(b) ? -1 : 1;
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+/* Drops one look-alike of exactly `bytes`, if there is one that all of its size have less to say
+ * for than. Returns how many were dropped: all that are equal, when nothing tells them apart. */
+static size_t drop_of_size(candidate_array *found, uint64_t bytes)
+{
+	size_t first = found->count, equals = 0;
+	for (size_t i = 0; i < found->count; i++) {
+		const struct candidate *candidate = &found->items[i];
+		if (candidate->dropped || candidate_bytes(candidate) != bytes)
+			continue;
+		if (first == found->count)
+			first = i;
+		equals += candidate->edges == found->items[first].edges;
+	}
+	for (size_t i = first, left = equals; left > 0; i++)
+		if (!found->items[i].dropped && candidate_bytes(&found->items[i]) == bytes) {
+			found->items[i].dropped = true;
+			left--;
+		}
+	return equals;
+}
+
+/* Drops the look-alikes: mp_ says how many chunks there are, and how many bytes they have. */
+static void drop_lookalikes(struct search *search, uint64_t count, uint64_t bytes)
+{
+	candidate_array *found = &search->found;
+	uint64_t sum = 0, kept = found->count;
+	for (size_t i = 0; i < found->count; i++)
+		sum += candidate_bytes(&found->items[i]);
+	if (kept <= count)
+		return;
+	qsort(found->items, found->count, sizeof *found->items, compare_candidates);
+	if (kept == count + 1 && sum > bytes) {
+		kept -= drop_of_size(found, sum - bytes);
+	} else {
+		/* Several: what has least to say for it goes, until count and bytes agree. */
+		for (size_t i = 0; i < found->count && kept > count; i++, kept--) {
+			found->items[i].dropped = true;
+			sum -= candidate_bytes(&found->items[i]);
+		}
+		if (sum != bytes)
+			gaps_add(search->walk->gaps, GAP_HEAP, 0, 0,
+				 "%zu pages look like mmapped chunks, where malloc has %" PRIu64
+				 " of %" PRIu64 " bytes; those that lie least like a mapping of "
+				 "their own were passed over",
+				 found->count, count, bytes);
+	}
+	if (kept < count)
+		gaps_add(search->walk->gaps, GAP_HEAP, 0, 0,
+			 "%" PRIu64 " mmapped chunks cannot be told from pages that look like "
+			 "them; they count as ordinary mappings",
+			 count - kept);
+}
+
+static struct error *take(struct search *search, const struct candidate *candidate, uint32_t arena)
+{
+	struct glibc_walk *walk = search->walk;
+	struct heap_arena *row = &walk->heap->arenas.items[arena];
+	uint32_t region;
+	struct error *error =
+	    chunk_table_add_region(walk->heap->chunks, candidate->header + CHUNK_HEADER,
+				   candidate->end, 0, arena, true, &region);
+	if (error != NULL && error->code == ERROR_BAD_DATA) {
+		glibc_finding(walk, arena, candidate->header, "%s", error->message);
+		error_free(error);
+		return NULL;
+	}
+	if (error != NULL)
+		return error;
+	glibc_own(walk, candidate->start, candidate->header + CHUNK_HEADER,
+		  "mmapped chunk's header");
+	row->used_chunks++;
+	row->used_bytes += candidate_bytes(candidate);
+	return NULL;
+}
+
+static struct error *take_all(struct search *search, uint32_t arena, uint64_t count, uint64_t bytes)
+{
+	struct error *error = NULL;
+	for (size_t i = 0; i < search->found.count && error == NULL; i++)
+		if (!search->found.items[i].dropped)
+			error = take(search, &search->found.items[i], arena);
+	const struct heap_arena *row = &search->walk->heap->arenas.items[arena];
+	/* 2.43 counts 16 bytes more each time that a chunk is moved. */
+	bool drifted = search->usable && row->used_bytes < bytes &&
+		       (bytes - row->used_bytes) % CHUNK_HEADER == 0 &&
+		       bytes - row->used_bytes < PAGE;
+	if (row->used_chunks < count)
+		gaps_add(search->walk->gaps, GAP_HEAP, 0, 0,
+			 "malloc has %" PRIu64 " mmapped chunks of %" PRIu64 " bytes; %" PRIu64
+			 " of %" PRIu64 " bytes were found",
+			 count, bytes, row->used_chunks, row->used_bytes);
+	else if (row->used_bytes != bytes && !drifted)
+		gaps_add(search->walk->gaps, GAP_HEAP, 0, 0,
+			 "malloc's mmapped chunks have %" PRIu64 " bytes; those that were found "
+			 "have %" PRIu64,
+			 bytes, row->used_bytes);
+	return error;
+}
+
+struct error *glibc_find_mmapped(struct glibc_walk *walk)
+{
+	struct search search = { .walk = walk };
+	uint64_t chunks = 0, bytes = 0;
+	bool known = false;
+	for (size_t i = 0; i < walk->copies.count; i++) {
+		const struct malloc_copy *copy = &walk->copies.items[i];
+		if (copy->par == 0)
+			continue;
+		known = true;
+		chunks += copy->n_mmaps;
+		bytes += copy->mmapped_mem;
+		search.usable = copy->layout.par.mmapped_size_is_usable;
+	}
+	if (!known) {
+		gaps_add(walk->gaps, GAP_HEAP, 0, 0,
+			 "malloc's parameters (mp_) were not found, so that mmapped chunks could "
+			 "not be told from other mappings");
+		return NULL;
+	}
+	struct heap_arena row = { .kind = ARENA_MMAPPED, .system_bytes = bytes };
+	uint32_t arena = (uint32_t)walk->heap->arenas.count;
+	if (!array_push(&walk->heap->arenas, row))
+		return error_no_memory();
+	if (chunks == 0)
+		return NULL;
+	size_t count;
+	const struct segment *segments = address_space_segments(walk->space, &count);
+	bool complete = true;
+	for (size_t i = 0; i < count && complete; i++)
+		if (glibc_segment_is_anonymous(&segments[i]))
+			complete = search_segment(&search, &segments[i]);
+	if (!complete)
+		gaps_add(walk->gaps, GAP_LIMIT, 0, 0,
+			 "The search for mmapped chunks was ended at its bound");
+	drop_lookalikes(&search, chunks, bytes);
+	struct error *error = take_all(&search, arena, chunks, bytes);
+	array_free(&search.found);
+	return error;
+}

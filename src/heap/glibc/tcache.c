@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "heap/glibc/glibc.h"
+
+#include "base/bytes.h"
+
+#include <inttypes.h>
+
+#define WINDOW	      ((uint64_t)1 << 20) /* below the thread pointer, where tcache may lie */
+#define THREADS_ASKED 16		  /* that are searched for where it lies */
+#define OFFSETS_MAX   256
+#define ARENA_NEAR    64 /* bytes above tcache within which thread_arena lies */
+
+/* The thread pointers of all threads. */
+typedef ARRAY(uint64_t) pointer_array;
+
+/* Where the tcache variable may lie below the thread pointer. */
+struct tcache_offset {
+	uint64_t below;
+	unsigned score;
+	size_t layout;
+};
+
+static int compare_pointers(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+	return a < b ? -1 : a > b;
+}
+
+/* The main thread's first (its tcache is never unused), the others sorted and once each. */
+static bool collect_pointers(struct glibc_walk *walk, pointer_array *pointers)
+{
+	const struct threads *threads = walk->context->threads;
+	const struct glibc_pthreads *pthreads = walk->context->pthreads;
+	uint64_t main_pointer = 0;
+	for (size_t i = 0; threads != NULL && i < threads->count; i++) {
+		if (!array_push(pointers, threads->items[i].thread_pointer))
+			return false;
+		if (threads->items[i].is_main)
+			main_pointer = threads->items[i].thread_pointer;
+	}
+	for (size_t i = 0; pthreads != NULL && i < pthreads->count; i++)
+		if (pthreads->items[i].state == GLIBC_STACK_RUNNING &&
+		    !array_push(pointers, pthreads->items[i].address))
+			return false;
+	if (pointers->count > 1)
+		qsort(pointers->items, pointers->count, sizeof *pointers->items, compare_pointers);
+	size_t kept = 0;
+	for (size_t i = 0; i < pointers->count; i++)
+		if (pointers->items[i] != 0 &&
+		    (kept == 0 || pointers->items[i] != pointers->items[kept - 1]))
+			pointers->items[kept++] = pointers->items[i];
+	pointers->count = kept;
+	for (size_t i = 0; i < kept; i++)
+		if (pointers->items[i] == main_pointer) {
+			pointers->items[i] = pointers->items[0];
+			pointers->items[0] = main_pointer;
+		}
+	return true;
+}
+
+static bool is_chunk(struct glibc_walk *walk, uint64_t user, struct chunk *chunk)
+{
+	return user % 16 == 0 && chunk_table_find(walk->heap->chunks, user, chunk) &&
+	       chunk->address == user;
+}
+
+/* Whether the chunk at `user` may be a tcache struct of this layout, and how sure that is: 0 no,
+ * 1 an empty one, 3 one that holds chunks. */
+static unsigned tcache_score(struct glibc_walk *walk, uint64_t user,
+			     const struct tcache_layout *layout)
+{
+	struct chunk chunk;
+	uint64_t least = ((uint64_t)layout->size + CHUNK_TRAILER + 15) & ~(uint64_t)15;
+	if (!is_chunk(walk, user, &chunk) || !chunk.used ||
+	    (chunk.size + CHUNK_TRAILER != least && chunk.size + CHUNK_TRAILER != least + 16))
+		return 0;
+	uint8_t bytes[65536];
+	if (layout->size > sizeof bytes ||
+	    !address_space_probe(walk->space, user, bytes, layout->size))
+		return 0;
+	unsigned held = 0, wrong = 0;
+	for (uint32_t bin = 0; bin < layout->bins; bin++) {
+		uint64_t entry =
+		    bytes_unsigned(bytes + layout->entries + bin * 8, 8, walk->big_endian);
+		uint64_t count =
+		    bytes_unsigned(bytes + layout->counts + bin * 2, 2, walk->big_endian);
+		if (entry != 0 && !is_chunk(walk, entry, &chunk))
+			wrong++;
+		else if (!layout->counts_are_free_slots && (entry == 0) != (count == 0))
+			wrong++;
+		else if (entry != 0)
+			held++;
+	}
+	if (wrong > 2 && wrong > held / 4)
+		return 0;
+	return held != 0 ? 3 : 1;
+}
+
+/* Whether thread_arena, a word that names a known arena, lies near above `address`. */
+static bool arena_is_near(struct glibc_walk *walk, uint64_t address)
+{
+	for (uint64_t at = address + 8; at <= address + ARENA_NEAR; at += 8) {
+		uint64_t value;
+		if (!address_space_u64(walk->space, at, &value) || value == 0)
+			continue;
+		for (size_t i = 0; i < walk->heap->arenas.count; i++)
+			if (walk->heap->arenas.items[i].address == value)
+				return true;
+	}
+	return false;
+}
+
+static void add_offset(struct tcache_offset *offsets, size_t *count, uint64_t below, size_t layout,
+		       unsigned score)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (offsets[i].below == below && offsets[i].layout == layout) {
+			offsets[i].score += score;
+			return;
+		}
+	if (*count < OFFSETS_MAX)
+		offsets[(*count)++] =
+		    (struct tcache_offset){ .below = below, .score = score, .layout = layout };
+}
+
+/* Scans below one thread pointer. */
+static void search_window(struct glibc_walk *walk, uint64_t pointer,
+			  const struct tcache_layout *layouts, size_t layout_count,
+			  struct tcache_offset *offsets, size_t *count)
+{
+	struct heap_reader reader = { .space = walk->space, .swap = walk->reader.swap };
+	struct chunk chunk;
+	for (uint64_t below = 8; below <= WINDOW && below < pointer; below += 8) {
+		uint64_t value;
+		if (!heap_reader_word(&reader, pointer - below, &value))
+			return;
+		if (value == 0 || !is_chunk(walk, value, &chunk))
+			continue;
+		for (size_t i = 0; i < layout_count; i++) {
+			unsigned score = tcache_score(walk, value, &layouts[i]);
+			if (score != 0)
+				add_offset(offsets, count, below, i,
+					   score + (arena_is_near(walk, pointer - below) ? 4 : 0));
+		}
+	}
+}
+
+/* Where the variable lies: the same distance below the thread pointer in every thread. */
+static bool find_offset(struct glibc_walk *walk, const pointer_array *pointers,
+			const struct tcache_layout *layouts, size_t layout_count,
+			struct tcache_offset *best)
+{
+	struct tcache_offset offsets[OFFSETS_MAX];
+	size_t count = 0;
+	for (size_t i = 0; i < pointers->count && i < THREADS_ASKED; i++)
+		search_window(walk, pointers->items[i], layouts, layout_count, offsets, &count);
+	*best = (struct tcache_offset){ 0 };
+	for (size_t i = 0; i < count; i++)
+		if (offsets[i].score > best->score ||
+		    (offsets[i].score == best->score && offsets[i].below < best->below))
+			*best = offsets[i];
+	return best->score != 0;
+}
+
+/* The arena that the tcache struct itself came from. */
+static uint32_t arena_of(struct glibc_walk *walk, uint64_t tcache)
+{
+	struct chunk chunk;
+	return is_chunk(walk, tcache, &chunk) ? chunk.region->arena : 0;
+}
+
+/* One list of a tcache. Returns how many chunks it holds. */
+static uint64_t read_list(struct glibc_walk *walk, uint64_t tcache, uint32_t bin, uint64_t at)
+{
+	uint64_t count = 0, stored;
+	struct chunk chunk;
+	while (at != 0) {
+		if (!is_chunk(walk, at, &chunk)) {
+			glibc_finding(walk, arena_of(walk, tcache), tcache,
+				      "bin %" PRIu32 " of the tcache at 0x%" PRIx64
+				      " leads to 0x%" PRIx64 ", where no chunk begins",
+				      bin, tcache, at);
+			break;
+		}
+		if (glibc_mark_listed(walk, chunk.number)) {
+			glibc_finding(walk, chunk.region->arena, at,
+				      "bin %" PRIu32 " of the tcache at 0x%" PRIx64
+				      " comes to the chunk at 0x%" PRIx64 ", which is free already",
+				      bin, tcache, at);
+			break;
+		}
+		glibc_set_cached(walk, &chunk);
+		count++;
+		if (!heap_reader_word(&walk->reader, at, &stored))
+			break;
+		at = glibc_link(walk, at, stored);
+	}
+	return count;
+}
+
+static bool read_tcache(struct glibc_walk *walk, uint64_t tcache,
+			const struct tcache_layout *layout)
+{
+	uint32_t unlike = 0;
+	for (uint32_t bin = 0; bin < layout->bins; bin++) {
+		uint64_t entry;
+		uint8_t stored[2];
+		if (!address_space_u64(walk->space, tcache + layout->entries + bin * 8ULL,
+				       &entry) ||
+		    !address_space_probe(walk->space, tcache + layout->counts + bin * 2ULL, stored,
+					 sizeof stored))
+			continue;
+		uint64_t told = bytes_unsigned(stored, sizeof stored, walk->big_endian);
+		uint64_t count = read_list(walk, tcache, bin, entry);
+		unlike += !layout->counts_are_free_slots && told != count;
+	}
+	/* A thread in the middle of malloc is one off in one bin. */
+	if (unlike > 1)
+		glibc_finding(walk, arena_of(walk, tcache), tcache,
+			      "%" PRIu32 " bins of the tcache at 0x%" PRIx64
+			      " hold another number of chunks than they count",
+			      unlike, tcache);
+	return array_push(&walk->heap->internal, tcache);
+}
+
+static void vote_by_tcache(struct glibc_walk *walk, uint64_t tcache,
+			   const struct tcache_layout *layout)
+{
+	for (uint32_t bin = 0; bin < layout->bins; bin++) {
+		uint64_t entry;
+		if (address_space_u64(walk->space, tcache + layout->entries + bin * 8ULL, &entry) &&
+		    entry != 0)
+			glibc_vote_on_links(walk, entry);
+	}
+}
+
+struct error *glibc_find_tcaches(struct glibc_walk *walk)
+{
+	const struct tcache_layout *layouts = malloc_tcache_layouts;
+	size_t layout_count = malloc_tcache_layout_count;
+	for (size_t i = 0; i < walk->copies.count; i++)
+		if (walk->copies.items[i].layout.has_tcache) {
+			layouts = &walk->copies.items[i].layout.tcache;
+			layout_count = 1;
+			break;
+		}
+	pointer_array pointers = { 0 };
+	struct error *error = collect_pointers(walk, &pointers) ? NULL : error_no_memory();
+	struct tcache_offset offset;
+	if (error == NULL && find_offset(walk, &pointers, layouts, layout_count, &offset)) {
+		walk->tcache_below = offset.below;
+		walk->tcache = layouts[offset.layout];
+		for (size_t i = 0; i < pointers.count && error == NULL; i++) {
+			uint64_t value;
+			if (address_space_u64(walk->space, pointers.items[i] - offset.below,
+					      &value) &&
+			    tcache_score(walk, value, &walk->tcache) != 0 &&
+			    !array_push(&walk->tcaches, value))
+				error = error_no_memory();
+		}
+		for (size_t i = 0; i < walk->tcaches.count; i++)
+			vote_by_tcache(walk, walk->tcaches.items[i], &walk->tcache);
+	} else if (error == NULL) {
+		gaps_add(walk->gaps, GAP_HEAP, 0, 0,
+			 "No thread's tcache was found: free chunks that wait in one count as in "
+			 "use");
+	}
+	array_free(&pointers);
+	return error;
+}
+
+struct error *glibc_read_tcaches(struct glibc_walk *walk)
+{
+	for (size_t i = 0; i < walk->tcaches.count; i++)
+		if (!read_tcache(walk, walk->tcaches.items[i], &walk->tcache))
+			return error_no_memory();
+	return NULL;
+}
