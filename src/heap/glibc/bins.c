@@ -10,7 +10,7 @@
 /* The lists of one arena under way. */
 struct bin_walk {
 	struct glibc_walk *walk;
-	struct malloc_arena *arena;
+	const struct malloc_arena *arena;
 	uint64_t listed; /* free chunks that were found in the bins */
 };
 
@@ -137,7 +137,7 @@ static void walk_fastbin(struct bin_walk *state, unsigned number, uint64_t head)
 }
 
 void glibc_read_bins(struct glibc_walk *walk, const struct malloc_copy *copy,
-		     struct malloc_arena *arena)
+		     const struct malloc_arena *arena)
 {
 	struct bin_walk state = { .walk = walk, .arena = arena };
 	const struct heap_arena *row = &walk->heap->arenas.items[arena->index];
@@ -168,7 +168,7 @@ void glibc_vote_by_fastbins(struct glibc_walk *walk, const struct malloc_copy *c
 }
 
 void glibc_read_fastbins(struct glibc_walk *walk, const struct malloc_copy *copy,
-			 struct malloc_arena *arena)
+			 const struct malloc_arena *arena)
 {
 	struct bin_walk state = { .walk = walk, .arena = arena };
 	const struct state_layout *layout = &copy->layout.state;

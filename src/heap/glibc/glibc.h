@@ -126,9 +126,9 @@ enum chain_end glibc_chain(struct glibc_walk *walk, uint64_t start, uint64_t lim
 /* bins.c: the arena's free chunks as its bins list them, against the walk; then its fastbins, whose
  * chunks become free. The table is sorted; links_are_mangled is known for the fastbins. */
 void glibc_read_bins(struct glibc_walk *walk, const struct malloc_copy *copy,
-		     struct malloc_arena *arena);
+		     const struct malloc_arena *arena);
 void glibc_read_fastbins(struct glibc_walk *walk, const struct malloc_copy *copy,
-			 struct malloc_arena *arena);
+			 const struct malloc_arena *arena);
 
 /* Counts the link in the cached or fastbin chunk at `user` for or against safe-linking. */
 void glibc_vote_on_links(struct glibc_walk *walk, uint64_t user);

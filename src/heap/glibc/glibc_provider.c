@@ -227,7 +227,7 @@ static struct error *walk_copies(struct glibc_walk *walk)
 /* Calls `read` for each arena. */
 static void each_arena(struct glibc_walk *walk,
 		       void (*read)(struct glibc_walk *, const struct malloc_copy *,
-				    struct malloc_arena *))
+				    const struct malloc_arena *))
 {
 	for (size_t i = 0; i < walk->copies.count; i++)
 		for (size_t j = 0; j < walk->copies.items[i].arenas.count; j++)
