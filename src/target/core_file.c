@@ -104,18 +104,10 @@ static struct error *read_notes(struct opening *opening)
 		struct core_segment row = core_headers_segment(&opening->headers, i);
 		if (row.type != PT_NOTE)
 			continue;
-		uint64_t size = available(file, row.offset, row.file_size);
-		if (size < row.file_size)
-			gaps_add(opening->gaps, GAP_THREAD, 0, 0,
-				 "the core's notes are cut off: %" PRIu64 " of %" PRIu64
-				 " bytes are there; threads, registers and mapped files may be "
-				 "missing",
-				 size, row.file_size);
-		if (size == 0)
-			continue;
-		struct error *error =
-		    core_notes_read(&opening->notes, opening->target, file->bytes + row.offset,
-				    size, (uint32_t)row.align, opening->gaps);
+		uint64_t there = available(file, row.offset, row.file_size);
+		struct error *error = core_notes_read(
+		    &opening->notes, opening->target, file->bytes + (there > 0 ? row.offset : 0),
+		    row.file_size, there, (uint32_t)row.align, opening->gaps);
 		if (error != NULL)
 			return error;
 	}
@@ -343,8 +335,8 @@ static void tell_gaps(const struct opening *opening)
 		gaps_add(gaps, GAP_MEMORY, 0, 0,
 			 "the core is truncated: %" PRIu64 " of %" PRIu64
 			 " bytes are there, %" PRIu64 " bytes of %" PRIu64
-			 " memory segments are missing; look for a full disk "
-			 "or a core size limit (ulimit -c)",
+			 " memory segments are missing; look for a full disk, a "
+			 "core size limit (ulimit -c), or a dump that is still being written",
 			 target->file_size, target->expected_size, opening->lost_bytes,
 			 opening->lost_segments);
 	if (opening->damaged_segments > 0)
@@ -362,10 +354,11 @@ static void tell_gaps(const struct opening *opening)
 			 "the core's segments overlap: some may have the wrong file name");
 	if (target->threads.count == 0)
 		gaps_add(gaps, GAP_THREAD, 0, 0,
-			 opening->notes.any ? "the core's notes tell of no thread: there are no "
-					      "registers and no stacks"
-					    : "the core has no notes: there are no registers, no "
-					      "stacks and no file names");
+			 opening->notes.any
+			     ? "no thread is in the core's notes: there are no registers "
+			       "and no stacks"
+			     : "the core has no notes: there are no registers, no "
+			       "stacks and no file names");
 }
 
 static struct error *copy_text(const char *text, const char **copy)

@@ -202,31 +202,50 @@ static const struct {
 	{ .owner = "GDB", .any_type = true, .read = read_gdb },
 };
 
+static void tell_what_is_missing(uint64_t size, uint64_t there, uint64_t damaged_at,
+				 struct gaps *gaps)
+{
+	if (there < size)
+		gaps_add(gaps, GAP_THREAD, 0, 0,
+			 "the core's notes are cut off: %" PRIu64 " of %" PRIu64
+			 " bytes are there; threads, registers and mapped files are missing%s",
+			 there, size, there == 0 ? " (gdb writes its notes last)" : "");
+	else if (damaged_at < size)
+		gaps_add(gaps, GAP_THREAD, 0, 0,
+			 "the core's notes are damaged at byte %" PRIu64 " of %" PRIu64
+			 ": threads, registers or mapped files may be missing",
+			 damaged_at, size);
+}
+
+static struct error *read_one(const struct reading *reading)
+{
+	for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
+		if (!elf_note_is_of(reading->note, readers[i].owner) ||
+		    (!readers[i].any_type && reading->note->type != readers[i].type))
+			continue;
+		struct error *error = readers[i].read(reading);
+		if (error != NULL)
+			return error;
+	}
+	return NULL;
+}
+
 struct error *core_notes_read(struct core_notes *notes, struct target *target, const uint8_t *bytes,
-			      uint64_t size, uint32_t align, struct gaps *gaps)
+			      uint64_t size, uint64_t there, uint32_t align, struct gaps *gaps)
 {
 	struct elf_note note;
 	struct reading reading = { notes, target, gaps, &note,
 				   target->arch->elf_data == ELFDATA2MSB };
 	struct elf_notes all = {
-		.bytes = bytes, .size = size, .align = align, .big_endian = reading.big_endian
+		.bytes = bytes, .size = there, .align = align, .big_endian = reading.big_endian
 	};
+	notes->any = true;
 	while (elf_notes_next(&all, &note)) {
-		notes->any = true;
-		for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
-			if (!elf_note_is_of(&note, readers[i].owner) ||
-			    (!readers[i].any_type && note.type != readers[i].type))
-				continue;
-			struct error *error = readers[i].read(&reading);
-			if (error != NULL)
-				return error;
-		}
+		struct error *error = read_one(&reading);
+		if (error != NULL)
+			return error;
 	}
-	if (all.damaged)
-		gaps_add(gaps, GAP_THREAD, 0, 0,
-			 "the core's notes are damaged or cut off %" PRIu64 " bytes in: threads or "
-			 "mapped files may be missing",
-			 all.at);
+	tell_what_is_missing(size, there, all.damaged ? all.at : size, gaps);
 	return NULL;
 }
 

@@ -19,14 +19,15 @@ struct core_mapping {
 struct core_notes {
 	ARRAY(struct core_mapping) mappings; /* as the notes have them; core_notes_end sorts */
 	const uint8_t *prpsinfo;	     /* arch->prpsinfo_size bytes, or NULL */
-	bool any;			     /* there was at least one note */
+	bool any;			     /* there is a PT_NOTE, whatever is in it */
 	bool by_debugger;		     /* gdb's own notes or order, not the kernel's */
 };
 
 /* Reads one PT_NOTE of the core into `notes` and the target's threads, auxv and signals. Registers
- * borrow from `bytes`. Whatever cannot be read is a gap. */
+ * borrow from `bytes`. Of its `size` bytes `there` are in the file. Whatever cannot be read is a
+ * gap. */
 struct error *core_notes_read(struct core_notes *notes, struct target *target, const uint8_t *bytes,
-			      uint64_t size, uint32_t align, struct gaps *gaps);
+			      uint64_t size, uint64_t there, uint32_t align, struct gaps *gaps);
 
 /* After the last core_notes_read: sorts the mappings by start, and settles pid, comm, command,
  * names and the process's signal, which depend on who wrote the core. */

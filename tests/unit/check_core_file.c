@@ -386,7 +386,7 @@ START_TEST(damaged_notes_do_not_hide_those_before)
 	ck_assert(has_gap(GAP_THREAD, "NT_SIGINFO"));
 	ck_assert(has_gap(GAP_THREAD, "NT_PRPSINFO"));
 	ck_assert(has_gap(GAP_MODULE, "NT_FILE"));
-	ck_assert(has_gap(GAP_THREAD, "notes are damaged"));
+	ck_assert(has_gap(GAP_THREAD, "notes are damaged at byte"));
 	fake_core_end(&core);
 }
 END_TEST
