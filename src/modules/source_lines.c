@@ -89,7 +89,8 @@ bool modules_unit(struct modules *modules, uint64_t pc, Dwarf_Die *unit, uint64_
 	if (dwarf == NULL)
 		return false;
 	Dwarf_Die *found = dwfl_module_addrdie(module->dwfl, pc, &dwarf_bias);
-	if (found != NULL) {
+	/* libdwfl takes the unit whose code lies next below, even if it ends before `pc`. */
+	if (found != NULL && dwarf_haspc(found, pc - dwarf_bias) == 1) {
 		*unit = *found;
 		*bias = dwarf_bias;
 		return true;

@@ -60,8 +60,10 @@ static bool holds_functions(int tag)
 	}
 }
 
-/* Descends to `pc`. True when it was found below `parent`. */
-static bool find_scopes(Dwarf_Die *parent, Dwarf_Addr pc, unsigned depth, struct scopes *scopes)
+/* Descends to `pc`. True when it was found below `parent`. With `everywhere` also into functions
+ * that do not hold it: gcc puts the functions of a local class there. */
+static bool find_scopes(Dwarf_Die *parent, Dwarf_Addr pc, bool everywhere, unsigned depth,
+			struct scopes *scopes)
 {
 	Dwarf_Die child;
 	if (depth >= SCOPE_DEPTH_MAX || scopes->count >= INLINE_DEPTH_MAX ||
@@ -69,13 +71,15 @@ static bool find_scopes(Dwarf_Die *parent, Dwarf_Addr pc, unsigned depth, struct
 		return false;
 	do {
 		int tag = dwarf_tag(&child);
-		if (holds_code(tag) && dwarf_haspc(&child, pc) == 1) {
+		bool is_code = holds_code(tag);
+		if (is_code && dwarf_haspc(&child, pc) == 1) {
 			if (tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine)
 				scopes->dies[scopes->count++] = child;
-			find_scopes(&child, pc, depth + 1, scopes);
+			find_scopes(&child, pc, false, depth + 1, scopes);
 			return true;
 		}
-		if (holds_functions(tag) && find_scopes(&child, pc, depth + 1, scopes))
+		if ((holds_functions(tag) || (is_code && everywhere)) &&
+		    find_scopes(&child, pc, everywhere, depth + 1, scopes))
 			return true;
 	} while (dwarf_siblingof(&child, &child) == 0);
 	return false;
@@ -93,7 +97,8 @@ static bool unit_scopes(struct frame_namer *namer, uint64_t pc, struct scopes *s
 	if (dwarf_cu_info(unit.cu, NULL, &unit_type, NULL, &split, NULL, NULL, NULL) == 0 &&
 	    unit_type == DW_UT_skeleton && split.addr != NULL)
 		unit = split;
-	return find_scopes(&unit, pc - bias, 0, scopes);
+	return find_scopes(&unit, pc - bias, false, 0, scopes) ||
+	       find_scopes(&unit, pc - bias, true, 0, scopes);
 }
 
 static const char *linkage_name(Dwarf_Die *die)

@@ -116,14 +116,16 @@ static void read_stack(struct search *search, struct glibc_pthread *pthread)
 	pthread->stack_end = start + size;
 }
 
-/* The main thread's stack is the kernel's, not glibc's. */
-static void read_main_stack(struct search *search, const struct target_thread *thread,
-			    struct glibc_pthread *pthread)
+/* The main thread's stack is the kernel's, not glibc's: the kernel put the bytes that AT_RANDOM
+ * points to at its end. */
+static void read_main_stack(struct search *search, struct glibc_pthread *pthread)
 {
-	uint64_t sp = arch_sp(search->target->arch, &thread->registers);
-	const struct segment *segment = address_space_find(search->space, sp);
-	if (pthread->stack_end != 0 || segment == NULL || segment->name == NULL ||
-	    strcmp(segment->name, "[stack]") != 0)
+	uint64_t random;
+	if (pthread->tid != search->target->pid || pthread->stack_end != 0 ||
+	    !target_auxv(search->target, AT_RANDOM, &random))
+		return;
+	const struct segment *segment = address_space_find(search->space, random);
+	if (segment == NULL)
 		return;
 	pthread->stack_start = segment->start;
 	pthread->stack_end = segment->end;
@@ -179,8 +181,7 @@ static void add(struct search *search, uint64_t address, bool must_have_stack)
 	read_stack(search, &pthread);
 	if (must_have_stack && pthread.stack_end == 0)
 		return;
-	if (address_map_find(&search->by_thread_pointer, address, &index))
-		read_main_stack(search, &search->target->threads.items[index], &pthread);
+	read_main_stack(search, &pthread);
 	pthread.join_id = read_join_id(search, address);
 	read_word(search, address, search->layout.result, &pthread.result);
 	read_word(search, address, search->layout.start_routine, &pthread.start_routine);

@@ -183,9 +183,10 @@ static void end_outside_modules(struct unwinder *unwinder, const struct raw_fram
 				     what, frame->pc, why));
 }
 
-static void end_without_rules(struct unwinder *unwinder, const struct raw_frame *frame,
-			      const struct module *module)
+static void end_without_rules(struct unwinder *unwinder, const struct module *module)
 {
+	const struct unwound_stack *stack = unwinder->stack;
+	const struct raw_frame *frame = &stack->frames.items[stack->frames.count - 1];
 	if (module == NULL) {
 		end_outside_modules(unwinder, frame);
 		return;
@@ -315,10 +316,9 @@ static int take_frame(Dwfl_Frame *state, void *context)
 	enter_frame(unwinder, pc, sp);
 	if (unwinder->ended)
 		return DWARF_CB_ABORT;
-	if (unwinder->place.has_rules)
-		return DWARF_CB_OK;
-	take_registers(unwinder, state, pc, sp);
-	return DWARF_CB_ABORT;
+	if (!unwinder->place.has_rules || unwinder->place.trampoline)
+		take_registers(unwinder, state, pc, sp);
+	return unwinder->place.has_rules ? DWARF_CB_OK : DWARF_CB_ABORT;
 }
 
 /* --- going on without unwind information */
@@ -358,8 +358,8 @@ static bool apply_rules(struct unwinder *unwinder)
 }
 
 /* The frames from .registers on, as far as unwind information leads: at least one, or the stack has
- * ended. */
-static void run_libdwfl(struct unwinder *unwinder, const struct target_thread *thread)
+ * ended. Returns libdwfl's result. */
+static int run_libdwfl(struct unwinder *unwinder, const struct target_thread *thread)
 {
 	size_t before = unwinder->stack->frames.count;
 	int result = -1;
@@ -370,8 +370,7 @@ static void run_libdwfl(struct unwinder *unwinder, const struct target_thread *t
 					  thread->tid > 0 ? thread->tid : 1, take_frame, unwinder);
 	if (!unwinder->ended && unwinder->stack->frames.count == before)
 		enter_frame(unwinder, unwinder->registers.pc, unwinder->registers.sp);
-	if (!unwinder->ended && unwinder->place.has_rules)
-		end_of_libdwfl(unwinder, result);
+	return result;
 }
 
 static void start(struct unwinder *unwinder, const struct target_thread *thread)
@@ -408,15 +407,21 @@ struct error *unwinder_unwind(struct unwinder *unwinder, const struct target_thr
 		return NULL;
 	}
 	start(unwinder, thread);
-	for (;;) {
-		run_libdwfl(unwinder, thread);
+	while (!unwinder->ended) {
+		int result = run_libdwfl(unwinder, thread);
 		if (unwinder->ended)
 			break;
-		if (apply_rules(unwinder))
+		const struct place *place = &unwinder->place;
+		/* libdwfl takes an interrupted PC of 0, a call through a null pointer, for the
+		 * outermost frame: the trampoline's own rule does not. */
+		bool may_go_on =
+		    !place->has_rules || (place->trampoline && result == 0 && !unwinder->faulted);
+		if (may_go_on && apply_rules(unwinder))
 			continue;
-		end_without_rules(unwinder, &stack->frames.items[stack->frames.count - 1],
-				  unwinder->place.module);
-		break;
+		if (place->has_rules)
+			end_of_libdwfl(unwinder, result);
+		else
+			end_without_rules(unwinder, place->module);
 	}
 	return unwinder->out_of_memory ? error_no_memory() : NULL;
 }
