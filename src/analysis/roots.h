@@ -35,6 +35,9 @@ struct roots {
 	list;		/* memory roots do not overlap each other, chunks, nor the
 			   allocator's own ranges */
 	uint64_t bytes; /* all together */
+	/* Chunks that the C library keeps for threads that are gone (the dtv of a cached stack and
+	 * the TLS blocks it leads to): in use, but what they hold is dead. Addresses inside them. */
+	ARRAY(uint64_t) pinned;
 };
 
 /* ERROR_NO_MEMORY. Memory that could hold roots but is absent becomes a gap. */
