@@ -10,7 +10,7 @@
 enum root_kind {
 	ROOT_REGISTER, /* general and vector registers of a thread */
 	ROOT_STACK,    /* SP to the end of a thread's stack, struct pthread and static TLS there */
-	ROOT_RED_ZONE, /* below SP: weak */
+	ROOT_RED_ZONE, /* below SP */
 	ROOT_TLS,      /* thread-local storage and struct pthread outside a stack */
 	ROOT_MODULE_DATA,   /* a module's data, bss, and read-only data */
 	ROOT_MAPPING,	    /* any other mapping that no allocator owns */
