@@ -217,10 +217,10 @@ static const char *signal_words(const struct subject *subject, struct crash *cra
 static const char *stopped_words(const struct target *target)
 {
 	if (target->kind == TARGET_LIVE)
-		return "not crashed: the process runs on";
+		return "the process runs on";
 	if (target->from_gcore)
-		return "stopped, not crashed: a debugger copied the process";
-	return "stopped, not crashed: the core names no signal";
+		return "a debugger stopped the process and copied it (gcore)";
+	return "stopped: the core names no signal";
 }
 
 /* --- libc's last words */

@@ -13,8 +13,8 @@ struct crash {
 	const char *signal_name;     /* "SIGSEGV"; NULL without a signal */
 	struct place fault;	     /* of signal.address, where there is one */
 	bool has_fault;
-	const char *text;    /* "access to 0x18, not mapped (null + 24)", "sent by process 12", or
-				why it stopped: "stopped, not crashed"; in the modules' pool */
+	const char *text;    /* "access to 0x18, null + 24", "sent by process 12"; without a signal
+				why it was stopped; in the modules' pool or static */
 	const char *message; /* what libc wrote before it aborted ("*** stack smashing detected
 			      ***", an assertion's text): its __abort_msg; or NULL */
 };

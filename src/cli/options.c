@@ -183,9 +183,9 @@ static char *help_text(int key, const char *text, void *input)
 static const char after_options[] =
     "\vExamples:\n"
     "  corescan ./app core.1234         what happened, in one screen\n"
-    "  corescan core.1234               the program is found by the core's own notes\n"
+    "  corescan core.1234               the same: the core names its program\n"
     "  corescan -p 1234                 the same of a running process\n"
-    "  corescan leaks --limit 0 core.1234\n"
+    "  corescan leaks --limit 0 core.1234   every group of orphans\n"
     "  corescan waits --json -p 1234 | jq '.deadlocks[].sentence'\n"
     "  corescan --fail-on=deadlock,orphans core.1234\n"
     "\n"

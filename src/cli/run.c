@@ -33,7 +33,12 @@ struct run {
 
 static void run_end(struct run *run)
 {
+	deadlocks_free(&run->deadlocks);
+	wait_groups_free(&run->wait_groups);
+	waits_free(&run->waits);
 	stack_groups_free(&run->stacks);
+	heap_free(&run->heap);
+	glibc_pthreads_free(&run->pthreads);
 	threads_free(&run->threads);
 	modules_free(run->modules);
 	target_close(run->target);
@@ -95,9 +100,43 @@ static void find_threads(struct run *run)
 		       GAP_THREAD, "the stacks were not unwound"))
 		return;
 	run->subject.threads = &run->threads;
+	if (part_made(run,
+		      glibc_pthreads_open(run->target, run->modules, &run->gaps, &run->pthreads),
+		      GAP_THREAD, "libc's threads were not read"))
+		run->subject.pthreads = &run->pthreads;
 	if (part_made(run, stack_groups_make(&run->threads, &run->stacks), GAP_THREAD,
 		      "the stacks were not grouped"))
 		run->findings.stacks = &run->stacks;
+}
+
+static void walk_heap(struct run *run)
+{
+	const struct heap_context context = {
+		.target = run->target,
+		.modules = run->modules,
+		.threads = run->subject.threads,
+		.pthreads = run->subject.pthreads,
+		.progress = &run->progress.progress,
+	};
+	if (run->subject.threads != NULL && run->subject.pthreads != NULL &&
+	    part_made(run, heap_open(&context, &run->gaps, &run->heap), GAP_HEAP,
+		      "the heap was not walked"))
+		run->subject.heap = &run->heap;
+}
+
+static void find_waits(struct run *run)
+{
+	if (!part_made(run, waits_find(&run->subject, &run->waits), GAP_WAIT,
+		       "the waits were not examined"))
+		return;
+	run->findings.waits = &run->waits;
+	if (part_made(run, deadlocks_find(&run->subject, &run->waits, &run->deadlocks), GAP_WAIT,
+		      "deadlocks were not looked for"))
+		run->findings.deadlocks = &run->deadlocks;
+	if (run->findings.stacks != NULL &&
+	    part_made(run, wait_groups_make(&run->waits, &run->stacks, &run->wait_groups), GAP_WAIT,
+		      "the waits were not grouped"))
+		run->findings.wait_groups = &run->wait_groups;
 }
 
 static void analyse(struct run *run)
@@ -110,6 +149,14 @@ static void analyse(struct run *run)
 	};
 	if ((run->needs & NEED_THREADS) != 0)
 		find_threads(run);
+	if ((run->needs & NEED_HEAP) != 0)
+		walk_heap(run);
+	if ((run->needs & NEED_THREADS) != 0) {
+		crash_find(&run->subject, &run->crash);
+		run->findings.crash = &run->crash;
+	}
+	if ((run->needs & NEED_WAITS) != 0 && run->subject.threads != NULL)
+		find_waits(run);
 }
 
 /* --- the end */

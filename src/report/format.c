@@ -10,7 +10,7 @@ char *format_size(uint64_t bytes, char buffer[FORMAT_MAX])
 {
 	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	if (bytes < 1024) {
-		snprintf(buffer, FORMAT_MAX, "%" PRIu64 " byte%s", bytes, bytes == 1 ? "" : "s");
+		snprintf(buffer, FORMAT_MAX, "%" PRIu64 " B", bytes);
 		return buffer;
 	}
 	double value = (double)bytes / 1024;
@@ -179,16 +179,17 @@ static const char *closing_bracket(const char *open)
 	return NULL;
 }
 
-/* Whether the bracket at `at` is the name of an operator, or only "()" or "(anonymous …)". */
+/* Whether the bracket at `at` belongs to the name: of an operator, "()", "(anonymous …)", or a
+ * remark after a space, as in "Session (vtable)". */
 static bool is_part_of_name(const char *name, const char *at)
 {
 	static const char word[] = "operator";
-	size_t before = (size_t)(at - name);
-	for (size_t back = 0; back <= 2 && back + sizeof word - 1 <= before; back++)
-		if (memcmp(at - back - (sizeof word - 1), word, sizeof word - 1) == 0)
+	const size_t before = (size_t)(at - name), length = sizeof word - 1;
+	for (size_t back = 0; *at == '<' && back <= 1 && back + length <= before; back++)
+		if (memcmp(at - back - length, word, length) == 0)
 			return true;
-	return strncmp(at, "()", 2) == 0 || strncmp(at, "(anon", 5) == 0 ||
-	       strncmp(at, "{lambda", 7) == 0;
+	return (before > 0 && at[-1] == ' ') || strncmp(at, "()", 2) == 0 ||
+	       strncmp(at, "(anon", 5) == 0 || strncmp(at, "{lambda", 7) == 0;
 }
 
 size_t format_short_name(const char *name, char *buffer, size_t size)

@@ -10,7 +10,7 @@
 
 #define FORMAT_MAX 48 /* bytes that any of the number formats takes, its NUL included */
 
-/* "0 bytes", "17 bytes", "412 KiB", "12.3 MiB": three digits, powers of 1024. Returns `buffer`. */
+/* "0 B", "412 KiB", "12.3 MiB": three digits, powers of 1024. Returns `buffer`. */
 char *format_size(uint64_t bytes, char buffer[FORMAT_MAX]);
 
 /* "84,910". */

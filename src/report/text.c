@@ -57,6 +57,15 @@ void text_color(struct text *text, enum text_color color)
 		fputs(codes[color], text->out);
 }
 
+void text_colored(struct text *text, enum text_color color, const char *string)
+{
+	if (color != TEXT_PLAIN)
+		text_color(text, color);
+	text_put(text, string);
+	if (color != TEXT_PLAIN)
+		text_color(text, TEXT_PLAIN);
+}
+
 static void spaces(struct text *text, unsigned count)
 {
 	text->pending += count;
@@ -130,12 +139,22 @@ void text_fold(struct text *text, const char *string, unsigned width)
 		text_put(text, string);
 }
 
+/* Bytes up to the next space where a line may break: not in front of a name, as in
+ * 1235 "flusher" and 0x404060 <cache_lock>. */
+static size_t unbroken(const char *string)
+{
+	size_t length = strcspn(string, " ");
+	while (string[length] == ' ' && (string[length + 1] == '"' || string[length + 1] == '<'))
+		length += 1 + strcspn(string + length + 1, " ");
+	return length;
+}
+
 void text_wrap(struct text *text, unsigned indent, const char *string)
 {
 	char word[256];
 	bool first = true;
 	while (*string != '\0') {
-		size_t length = strcspn(string, " ");
+		size_t length = unbroken(string);
 		size_t cut = length < sizeof word ? length : sizeof word - 1;
 		while (cut < length && cut > 1 && ((unsigned char)string[cut] & 0xc0) == 0x80)
 			cut--;
@@ -151,8 +170,8 @@ void text_wrap(struct text *text, unsigned indent, const char *string)
 		}
 		text_put(text, word);
 		string += cut;
-		if (*string == ' ')
-			string++;
+		if (*string == ' ' && *++string == '\0')
+			spaces(text, 1);
 		first = false;
 	}
 }

@@ -28,6 +28,7 @@ void text_put(struct text *text, const char *string);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_line(struct text *text); /* ends the line */
 void text_color(struct text *text, enum text_color color);
+void text_colored(struct text *text, enum text_color color, const char *string);
 
 /* Spaces up to `column`; at least one where the line is already there. */
 void text_column(struct text *text, unsigned column);

@@ -10,9 +10,7 @@ static void heap_findings(struct text *text, const struct heap *heap)
 	size_t rows = text_rows(text, heap->findings.count, 3);
 	for (size_t i = 0; i < rows; i++) {
 		text_put(text, "  ");
-		text_color(text, TEXT_BAD);
-		text_put(text, "contradiction");
-		text_color(text, TEXT_PLAIN);
+		text_colored(text, TEXT_BAD, "contradiction");
 		text_printf(text, " at 0x%" PRIx64 ": ", heap->findings.items[i].address);
 		text_wrap(text, 4, heap->findings.items[i].text);
 		text_line(text);
@@ -26,13 +24,11 @@ static void state_row(struct text *text, const struct reachability *reachability
 	char count[FORMAT_MAX], size[FORMAT_MAX];
 	const struct chunk_total *total = &reachability->totals[state];
 	text_put(text, "  ");
-	if (state == CHUNK_ORPHANED && total->chunks > 0)
-		text_color(text, TEXT_WARN);
-	text_put(text, chunk_state_name(state));
-	text_color(text, TEXT_PLAIN);
-	text_right(text, 24, format_count(total->chunks, count));
+	const bool warn = state == CHUNK_ORPHANED && total->chunks > 0;
+	text_colored(text, warn ? TEXT_WARN : TEXT_PLAIN, chunk_state_name(state));
+	text_right(text, 22, format_count(total->chunks, count));
 	text_printf(text, " chunk%s", total->chunks == 1 ? "" : "s");
-	text_right(text, 42, format_size(total->bytes, size));
+	text_right(text, 40, format_size(total->bytes, size));
 	text_put(text, remark);
 	text_line(text);
 }
@@ -57,7 +53,7 @@ static void heap_states(struct text *text, const struct findings *findings)
 	if (findings->orphans != NULL)
 		text_orphan_groups(text, findings->orphans, 6, "leaks");
 	if (reachability->totals[CHUNK_POSSIBLE].chunks > 0)
-		state_row(text, reachability, CHUNK_POSSIBLE, "  only weak evidence leads to them");
+		state_row(text, reachability, CHUNK_POSSIBLE, "  by weak evidence only");
 }
 
 void text_heap_totals(struct text *text, const struct findings *findings)
@@ -88,7 +84,7 @@ void text_heap_totals(struct text *text, const struct findings *findings)
 	if (mmapped > 0)
 		text_itemf(text, 6, false, "%s mmapped", format_count(mmapped, count));
 	if (in_flux > 0)
-		text_itemf(text, 6, false, "%s in flux (locked)", format_count(in_flux, count));
+		text_itemf(text, 6, false, "%s in flux (lock held)", format_count(in_flux, count));
 	text_line(text);
 	heap_findings(text, heap);
 	if (findings->reachability != NULL)
@@ -101,17 +97,14 @@ static void orphan_row(struct text *text, const struct orphan_group *group)
 	text_right(text, 13, format_size(group->bytes, size));
 	text_right(text, 22, format_count(group->chunks, count));
 	text_column(text, 24);
-	if (group->structures == 1)
-		snprintf(words, sizeof words, ", head 0x%" PRIx64 "%s", group->largest.head,
-			 group->largest.cyclic ? ", cyclic" : "");
-	else
-		snprintf(words, sizeof words, ", %s structures, one at 0x%" PRIx64,
-			 format_count(group->structures, count), group->largest.head);
-	unsigned tail = text_width(text, words);
+	if (group->structures > 1)
+		text_printf(text, "%s × ", format_count(group->structures, count));
+	snprintf(words, sizeof words, ", %s 0x%" PRIx64 "%s",
+		 group->structures > 1 ? "largest at" : "head", group->largest.head,
+		 group->largest.cyclic ? ", cyclic" : "");
+	const unsigned tail = text_width(text, words);
 	text_fold(text, group->what, text_room(text) > tail + 16 ? text_room(text) - tail : 40);
-	text_color(text, TEXT_DIM);
-	text_put(text, words);
-	text_color(text, TEXT_PLAIN);
+	text_colored(text, TEXT_DIM, words);
 	text_line(text);
 }
 
@@ -172,6 +165,13 @@ void text_heap(struct text *text, const struct findings *findings)
 	const struct heap *heap = findings->subject->heap;
 	text_heap_totals(text, findings);
 	text_line(text);
-	if (heap != NULL && heap->provider != NULL)
-		arena_table(text, heap);
+	if (heap == NULL || heap->provider == NULL)
+		return;
+	arena_table(text, heap);
+	if (heap->evidence != NULL) {
+		text_put(text, "Layouts from ");
+		text_wrap(text, 2, heap->evidence);
+		text_line(text);
+		text_line(text);
+	}
 }

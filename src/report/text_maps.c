@@ -5,6 +5,16 @@
 
 #include <inttypes.h>
 
+/* Where the whole path does not fit, its last part tells most. */
+static void put_path(struct text *text, const char *path)
+{
+	const bool fits = text_width(text, path) <= text_room(text) || text->style->verbose > 0;
+	if (fits)
+		text_put(text, path);
+	else
+		text_fold(text, format_base_name(path), text_room(text));
+}
+
 static void module_row(struct text *text, const struct module *module)
 {
 	char id[BUILD_ID_TEXT_MAX];
@@ -12,13 +22,10 @@ static void module_row(struct text *text, const struct module *module)
 	text_column(text, 34);
 	text_put(text, module_build_id(module, text->style->verbose > 0 ? sizeof id : 8, id));
 	text_column(text, 43);
-	if (module->match == MODULE_MISMATCH || module->match == MODULE_MISSING)
-		text_color(text, TEXT_WARN);
-	text_put(text, module_match_name(module->match));
-	text_color(text, TEXT_PLAIN);
+	const bool unused = module->match == MODULE_MISMATCH || module->match == MODULE_MISSING;
+	text_colored(text, unused ? TEXT_WARN : TEXT_PLAIN, module_match_name(module->match));
 	text_column(text, 54);
-	const char *path = module->path != NULL ? module->path : "?";
-	text_fold(text, path, text->style->verbose > 0 ? 1000 : text_room(text));
+	put_path(text, module->path != NULL ? module->path : "?");
 	text_line(text);
 	if (text->style->verbose > 0 && module->file != NULL) {
 		text_column(text, 54);
@@ -35,13 +42,10 @@ static void segment_row(struct text *text, const struct segment *segment)
 	text_column(text, 46);
 	text_put(text, segment_permissions(segment, permissions));
 	text_column(text, 51);
-	if (segment->origin == SEGMENT_ABSENT)
-		text_color(text, TEXT_WARN);
-	text_put(text, segment_origin_name(segment->origin));
-	text_color(text, TEXT_PLAIN);
+	text_colored(text, segment->origin == SEGMENT_ABSENT ? TEXT_WARN : TEXT_PLAIN,
+		     segment_origin_name(segment->origin));
 	text_column(text, 58);
-	const char *name = segment->name != NULL ? segment->name : "";
-	text_fold(text, name, text->style->verbose > 0 ? 1000 : text_room(text));
+	put_path(text, segment->name != NULL ? segment->name : "");
 	text_line(text);
 }
 

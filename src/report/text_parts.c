@@ -7,9 +7,7 @@
 
 void text_heading(struct text *text, enum text_color color, const char *heading)
 {
-	text_color(text, color);
-	text_put(text, heading);
-	text_color(text, TEXT_PLAIN);
+	text_colored(text, color, heading);
 	text_column(text, text->column + 2);
 }
 
@@ -43,11 +41,14 @@ static void header_program(struct text *text, const struct findings *findings)
 
 static void header_layouts(struct text *text, const struct subject *subject)
 {
-	const struct heap *heap = subject->heap;
-	if (heap != NULL && heap->provider != NULL)
-		text_itemf(text, 2, false, "%s (layouts from %s)",
-			   heap->version != NULL ? heap->version : heap->provider,
-			   heap->evidence != NULL ? heap->evidence : "nothing");
+	const char *version = "libc";
+	if (subject->heap != NULL && subject->heap->version != NULL)
+		version = subject->heap->version;
+	if (subject->pthreads != NULL && subject->pthreads->layout.evidence != LAYOUT_NONE)
+		text_itemf(text, 2, false, "%s (layouts from %s)", version,
+			   layout_evidence_name(subject->pthreads->layout.evidence));
+	else if (subject->heap != NULL && subject->heap->version != NULL)
+		text_item(text, 2, false, version);
 }
 
 void text_header(struct text *text, const struct findings *findings)

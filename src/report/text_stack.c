@@ -123,12 +123,16 @@ static void text_frame(struct text *text, unsigned indent, unsigned width, size_
 static unsigned function_width(struct text *text, unsigned indent, const struct thread *thread,
 			       size_t limit)
 {
-	char function[1024];
+	char function[1024], shorter[1024];
 	unsigned widest = 0;
 	unsigned room = text->style->width > indent + 40 ? text->style->width - indent - 28 : 40;
 	for (size_t i = 0; i < thread->frame_count && i < limit; i++) {
 		frame_function(text, &thread->frames[i], function, sizeof function);
 		unsigned width = text_width(text, function);
+		if (width > room) {
+			format_short_name(function, shorter, sizeof shorter);
+			width = text_width(text, shorter);
+		}
 		if (width > widest)
 			widest = width;
 	}
@@ -193,7 +197,10 @@ void text_site(struct text *text, const struct wait *wait, bool callers)
 	text_color(text, TEXT_DIM);
 	call_words(text, frame, words, sizeof words);
 	text_fold(text, words, text_room(text) > 20 ? text_room(text) : 20);
+	/* What libc calls on its own behalf, as start_thread, tells nothing. */
 	for (frame++; callers && frame < end; frame++) {
+		if (frame->module != NULL && frame->module->is_libc)
+			break;
 		call_words(text, frame, words, sizeof words);
 		if (text_width(text, words) + 3 > text_room(text))
 			break;
@@ -207,8 +214,7 @@ void text_site(struct text *text, const struct wait *wait, bool callers)
 
 static void stopped_words(struct text *text, const struct findings *findings)
 {
-	const struct target *target = findings->subject->target;
-	text_heading(text, TEXT_HEADING, target->kind == TARGET_LIVE ? "RUNNING" : "STOPPED");
+	text_heading(text, TEXT_HEADING, "NOT CRASHED");
 	text_wrap(text, 2, findings->crash->text);
 	text_line(text);
 	text_line(text);

@@ -4,11 +4,17 @@
 #include "report/format.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+static const char *name_of(const struct thread *thread)
+{
+	return thread->name != NULL ? thread->name : "";
+}
 
 static bool same_names(const struct stack_group *group)
 {
 	for (size_t i = 1; i < group->count; i++)
-		if (group->members[i]->name != group->members[0]->name)
+		if (strcmp(name_of(group->members[i]), name_of(group->members[0])) != 0)
 			return false;
 	return true;
 }
@@ -19,7 +25,6 @@ static int32_t tid_of_member(const void *context, size_t index)
 	return group->members[index]->tid;
 }
 
-/* Names are pooled, but for equal ones of different origin; then each is told with its tid. */
 static void group_named_tids(struct text *text, const struct stack_group *group)
 {
 	for (size_t i = 0; i < group->count; i++)
@@ -38,8 +43,8 @@ static void group_heading(struct text *text, const struct stack_group *group)
 		text_thread(text, first);
 	} else {
 		text_printf(text, "%s threads", format_count(group->count, number));
-		if (same_names(group) && first->name != NULL && first->name[0] != '\0')
-			text_printf(text, " \"%s\"", first->name);
+		if (same_names(group) && name_of(first)[0] != '\0')
+			text_printf(text, " \"%s\"", name_of(first));
 	}
 	text_color(text, TEXT_PLAIN);
 	if (group->count > 1) {

@@ -7,7 +7,11 @@
 #include <string.h>
 
 static const struct view views[] = {
+	{ "report", "one screen: what died, deadlocks, threads, heap, leaks (the default)",
+	  NEED_THREADS | NEED_WAITS | NEED_HEAP, text_report, json_report },
 	{ "threads", "every stack, equal ones grouped", NEED_THREADS, text_threads, json_threads },
+	{ "waits", "what each thread does or waits for, who holds it, and deadlocks",
+	  NEED_THREADS | NEED_WAITS, text_waits, json_waits },
 	{ "maps", "the loaded files with their build-ids, and every mapping", 0, text_maps,
 	  json_maps },
 };

@@ -1,0 +1,426 @@
+/* The renderers over findings made by hand, against golden files. To write those anew:
+ * CORESCAN_UPDATE_GOLDEN=1 make check TESTS=check_report
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fake_findings.h"
+#include "json_schema.h"
+#include "report/format.h"
+#include "report/report.h"
+
+#include <check.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct report_style usual = { .utf8 = true, .width = 80, .limit = -1 };
+
+/* --- helpers */
+
+static char *source_path(const char *name)
+{
+	char *path;
+	const char *top = getenv("srcdir");
+	ck_assert_int_gt(asprintf(&path, "%s/%s", top != NULL ? top : ".", name), 0);
+	return path;
+}
+
+static char *text_of(const char *view, struct fake_findings *fake, const struct report_style *style)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	report_text(view_find(view), fake_findings_get(fake), style, out);
+	fclose(out);
+	return text;
+}
+
+static char *json_of(const char *view, struct fake_findings *fake, const struct report_style *style)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	ck_assert_ptr_null(report_json(view_find(view), fake_findings_get(fake), style, out));
+	fclose(out);
+	return text;
+}
+
+static char *read_file(const char *path)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *file = fopen(path, "r");
+	if (file == NULL || getdelim(&text, &size, '\0', file) < 0) {
+		free(text);
+		text = strdup("");
+	}
+	if (file != NULL)
+		fclose(file);
+	return text;
+}
+
+static void compare_with_golden(const char *name, const char *text)
+{
+	char *path = source_path(name);
+	if (getenv("CORESCAN_UPDATE_GOLDEN") != NULL) {
+		FILE *file = fopen(path, "w");
+		ck_assert_ptr_nonnull(file);
+		fputs(text, file);
+		fclose(file);
+	}
+	char *golden = read_file(path);
+	ck_assert_msg(strcmp(golden, text) == 0, "%s differs; this was printed:\n%s", name, text);
+	free(golden);
+	free(path);
+}
+
+static void golden_text(const char *view, const struct report_style *style, const char *file)
+{
+	struct fake_findings *fake = fake_findings_new();
+	char *text = text_of(view, fake, style);
+	compare_with_golden(file, text);
+	free(text);
+	fake_findings_free(fake);
+}
+
+/* The document parsed and found valid by the schema; the caller owns it. */
+static json_t *valid_json(const char *view, struct fake_findings *fake)
+{
+	char why[512], *path = source_path("share/corescan/report.schema.json");
+	char *text = json_of(view, fake, &usual);
+	json_error_t error;
+	json_t *schema = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	ck_assert_msg(schema != NULL, "%s: %s", path, error.text);
+	json_t *document = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+	ck_assert_msg(document != NULL, "%s: %s", error.text, text);
+	ck_assert_msg(json_schema_valid(schema, document, why, sizeof why), "%s: %s", view, why);
+	json_decref(schema);
+	free(text);
+	free(path);
+	return document;
+}
+
+/* --- format */
+
+START_TEST(sizes_and_counts_are_short)
+{
+	char buffer[FORMAT_MAX];
+	ck_assert_str_eq(format_size(0, buffer), "0 B");
+	ck_assert_str_eq(format_size(1023, buffer), "1023 B");
+	ck_assert_str_eq(format_size(1024, buffer), "1.0 KiB");
+	ck_assert_str_eq(format_size(1048575, buffer), "1.0 MiB");
+	ck_assert_str_eq(format_size(UINT64_MAX, buffer), "16.0 EiB");
+	ck_assert_str_eq(format_count(999, buffer), "999");
+	ck_assert_str_eq(format_count(84910, buffer), "84,910");
+	ck_assert_str_eq(format_count(UINT64_MAX, buffer), "18,446,744,073,709,551,615");
+	ck_assert_str_eq(format_share(0, 0, buffer), "0 %");
+	ck_assert_str_eq(format_share(1, 1000000, buffer), "under 0.1 %");
+	ck_assert_str_eq(format_share(7, 7, buffer), "100 %");
+	ck_assert_str_eq(format_duration(999, buffer), "999 us");
+	ck_assert_str_eq(format_duration(999700, buffer), "1.0 s");
+}
+END_TEST
+
+static void check_printed(const char *string, bool utf8, const char *expected)
+{
+	char printed[FORMAT_CHARACTER_MAX], all[256] = "";
+	unsigned width = 0;
+	for (const char *at = string; *at != '\0';) {
+		width += format_character(&at, utf8, printed);
+		strcat(all, printed);
+	}
+	ck_assert_str_eq(all, expected);
+	ck_assert_uint_eq(width, format_width(string, utf8));
+}
+
+START_TEST(nothing_in_a_string_drives_the_terminal)
+{
+	check_printed("a\033[31mb\n\x7f", true, "a\\x1b[31mb\\n\\x7f");
+	check_printed("\xc2\x9b"
+		      "31m",
+		      true, "\\u{9b}31m");
+	check_printed("ab\xe2\x80\xae"
+		      "cd",
+		      true, "ab\\u{202e}cd");
+	check_printed("\xff\xc0\x80\xed\xa0\x80", true, "\\xff\\xc0\\x80\\xed\\xa0\\x80");
+	check_printed("\xf4\x90\x80\x80", true, "\\xf4\\x90\\x80\\x80");
+	check_printed("\xe2\x82", true, "\\xe2\\x82");
+	check_printed("1250–1253 × größe", true, "1250–1253 × größe");
+	check_printed("1250–1253 × größe", false, "1250-1253 x gr\\u{f6}\\u{df}e");
+}
+END_TEST
+
+START_TEST(long_names_lose_what_stands_in_brackets)
+{
+	static const char *const names[][2] = {
+		{ "main", "main" },
+		{ "std::map<int, std::vector<int> >::find(int const&) const",
+		  "std::map<…>::find(…) const" },
+		{ "a::operator<(a const&)", "a::operator<(…)" },
+		{ "a::operator<< <int>(a)", "a::operator<< <int>(…)" },
+		{ "a::operator()(int)", "a::operator()(…)" },
+		{ "(anonymous namespace)::run()", "(anonymous namespace)::run()" },
+		{ "f<&g::operator->>(int)", "f<…>(…)" },
+		{ "broken<int", "broken<int" },
+		{ "Session (vtable)", "Session (vtable)" },
+	};
+	char buffer[256];
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		format_short_name(names[i][0], buffer, sizeof buffer);
+		ck_assert_str_eq(buffer, names[i][1]);
+	}
+	for (size_t size = 1; size < 40; size++) {
+		ck_assert_uint_lt(format_short_name(names[1][0], buffer, size), size);
+		ck_assert_uint_lt(strlen(buffer), size);
+	}
+}
+END_TEST
+
+/* --- text */
+
+START_TEST(text_is_as_the_golden_files_have_it)
+{
+	const struct report_style ascii = { .width = 80, .limit = -1 };
+	const struct report_style verbose = {
+		.utf8 = true, .width = 80, .limit = -1, .verbose = 1
+	};
+	const struct report_style narrow = { .utf8 = true, .width = 60, .limit = 2, .color = true };
+	golden_text("report", &usual, "tests/unit/golden/report.txt");
+	golden_text("report", &ascii, "tests/unit/golden/report-ascii.txt");
+	golden_text("report", &verbose, "tests/unit/golden/report-verbose.txt");
+	golden_text("report", &narrow, "tests/unit/golden/report-narrow-color.txt");
+	golden_text("threads", &usual, "tests/unit/golden/threads.txt");
+	golden_text("waits", &usual, "tests/unit/golden/waits.txt");
+	golden_text("heap", &usual, "tests/unit/golden/heap.txt");
+	golden_text("leaks", &usual, "tests/unit/golden/leaks.txt");
+	golden_text("maps", &usual, "tests/unit/golden/maps.txt");
+}
+END_TEST
+
+static void check_lines(const char *text, bool utf8, unsigned width)
+{
+	char line[4096];
+	for (const char *at = text, *end; *at != '\0'; at = end + 1) {
+		end = strchr(at, '\n');
+		ck_assert_ptr_nonnull(end);
+		ck_assert_uint_lt((size_t)(end - at), sizeof line);
+		memcpy(line, at, (size_t)(end - at));
+		line[end - at] = '\0';
+		for (const char *byte = line; *byte != '\0'; byte++)
+			ck_assert_msg((unsigned char)*byte >= ' ' && *byte != 0x7f &&
+					  (utf8 || (signed char)*byte > 0),
+				      "%s", line);
+		ck_assert_msg(end == at || end[-1] != ' ', "a line ends in a space: %s", line);
+		ck_assert_msg(width == 0 || format_width(line, utf8) <= width, "too long: %s",
+			      line);
+	}
+}
+
+START_TEST(every_line_fits_its_width)
+{
+	size_t count;
+	const struct view *views = view_list(&count);
+	struct fake_findings *fake = fake_findings_new();
+	for (unsigned width = 80; width <= 140; width += 20) {
+		const struct report_style style = { .utf8 = true, .width = width, .limit = -1 };
+		for (size_t i = 0; i < count; i++) {
+			char *text = text_of(views[i].name, fake, &style);
+			check_lines(text, true, width);
+			free(text);
+		}
+	}
+	fake_findings_free(fake);
+}
+END_TEST
+
+/* Names and texts as a hostile target would have them. */
+static struct fake_findings *hostile_findings(void)
+{
+	static char bad[] = "\033]0;owned\a\r\n\x9b\xff\xe2\x80\xae …";
+	struct fake_findings *fake = fake_findings_new();
+	struct target *target = fake_findings_target(fake);
+	struct thread *threads = fake_findings_threads(fake);
+	struct findings *findings = fake_findings_get(fake);
+	target->path = target->command = target->exe = bad;
+	for (size_t i = 0; i < findings->waits->count; i++) {
+		threads[i].name = threads[i].stop_reason = bad;
+		threads[i].frames[0].function = threads[i].frames[0].file = bad;
+		findings->waits->items[i].text = findings->waits->items[i].evidence = bad;
+		findings->waits->items[i].object_name = findings->waits->items[i].fd_name = bad;
+	}
+	fake_findings_orphans(fake)->groups.items[0].what = bad;
+	gaps_add(findings->subject->gaps, GAP_MODULE, 0, 0, "%s", bad);
+	return fake;
+}
+
+START_TEST(hostile_names_are_shown_and_not_obeyed)
+{
+	size_t count;
+	const struct view *views = view_list(&count);
+	struct fake_findings *fake = hostile_findings();
+	for (size_t i = 0; i < 2 * count; i++) {
+		const struct report_style style = { .utf8 = i % 2, .width = 80, .verbose = 1 };
+		char *text = text_of(views[i / 2].name, fake, &style);
+		check_lines(text, style.utf8, 0);
+		if (views[i / 2].needs != 0)
+			ck_assert_ptr_nonnull(strstr(text, "\\x1b]0;owned\\a\\r\\n\\x9b\\xff"));
+		free(text);
+	}
+	fake_findings_free(fake);
+}
+END_TEST
+
+static const char *after(const char *text, const char *what)
+{
+	const char *at = strstr(text, what);
+	ck_assert_msg(at != NULL, "no \"%s\" in:\n%s", what, text);
+	return at;
+}
+
+START_TEST(a_recursion_is_told_once)
+{
+	struct fake_findings *fake = fake_findings_new();
+	struct thread *crashed = fake_findings_threads(fake);
+	const struct frame *bottom = &crashed->frames[2];
+	struct frame frames[256];
+	for (size_t i = 0; i < 255; i++)
+		frames[i] = crashed->frames[i % 2];
+	frames[255] = *bottom;
+	crashed->frames = frames;
+	crashed->frame_count = 256;
+	char *text = text_of("report", fake, &usual);
+	after(after(after(text, "#1 handle"), "… the same frames 126 more times"), "#254 parse");
+	after(text, "#255 worker");
+	free(text);
+	fake_findings_free(fake);
+}
+END_TEST
+
+START_TEST(a_limit_cuts_and_says_so)
+{
+	const struct report_style two = { .utf8 = true, .width = 80, .limit = 2 };
+	const struct report_style all = { .utf8 = true, .width = 80, .limit = 0 };
+	struct fake_findings *fake = fake_findings_new();
+	char *text = text_of("leaks", fake, &two);
+	after(text, "… 6 more groups: --limit 0");
+	free(text);
+	text = text_of("report", fake, &all);
+	after(text, "head 0x5800a0");
+	ck_assert_ptr_null(strstr(text, " more groups"));
+	free(text);
+	fake_findings_free(fake);
+}
+END_TEST
+
+START_TEST(a_live_process_is_said_to_run_on)
+{
+	struct fake_findings *fake = fake_findings_new();
+	struct target *target = fake_findings_target(fake);
+	struct findings *findings = fake_findings_get(fake);
+	const struct crash none = { .text = "the process runs on" };
+	target->kind = TARGET_LIVE;
+	target->paused_us = 12345;
+	findings->crash = &none;
+	char *text = text_of("report", fake, &usual);
+	after(text, "process 1234 · ");
+	after(text, "was stopped for 12 ms");
+	after(text, "NOT CRASHED  the process runs on");
+	free(text);
+	fake_findings_free(fake);
+}
+END_TEST
+
+/* --- JSON */
+
+START_TEST(json_is_as_the_golden_file_has_it)
+{
+	struct fake_findings *fake = fake_findings_new();
+	char *text = json_of("report", fake, &usual);
+	compare_with_golden("tests/unit/golden/report.json", text);
+	free(text);
+	fake_findings_free(fake);
+}
+END_TEST
+
+START_TEST(every_view_is_valid_by_the_schema)
+{
+	size_t count;
+	const struct view *views = view_list(&count);
+	struct fake_findings *ordinary = fake_findings_new(), *hostile = hostile_findings();
+	for (size_t i = 0; i < count; i++) {
+		json_decref(valid_json(views[i].name, ordinary));
+		json_decref(valid_json(views[i].name, hostile));
+	}
+	fake_findings_free(ordinary);
+	fake_findings_free(hostile);
+}
+END_TEST
+
+START_TEST(the_schema_admits_no_more_than_that)
+{
+	char why[512], *path = source_path("share/corescan/report.schema.json");
+	json_t *schema = json_load_file(path, 0, NULL);
+	struct fake_findings *fake = fake_findings_new();
+	json_t *document = valid_json("report", fake);
+	json_t *thread = json_array_get(json_object_get(document, "threads"), 0);
+	json_object_set_new(thread, "stack_start", json_integer(12));
+	ck_assert(!json_schema_valid(schema, document, why, sizeof why));
+	ck_assert_ptr_nonnull(strstr(why, "threads[0].stack_start"));
+	json_object_set_new(thread, "stack_start", json_string("0x12"));
+	ck_assert(json_schema_valid(schema, document, why, sizeof why));
+	json_object_set_new(thread, "surplus", json_null());
+	ck_assert(!json_schema_valid(schema, document, why, sizeof why));
+	json_object_del(thread, "surplus");
+	json_object_del(thread, "tid");
+	ck_assert(!json_schema_valid(schema, document, why, sizeof why));
+	json_decref(document);
+	json_decref(schema);
+	fake_findings_free(fake);
+	free(path);
+}
+END_TEST
+
+START_TEST(parts_that_are_not_there_are_left_out)
+{
+	size_t count;
+	const struct view *views = view_list(&count);
+	struct fake_findings *fake = fake_findings_new();
+	struct findings *findings = fake_findings_get(fake);
+	struct subject bare = { .target = fake_findings_target(fake),
+				.gaps = findings->subject->gaps };
+	*findings = (struct findings){ .subject = &bare, .exit_status = 1 };
+	for (size_t i = 0; i < count; i++) {
+		char *text = text_of(views[i].name, fake, &usual);
+		after(text, "NOT EXAMINED");
+		after(text, "exit status 1 (partial)");
+		free(text);
+		json_decref(valid_json(views[i].name, fake));
+	}
+	fake_findings_free(fake);
+}
+END_TEST
+
+int main(void)
+{
+	setlocale(LC_CTYPE, "C.UTF-8");
+	Suite *suite = suite_create("report");
+	TCase *all = tcase_create("all");
+	tcase_add_test(all, sizes_and_counts_are_short);
+	tcase_add_test(all, nothing_in_a_string_drives_the_terminal);
+	tcase_add_test(all, long_names_lose_what_stands_in_brackets);
+	tcase_add_test(all, text_is_as_the_golden_files_have_it);
+	tcase_add_test(all, every_line_fits_its_width);
+	tcase_add_test(all, hostile_names_are_shown_and_not_obeyed);
+	tcase_add_test(all, a_recursion_is_told_once);
+	tcase_add_test(all, a_limit_cuts_and_says_so);
+	tcase_add_test(all, a_live_process_is_said_to_run_on);
+	tcase_add_test(all, json_is_as_the_golden_file_has_it);
+	tcase_add_test(all, every_view_is_valid_by_the_schema);
+	tcase_add_test(all, the_schema_admits_no_more_than_that);
+	tcase_add_test(all, parts_that_are_not_there_are_left_out);
+	suite_add_tcase(suite, all);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	const int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
