@@ -101,8 +101,8 @@ static void add_edge(struct words *words, const struct wait *wait, const struct 
 		add_thread(words, owner, name_owner);
 		words_add(words, " (join)");
 	} else {
-		words_add(words, " waits for ");
-		words_add_object(words, wait);
+		words_add(words, " ");
+		words_add_wait(words, wait);
 		bool runs = wait->kind == WAIT_ONCE || wait->kind == WAIT_STATIC_INIT;
 		if (owner == wait->thread) {
 			words_add(words, " that it %s itself", runs ? "runs" : "holds");

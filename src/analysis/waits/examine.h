@@ -91,7 +91,7 @@ bool wait_kind_idle(enum wait_kind kind);
 /* `<tid> "<name>"` */
 void words_add_thread(struct words *words, const struct thread *thread);
 
-/* "mutex 0x… <b>": the object as a noun phrase. */
-void words_add_object(struct words *words, const struct wait *wait);
+/* "waits for mutex 0x… <b>": what is done with the object, of kinds that have one. */
+void words_add_wait(struct words *words, const struct wait *wait);
 
 #endif

@@ -28,7 +28,7 @@ static bool resolve_atomic(struct examined *examined, const struct futex_call *f
 {
 	if (!named)
 		return false;
-	examined->wait->kind = WAIT_ATOMIC;
+	examined->wait->kind = futex->call.atomic_kind;
 	examined_object(examined, futex->address);
 	struct symbol symbol;
 	const struct subject *subject = examined->all->subject;

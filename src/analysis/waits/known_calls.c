@@ -224,6 +224,31 @@ static void internal_lock(const struct thread *thread, size_t helper, struct kno
 	}
 }
 
+/* What the C++ library built on a bare futex: the outermost of its functions says. */
+static void refine_atomic(const struct thread *thread, struct known_call *call)
+{
+	static const struct {
+		const char *part;
+		enum wait_kind kind;
+	} rows[] = {
+		{ "semaphore", WAIT_SEMAPHORE },
+		{ "std::latch::", WAIT_BARRIER },
+		{ "std::barrier<", WAIT_BARRIER },
+		{ "std::__tree_barrier", WAIT_BARRIER },
+	};
+	for (const struct frame *frame = call->frame;
+	     frame < thread->frames + thread->frame_count && in_std(frame); frame++) {
+		for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+			if (frame->function == NULL ||
+			    strstr(frame->function, rows[i].part) == NULL)
+				continue;
+			call->atomic_kind = rows[i].kind;
+			call->name = frame->function;
+			call->frame = frame;
+		}
+	}
+}
+
 struct known_call known_call_find(const struct thread *thread)
 {
 	struct known_call call = { .kind = WAIT_NONE };
@@ -239,6 +264,9 @@ struct known_call known_call_find(const struct thread *thread)
 			call.kind = kind;
 			call.name = frame->function != NULL ? frame->function : frame->linkage;
 			call.frame = frame;
+			call.atomic_kind = WAIT_ATOMIC;
+			if (kind == WAIT_ATOMIC)
+				refine_atomic(thread, &call);
 			return call;
 		}
 		if (i == 0)

@@ -7,10 +7,11 @@
 #include "analysis/waits/waits.h"
 
 struct known_call {
-	enum wait_kind kind;	   /* WAIT_NONE: none was found */
-	const char *name;	   /* the function's name, as in the frame */
-	const struct frame *frame; /* in the thread's frames */
-	bool internal_lock;	   /* a lock of libc's own; .name is the function that takes it */
+	enum wait_kind kind;	    /* WAIT_NONE: none was found */
+	const char *name;	    /* the function's name, as in the frame */
+	const struct frame *frame;  /* in the thread's frames */
+	bool internal_lock;	    /* a lock of libc's own; .name is the function that takes it */
+	enum wait_kind atomic_kind; /* WAIT_ATOMIC: what the C++ library made of it */
 	bool raw; /* the program called syscall() itself: no object of libc is involved */
 };
 

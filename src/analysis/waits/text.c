@@ -15,8 +15,8 @@ static const struct {
 	[WAIT_NONE] = { "none", "", "", false },
 	[WAIT_MUTEX] = { "mutex", "waits for", "mutex", false },
 	[WAIT_CONDITION] = { "condition variable", "waits on", "condition variable", true },
-	[WAIT_RWLOCK_READ] = { "rwlock (read)", "waits to read under", "rwlock", false },
-	[WAIT_RWLOCK_WRITE] = { "rwlock (write)", "waits to write under", "rwlock", false },
+	[WAIT_RWLOCK_READ] = { "rwlock (read)", "waits to read-lock", "rwlock", false },
+	[WAIT_RWLOCK_WRITE] = { "rwlock (write)", "waits to write-lock", "rwlock", false },
 	[WAIT_SEMAPHORE] = { "semaphore", "waits for", "semaphore", true },
 	[WAIT_BARRIER] = { "barrier", "waits at", "barrier", false },
 	[WAIT_JOIN] = { "join", "waits for the end of", "thread", false },
@@ -42,7 +42,7 @@ static const struct {
 	[WAIT_CHILD] = { "child", "waits for", NULL, false },
 	[WAIT_SIGNAL] = { "signal", "waits for a signal", NULL, true },
 	[WAIT_SYSV] = { "System V IPC", "waits on", NULL, false },
-	[WAIT_IO] = { "I/O", "waits for I/O on", NULL, false },
+	[WAIT_IO] = { "I/O", "waits for I/O", NULL, false },
 	[WAIT_OTHER] = { "system call", "waits", NULL, false },
 };
 
@@ -80,11 +80,10 @@ void words_add_thread(struct words *words, const struct thread *thread)
 		words_add(words, " \"%s\"", thread->name);
 }
 
-void words_add_object(struct words *words, const struct wait *wait)
+void words_add_wait(struct words *words, const struct wait *wait)
 {
-	if (kinds[wait->kind].noun != NULL)
-		words_add(words, "%s ", kinds[wait->kind].noun);
-	words_add(words, "0x%" PRIx64, wait->object);
+	words_add(words, "%s %s 0x%" PRIx64, kinds[wait->kind].verb, kinds[wait->kind].noun,
+		  wait->object);
 	if (wait->object_name == NULL)
 		return;
 	words_add(words, wait->object_name[0] == '<' ? " %s" : " (%s)", wait->object_name);
@@ -143,7 +142,7 @@ static void descriptor_text(const struct wait *wait, struct words *words)
 	bool listed = wait->kind == WAIT_POLL || wait->kind == WAIT_SELECT;
 	if (listed || wait->fd < 0)
 		return;
-	words_add(words, " fd %" PRId32, wait->fd);
+	words_add(words, wait->kind == WAIT_IO ? " on fd %" PRId32 : " fd %" PRId32, wait->fd);
 }
 
 static void other_text(const struct examined *examined, struct words *words)
@@ -178,8 +177,7 @@ static void kind_text(const struct examined *examined, struct words *words)
 		break;
 	default:
 		if (wait->object != 0 && kinds[wait->kind].noun != NULL) {
-			words_add(words, "%s ", kinds[wait->kind].verb);
-			words_add_object(words, wait);
+			words_add_wait(words, wait);
 			add_owner(examined, words);
 		} else {
 			descriptor_text(wait, words);
