@@ -273,8 +273,8 @@ static void plant_others(void)
 	if (file == NULL)
 		abort();
 	flockfile(file);
-	tell("file lock", plant("flockfile", lock_file, file), file, "", me);
-	tell("file lock", plant("fputs", write_file, file), file, "", me);
+	tell("stdio lock", plant("flockfile", lock_file, file), file, "", me);
+	tell("stdio lock", plant("fputs", write_file, file), file, "", me);
 
 	tell("futex", plant("futex", wait_futex, &bare_futex), &bare_futex, "bare_futex", 0);
 	for (int i = 0; i < 2; i++) {

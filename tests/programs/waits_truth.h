@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
 
@@ -16,22 +15,28 @@ struct planted {
 	void (*run)(void *argument);
 	void *argument;
 	const char *name;
-	atomic_int tid;
+	int tid; /* read and written atomically */
 	pthread_t thread;
 };
 
+static inline int plant_tid(const struct planted *planted)
+{
+	return __atomic_load_n(&planted->tid, __ATOMIC_SEQ_CST);
+}
+
 static inline void *planted_main(void *argument)
 {
-	struct planted *planted = argument;
+	struct planted *planted = (struct planted *)argument;
 	truth_name_thread(planted->name);
-	atomic_store(&planted->tid, truth_tid());
+	__atomic_store_n(&planted->tid, truth_tid(), __ATOMIC_SEQ_CST);
 	planted->run(planted->argument);
 	return NULL;
 }
 
 static inline void plant_pause(void)
 {
-	nanosleep(&(struct timespec){ .tv_nsec = 1000 * 1000 }, NULL);
+	struct timespec millisecond = { 0, 1000 * 1000 };
+	nanosleep(&millisecond, NULL);
 }
 
 /* Whether thread `tid` sleeps in a system call other than the short sleep above, as the kernel
@@ -67,12 +72,12 @@ static inline int plant_start(struct planted *planted, const char *name, void (*
 	planted->run = run;
 	planted->argument = argument;
 	planted->name = name;
-	atomic_store(&planted->tid, 0);
+	__atomic_store_n(&planted->tid, 0, __ATOMIC_SEQ_CST);
 	if (pthread_create(&planted->thread, NULL, planted_main, planted) != 0)
 		abort();
-	while (atomic_load(&planted->tid) == 0)
+	while (plant_tid(planted) == 0)
 		plant_pause();
-	return atomic_load(&planted->tid);
+	return plant_tid(planted);
 }
 
 /* As plant_start, and waits until the thread sleeps. */

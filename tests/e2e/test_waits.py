@@ -1,0 +1,134 @@
+"""Waits, owners and deadlocks against what the programs planted.
+
+SPDX-License-Identifier: GPL-3.0-or-later
+"""
+
+import unittest
+
+from harness import Program, compile_program, corescan_json, each_way
+
+
+def wait_of(document, tid):
+    found = [wait for wait in document["waits"] if wait["tid"] == tid]
+    assert len(found) == 1, f"{len(found)} waits of thread {tid}"
+    return found[0]
+
+
+class Planted(unittest.TestCase):
+    """Each line of truth that has "wait", against the wait of its thread."""
+
+    def check_wait(self, wait, truth):
+        self.assertEqual(wait["kind"], truth["wait"])
+        if truth.get("object", "(nil)") != "(nil)":
+            self.assertEqual(int(wait["object"], 16), int(truth["object"], 16))
+        if truth.get("name"):
+            self.assertIn(f"<{truth['name']}", wait["object_name"])
+        if truth.get("owner", 0) > 0:
+            self.assertEqual(wait["owner"], truth["owner"])
+        elif "owner" in truth:
+            self.assertIsNone(wait["owner"])
+            self.assertEqual(wait["owner_state"], "unknown" if truth["owner"] < 0 else "none")
+        if truth.get("fd", -1) >= 0:
+            self.assertEqual(wait["fd"], truth["fd"])
+        if truth.get("detail"):
+            self.assertIn(truth["detail"], wait["detail"])
+        if truth.get("timeout_ns", -1) >= 0:
+            self.assertEqual(wait["timeout_ns"], truth["timeout_ns"])
+        if truth.get("target", 0) != 0:
+            self.assertEqual(wait["target_pid"], truth["target"])
+
+    def check_program(self, executable):
+        with Program(executable) as program:
+            planted = program.told("wait")
+
+            def look(arguments, way):
+                document = corescan_json("waits", *arguments)
+                self.assertEqual(document["deadlocks"], [])
+                for truth in planted:
+                    with self.subTest(truth=truth, way=way):
+                        self.check_wait(wait_of(document, truth["tid"]), truth)
+
+            self.assertGreater(len(planted), 8)
+            each_way(self, program, look)
+
+    def test_locks(self):
+        self.check_program(compile_program("waits_locks", "-D_GNU_SOURCE"))
+
+    def test_locks_of_a_stripped_program(self):
+        # Names of variables are gone, kinds, objects and owners are not.
+        with Program(compile_program("waits_locks", "-D_GNU_SOURCE", "-s")) as program:
+            planted = program.told("wait")
+
+            def look(arguments, way):
+                document = corescan_json("waits", *arguments)
+                for truth in planted:
+                    with self.subTest(truth=truth, way=way):
+                        self.check_wait(wait_of(document, truth["tid"]), {**truth, "name": ""})
+
+            each_way(self, program, look)
+
+    def test_descriptors(self):
+        self.check_program(compile_program("waits_descriptors", "-D_GNU_SOURCE"))
+
+    def test_sleeps(self):
+        self.check_program(compile_program("waits_sleeps", "-D_GNU_SOURCE"))
+
+    def test_cxx(self):
+        self.check_program(compile_program("waits_cxx", "-std=c++20", "-D_GNU_SOURCE"))
+
+
+class Deadlocks(unittest.TestCase):
+    CASES = ("2", "3", "5", "join", "rwlock", "stdio", "once", "self", "timed", "two")
+    HEALTHY = ("gone", "chain", "condition")
+
+    def setUp(self):
+        self.executable = compile_program("waits_deadlock", "-D_GNU_SOURCE")
+
+    def check_deadlocks(self, document, program):
+        planted = sorted(sorted(line["deadlock"]) for line in program.told("deadlock"))
+        found = sorted(sorted(deadlock["tids"]) for deadlock in document["deadlocks"])
+        self.assertEqual(found, planted)
+        behind = sorted(line["behind"] for line in program.told("behind"))
+        self.assertEqual(sorted(tid for deadlock in document["deadlocks"]
+                                for tid in deadlock["behind"]), behind)
+        for deadlock in document["deadlocks"]:
+            sentence = deadlock["sentence"]
+            self.assertTrue(sentence.endswith("."), sentence)
+            self.assertEqual(sentence.count("; ") + 1, len(deadlock["tids"]), sentence)
+            for tid in deadlock["tids"]:
+                self.assertIn(str(tid), sentence)
+        timed = any(line["timed"] for line in program.told("deadlock"))
+        self.assertEqual(any("until its timeout" in deadlock["sentence"]
+                             for deadlock in document["deadlocks"]), timed)
+
+    def check_case(self, case):
+        with Program(self.executable, case) as program:
+            program.settle()
+            each_way(self, program, lambda arguments, way: self.check_deadlocks(
+                corescan_json("waits", *arguments), program))
+
+    def test_deadlocks(self):
+        for case in self.CASES:
+            with self.subTest(case=case):
+                self.check_case(case)
+
+    def test_what_only_looks_like_one(self):
+        for case in self.HEALTHY:
+            with self.subTest(case=case):
+                self.check_case(case)
+
+    def test_owner_that_has_exited(self):
+        with Program(self.executable, "gone") as program:
+            truth = program.told("gone_owner")[0]
+            wait = wait_of(corescan_json("waits", "-p", program.pid), truth["waiter"])
+            self.assertEqual((wait["kind"], wait["owner_state"], wait["owner"]),
+                             ("mutex", "gone", truth["gone_owner"]))
+
+    def test_contention_is_no_deadlock(self):
+        with Program(compile_program("waits_healthy", "-D_GNU_SOURCE")) as program:
+            for _ in range(25):
+                self.assertEqual(corescan_json("waits", "-p", program.pid)["deadlocks"], [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,253 @@
+/* A thread for every call that waits on file descriptors.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "waits_truth.h"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+static struct planted planted[64];
+static size_t used;
+
+static int plant(const char *name, void (*run)(void *), void *argument)
+{
+	return plant_asleep(&planted[used++], name, run, argument);
+}
+
+static void tell(const char *wait, int tid, int fd, const char *detail)
+{
+	truth("{\"wait\":\"%s\",\"tid\":%d,\"fd\":%d,\"detail\":\"%s\"}", wait, tid, fd, detail);
+}
+
+static void check(int result)
+{
+	if (result < 0)
+		abort();
+}
+
+static int empty_pipe[2], full_pipe[2], listener, empty_socket[2], full_socket[2], epoll_fd;
+
+static void run_read(void *argument)
+{
+	char byte;
+	check((int)read(*(int *)argument, &byte, 1));
+}
+
+static void run_write(void *argument)
+{
+	/* A stop lets a write return early. */
+	static char bytes[1 << 20];
+	for (;;)
+		check((int)write(*(int *)argument, bytes, sizeof bytes));
+}
+
+static void run_accept(void *argument)
+{
+	check(accept(*(int *)argument, NULL, NULL));
+}
+
+static void run_receive(void *argument)
+{
+	char byte;
+	check((int)recv(*(int *)argument, &byte, 1, 0));
+}
+
+static void run_receive_message(void *argument)
+{
+	char byte;
+	struct iovec part = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	check((int)recvmsg(*(int *)argument, &message, 0));
+}
+
+static void run_send(void *argument)
+{
+	static char bytes[8 << 20];
+	for (;;)
+		check((int)send(*(int *)argument, bytes, sizeof bytes, 0));
+}
+
+static void plant_streams(void)
+{
+	check(pipe(empty_pipe));
+	check(pipe(full_pipe));
+	check(socketpair(AF_UNIX, SOCK_STREAM, 0, empty_socket));
+	check(socketpair(AF_UNIX, SOCK_STREAM, 0, full_socket));
+	check(listener = socket(AF_INET, SOCK_STREAM, 0));
+	check(listen(listener, 5));
+	tell("read", plant("read", run_read, &empty_pipe[0]), empty_pipe[0], "");
+	tell("write", plant("write", run_write, &full_pipe[1]), full_pipe[1], "");
+	tell("accept", plant("accept", run_accept, &listener), listener, "");
+	tell("receive", plant("recv", run_receive, &empty_socket[0]), empty_socket[0], "");
+	tell("receive", plant("recvmsg", run_receive_message, &empty_socket[1]), empty_socket[1],
+	     "");
+	tell("send", plant("send", run_send, &full_socket[0]), full_socket[0], "");
+}
+
+/* Connecting waits while the queue of the listener is full. */
+static void run_connect(void *argument)
+{
+	struct sockaddr_un *address = argument;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	check(fd);
+	while (connect(fd, (struct sockaddr *)address, sizeof *address) == 0)
+		check(fd = socket(AF_UNIX, SOCK_STREAM, 0));
+}
+
+static void plant_connect(void)
+{
+	static struct sockaddr_un address = { .sun_family = AF_UNIX };
+	snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "waits-%d", getpid());
+	int server = socket(AF_UNIX, SOCK_STREAM, 0);
+	check(bind(server, (struct sockaddr *)&address, sizeof address));
+	check(listen(server, 0));
+	tell("connect", plant("connect", run_connect, &address), -1, "");
+}
+
+static void run_poll(void *argument)
+{
+	(void)argument;
+	struct pollfd list[] = { { empty_pipe[0], POLLIN, 0 }, { full_pipe[1], POLLOUT, 0 } };
+	check(poll(list, 2, -1));
+}
+
+static void run_poll_timed(void *argument)
+{
+	struct pollfd list[] = { { *(int *)argument, POLLIN, 0 } };
+	check(poll(list, 1, 86400 * 1000));
+}
+
+static void run_ppoll(void *argument)
+{
+	struct pollfd list[] = { { *(int *)argument, POLLIN, 0 } };
+	check(ppoll(list, 1, &(struct timespec){ .tv_sec = 86400 }, NULL));
+}
+
+static void run_select(void *argument)
+{
+	fd_set in, out;
+	FD_ZERO(&in);
+	FD_ZERO(&out);
+	FD_SET(*(int *)argument, &in);
+	FD_SET(full_pipe[1], &out);
+	check(select(FD_SETSIZE, &in, &out, NULL, NULL));
+}
+
+static void run_pselect(void *argument)
+{
+	fd_set in;
+	FD_ZERO(&in);
+	FD_SET(*(int *)argument, &in);
+	check(pselect(*(int *)argument + 1, &in, NULL, NULL, &(struct timespec){ .tv_sec = 86400 },
+		      NULL));
+}
+
+static void run_epoll(void *argument)
+{
+	struct epoll_event event;
+	while (epoll_wait(*(int *)argument, &event, 1, -1) < 0 && errno == EINTR)
+		continue;
+}
+
+static void plant_polls(void)
+{
+	char detail[64];
+	snprintf(detail, sizeof detail, "fds %d, %d (out)", empty_pipe[0], full_pipe[1]);
+	tell("poll", plant("poll", run_poll, NULL), -1, detail);
+	tell("poll", plant("poll timed", run_poll_timed, &empty_pipe[0]), empty_pipe[0], "");
+	tell("poll", plant("ppoll", run_ppoll, &empty_pipe[0]), empty_pipe[0], "left");
+	tell("select", plant("select", run_select, &empty_pipe[0]), -1, detail);
+	tell("select", plant("pselect", run_pselect, &empty_pipe[0]), empty_pipe[0], "left");
+	struct epoll_event event = { .events = EPOLLIN };
+	check(epoll_fd = epoll_create1(0));
+	check(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, empty_pipe[0], &event));
+	tell("epoll", plant("epoll_wait", run_epoll, &epoll_fd), epoll_fd, "");
+}
+
+static int first_file, second_file;
+
+static void run_flock(void *argument)
+{
+	check(flock(*(int *)argument, LOCK_EX));
+}
+
+static void run_lock(void *argument)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_start = 100, .l_len = 28 };
+	check(fcntl(*(int *)argument, F_OFD_SETLKW, &lock));
+}
+
+static void run_process_lock(void *argument)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_start = 200 };
+	check(fcntl(*(int *)argument, F_SETLKW, &lock));
+}
+
+/* A child that holds a lock of its own until this process ends. */
+static void lock_in_child(const char *path)
+{
+	int ready[2];
+	char byte;
+	check(pipe(ready));
+	pid_t child = fork();
+	check(child);
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		int fd = open(path, O_RDWR);
+		struct flock lock = { .l_type = F_WRLCK, .l_start = 200, .l_len = 1 };
+		check(fcntl(fd, F_SETLK, &lock));
+		check((int)write(ready[1], "x", 1));
+		for (;;)
+			pause();
+	}
+	check((int)read(ready[0], &byte, 1));
+}
+
+static void plant_file_locks(void)
+{
+	char path[] = "/tmp/waits-descriptors-XXXXXX";
+	check(first_file = mkstemp(path));
+	check(second_file = open(path, O_RDWR));
+	lock_in_child(path);
+	check(unlink(path));
+	check(flock(first_file, LOCK_EX));
+	struct flock lock = { .l_type = F_WRLCK, .l_start = 100, .l_len = 28 };
+	check(fcntl(first_file, F_OFD_SETLK, &lock));
+	tell("file lock", plant("flock", run_flock, &second_file), second_file, "flock, exclusive");
+	tell("file lock", plant("fcntl ofd", run_lock, &second_file), second_file,
+	     "fcntl write lock, bytes 100..127");
+	tell("file lock", plant("fcntl", run_process_lock, &second_file), second_file,
+	     "fcntl read lock, bytes 200 to the end");
+}
+
+static void run_open(void *argument)
+{
+	check(open(argument, O_RDONLY));
+}
+
+static void plant_fifo(void)
+{
+	static char path[64];
+	snprintf(path, sizeof path, "waits-fifo");
+	(void)unlink(path);
+	check(mkfifo(path, 0600));
+	int tid = plant("open fifo", run_open, path);
+	tell("system call", tid, -1, path);
+}
+
+int main(void)
+{
+	plant_streams();
+	plant_connect();
+	plant_polls();
+	plant_file_locks();
+	plant_fifo();
+	plant_done();
+}
