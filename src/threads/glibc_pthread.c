@@ -15,6 +15,8 @@
 #define CANCEL_EXITING	  0x10u
 #define CANCEL_TERMINATED 0x20u
 
+#define JOINSTATE_DETACHED 3u /* as seen on 2.43, where 2 is joinable */
+
 /* Offsets of the built-in table: x86-64, seen on 2.31, 2.36, 2.41, 2.42 and 2.43 (facts of struct
  * pthread at the thread pointer). A row is believed where the memory confirms it. */
 struct table_row {
@@ -131,14 +133,13 @@ static void read_main_stack(struct search *search, struct glibc_pthread *pthread
 	pthread->stack_end = segment->end;
 }
 
-/* The joiner's address; what cannot be one (a joinstate) is 0. */
-static uint64_t read_join_id(struct search *search, uint64_t address)
+/* A detached thread's joinid points to itself; its joinstate is 3. Neither can be taken for the
+ * other. */
+static bool is_detached(struct search *search, uint64_t address)
 {
 	uint64_t value;
-	if (!read_word(search, address, search->layout.join_id, &value) ||
-	    !points_to_itself(search->space, value))
-		return 0;
-	return value;
+	return read_word(search, address, search->layout.join_id, &value) &&
+	       (value == address || (uint32_t)value == JOINSTATE_DETACHED);
 }
 
 /* A thread of the kernel that could not be stopped shows no thread pointer, only its id. */
@@ -182,7 +183,7 @@ static void add(struct search *search, uint64_t address, bool must_have_stack)
 	if (must_have_stack && pthread.stack_end == 0)
 		return;
 	read_main_stack(search, &pthread);
-	pthread.join_id = read_join_id(search, address);
+	pthread.detached = is_detached(search, address);
 	read_word(search, address, search->layout.result, &pthread.result);
 	read_word(search, address, search->layout.start_routine, &pthread.start_routine);
 	if (!array_push(&search->found, pthread) || !address_map_add(&search->known, address, 0))
@@ -404,6 +405,7 @@ static bool layout_from_dwarf(struct search *search, struct glibc_pthread_layout
 			    { .name = "stackblock_size" },
 			    { .name = "guardsize" },
 			    { .name = "joinid" },
+			    { .name = "joinstate" },
 			    { .name = "result" },
 			    { .name = "start_routine" },
 			    { .name = "arg" },
@@ -434,6 +436,8 @@ static bool layout_from_dwarf(struct search *search, struct glibc_pthread_layout
 		.size = (uint32_t)type.size,
 		.evidence = LAYOUT_DWARF,
 	};
+	if (layout->join_id < 0)
+		layout->join_id = field(&type, "joinstate");
 	return layout->tid >= 0;
 }
 

@@ -9,7 +9,7 @@
 #include "modules/type_layout.h"
 #include "threads/threads.h"
 
-/* Offsets in struct pthread; -1: unknown. */
+/* Offsets in struct pthread; -1: unknown. join_id is joinid, or joinstate from 2.43 on. */
 struct glibc_pthread_layout {
 	int32_t tid, stack_block, stack_block_size, join_id, result, start_routine, argument;
 	int32_t cancel_handling, specific_first_block, specific, list, guard_size;
@@ -30,8 +30,9 @@ struct glibc_pthread {
 	enum glibc_stack_state state;
 	uint64_t stack_start, stack_end; /* the stack's memory, guard excluded; 0, 0 unknown */
 	uint64_t guard_size;
-	uint64_t join_id; /* address of the joiner's struct pthread, 0 none or unknown (2.43 keeps
-			     no joiner), self = detached */
+	/* Nobody will join it. The joiner of one that is joined is not told: pthread_join leaves
+	 * joinid as it was (seen on 2.31, 2.36, 2.41), and 2.43 has none. */
+	bool detached;
 	uint64_t result, start_routine;
 };
 

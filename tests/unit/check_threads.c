@@ -509,7 +509,7 @@ START_TEST(pthreads_are_found_with_their_states)
 		ck_assert_int_eq(pthreads.items[i].state, expected[i].state);
 	}
 	ck_assert_uint_eq(pthreads.items[0].stack_start, STACK);
-	ck_assert_uint_eq(pthreads.items[1].join_id, DESCRIPTOR(1));
+	ck_assert(pthreads.items[1].detached && !pthreads.items[2].detached);
 	ck_assert_uint_eq(pthreads.items[1].stack_start, THREAD_STACK(1) + 0x1000);
 	ck_assert_uint_eq(pthreads.items[1].stack_end, THREAD_STACK(1) + STACK_SIZE);
 	ck_assert_uint_eq(pthreads.items[3].result, 0xabcd);
@@ -556,9 +556,11 @@ START_TEST(newer_row_is_told_by_its_start_routines)
 		fake_target_put64(target, DESCRIPTOR(i) + START, 0);
 		fake_target_put64(target, DESCRIPTOR(i) + START + 8, TEXT + 0x40);
 	}
+	fake_target_put32(target, DESCRIPTOR(2) + JOINID + 8, 3); /* 2.43's joinstate */
 	open_pthreads(&opened, &pthreads, target);
 	ck_assert_int_eq(pthreads.layout.start_routine, START + 8);
 	ck_assert_int_eq(pthreads.layout.result, RESULT + 8);
+	ck_assert(!pthreads.items[1].detached && pthreads.items[2].detached);
 	ck_assert_uint_eq(pthreads.count, 5);
 	close_pthreads(&opened, &pthreads);
 }
