@@ -10,7 +10,7 @@
 enum root_kind {
 	ROOT_REGISTER, /* general and vector registers of a thread */
 	ROOT_STACK,    /* SP to the end of a thread's stack, struct pthread and static TLS there */
-	ROOT_RED_ZONE, /* below SP: weak */
+	ROOT_RED_ZONE, /* below SP */
 	ROOT_TLS,      /* thread-local storage and struct pthread outside a stack */
 	ROOT_MODULE_DATA,   /* a module's data, bss, and read-only data */
 	ROOT_MAPPING,	    /* any other mapping that no allocator owns */
@@ -35,6 +35,9 @@ struct roots {
 	list;		/* memory roots do not overlap each other, chunks, nor the
 			   allocator's own ranges */
 	uint64_t bytes; /* all together */
+	/* Chunks that the C library keeps for threads that are gone (the dtv of a cached stack and
+	 * the TLS blocks it leads to): in use, but what they hold is dead. Addresses inside them. */
+	ARRAY(uint64_t) pinned;
 };
 
 /* ERROR_NO_MEMORY. Memory that could hold roots but is absent becomes a gap. */

@@ -81,6 +81,11 @@ static bool has_address(int number)
 	       number == SIGTRAP;
 }
 
+static bool has_sender(int code)
+{
+	return code == SI_USER || code == SI_QUEUE || code == SI_MESGQ || code == SI_TKILL;
+}
+
 /* Kernel and gdb write the siginfo right after a thread's other notes. */
 static struct error *read_siginfo(const struct reading *reading)
 {
@@ -98,10 +103,9 @@ static struct error *read_siginfo(const struct reading *reading)
 		return NULL;
 	signal->code = (int32_t)number_at(reading, CODE, 4);
 	signal->has_details = true;
-	/* SI_USER is 0, and what processes send by other means is negative. */
-	if (signal->code <= 0)
+	if (has_sender(signal->code))
 		signal->sender = (int32_t)number_at(reading, FIELDS, 4);
-	else if (has_address(signal->number))
+	else if (signal->code > 0 && has_address(signal->number))
 		signal->address = number_at(reading, FIELDS, reading->target->arch->word_size);
 	return NULL;
 }

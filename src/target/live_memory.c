@@ -5,14 +5,35 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 /* How many entries of pagemap are looked at in one go. */
 enum { PAGEMAP_ENTRIES = 4096 };
 
+/* Documentation/admin-guide/mm/pagemap.rst */
 #define PAGEMAP_PRESENT (UINT64_C(1) << 63)
 #define PAGEMAP_SWAPPED (UINT64_C(1) << 62)
+#define PAGEMAP_OF_FILE (UINT64_C(1) << 61)
+
+/* PAGEMAP_SCAN and its arguments, of Linux 6.7 and newer; include/uapi/linux/fs.h. */
+struct scan_region {
+	uint64_t start, end, categories;
+};
+
+struct scan_arguments {
+	uint64_t size, flags, start, end, walk_end;
+	uint64_t regions, region_count, page_limit;
+	uint64_t inverted, all_of, any_of, returned;
+};
+
+#define SCAN	     _IOWR('f', 16, struct scan_arguments)
+#define SCAN_FILE    (UINT64_C(1) << 2)
+#define SCAN_PRESENT (UINT64_C(1) << 3)
+#define SCAN_SWAPPED (UINT64_C(1) << 4)
+
+enum { SCAN_REGIONS = 256 };
 
 struct error *live_memory_open(struct proc_task task, struct live_memory *memory)
 {
@@ -139,42 +160,111 @@ static size_t read_bytes(const struct live_memory *memory, const struct proc_map
 	return done;
 }
 
-/* Reads [start, start+size) of a mapping whose untouched pages are zero, where `bytes` is zero
- * already: only what the entries of pagemap say was touched. */
+/* Adds [start, end) to the runs, the last of which it may continue. False when they are full. */
+static bool add_run(struct page_run *runs, size_t *count, size_t limit, uint64_t start,
+		    uint64_t end)
+{
+	if (*count > 0 && runs[*count - 1].end == start) {
+		runs[*count - 1].end = end;
+		return true;
+	}
+	if (*count == limit)
+		return false;
+	runs[(*count)++] = (struct page_run){ start, end };
+	return true;
+}
+
+/* By PAGEMAP_SCAN, which is fast over what was never touched. False when there is no such thing. */
+static bool scan_pages(const struct live_memory *memory, enum page_kind kind, uint64_t start,
+		       uint64_t end, struct page_run *runs, size_t limit, size_t *count,
+		       uint64_t *looked_to)
+{
+	struct scan_region regions[SCAN_REGIONS];
+	struct scan_arguments arguments = {
+		.size = sizeof arguments,
+		.start = start,
+		.end = end,
+		.regions = (uint64_t)(uintptr_t)regions,
+		.region_count = limit < SCAN_REGIONS ? limit : SCAN_REGIONS,
+		.inverted = kind == PAGES_COPIED ? SCAN_FILE : 0,
+		.all_of = kind == PAGES_COPIED ? SCAN_FILE : 0,
+		.any_of = SCAN_PRESENT | SCAN_SWAPPED,
+		.returned = SCAN_PRESENT | SCAN_SWAPPED,
+	};
+	int found = ioctl(memory->pagemap, SCAN, &arguments);
+	if (found < 0)
+		return false;
+	*count = 0;
+	for (int i = 0; i < found; i++)
+		add_run(runs, count, limit, regions[i].start, regions[i].end);
+	*looked_to = arguments.walk_end > start ? arguments.walk_end : end;
+	return true;
+}
+
+static bool is_of_kind(uint64_t entry, enum page_kind kind)
+{
+	if ((entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) == 0)
+		return false;
+	return kind == PAGES_TOUCHED || (entry & PAGEMAP_OF_FILE) == 0;
+}
+
+/* By reading pagemap. False when it cannot be read. */
+static bool read_pagemap(const struct live_memory *memory, enum page_kind kind, uint64_t start,
+			 uint64_t end, struct page_run *runs, size_t limit, size_t *count,
+			 uint64_t *looked_to)
+{
+	uint64_t entries[PAGEMAP_ENTRIES], page = memory->page_size;
+	uint64_t want = (end - start) / page;
+	want = want < PAGEMAP_ENTRIES ? want : PAGEMAP_ENTRIES;
+	ssize_t got = pread(memory->pagemap, entries, want * sizeof *entries,
+			    (off_t)(start / page * sizeof *entries));
+	if (got < (ssize_t)sizeof *entries)
+		return false;
+	*count = 0;
+	uint64_t at = start;
+	for (size_t i = 0; i < (size_t)got / sizeof *entries; i++, at += page)
+		if (is_of_kind(entries[i], kind) && !add_run(runs, count, limit, at, at + page))
+			break;
+	*looked_to = at;
+	return true;
+}
+
+size_t live_memory_find_pages(const struct live_memory *memory, enum page_kind kind, uint64_t start,
+			      uint64_t end, struct page_run *runs, size_t limit,
+			      uint64_t *looked_to)
+{
+	size_t count;
+	if (memory->pagemap >= 0 && start < end &&
+	    (scan_pages(memory, kind, start, end, runs, limit, &count, looked_to) ||
+	     read_pagemap(memory, kind, start, end, runs, limit, &count, looked_to)))
+		return count;
+	*looked_to = end;
+	if (start >= end || limit == 0)
+		return 0;
+	runs[0] = (struct page_run){ start, end };
+	return 1;
+}
+
+/* Reads [start, start+size) of a mapping whose untouched pages are zero, as `bytes` is. */
 static size_t read_touched(const struct live_memory *memory, const struct proc_mapping *mapping,
 			   uint64_t start, uint8_t *bytes, size_t size)
 {
-	uint64_t entries[PAGEMAP_ENTRIES];
-	uint64_t page = memory->page_size, done = 0;
-	while (done < size) {
-		uint64_t first = (start + done) / page;
-		uint64_t last = (start + size - 1) / page + 1;
-		uint64_t count = last - first < PAGEMAP_ENTRIES ? last - first : PAGEMAP_ENTRIES;
-		ssize_t got = pread(memory->pagemap, entries, count * sizeof *entries,
-				    (off_t)(first * sizeof *entries));
-		if (got < (ssize_t)sizeof *entries)
-			return done +
-			       read_bytes(memory, mapping, start + done, bytes + done, size - done);
-		count = (uint64_t)got / sizeof *entries;
-		for (uint64_t i = 0, end; i < count; i = end) {
-			uint64_t touched = PAGEMAP_PRESENT | PAGEMAP_SWAPPED;
-			bool is_touched = (entries[i] & touched) != 0;
-			end = i + 1;
-			while (end < count && is_touched == ((entries[end] & touched) != 0))
-				end++;
-			uint64_t stop = (first + end) * page - start;
-			stop = stop < size ? stop : size;
-			uint64_t want = stop - done;
-			if (is_touched) {
-				size_t have =
-				    read_bytes(memory, mapping, start + done, bytes + done, want);
-				if (have < want)
-					return done + have;
-			}
-			done = stop;
+	struct page_run runs[SCAN_REGIONS];
+	uint64_t page = memory->page_size, stop = start + size;
+	uint64_t at = start - start % page, end = stop + (page - stop % page) % page;
+	while (at < end) {
+		size_t count =
+		    live_memory_find_pages(memory, PAGES_TOUCHED, at, end, runs, SCAN_REGIONS, &at);
+		for (size_t i = 0; i < count; i++) {
+			uint64_t from = runs[i].start > start ? runs[i].start : start;
+			uint64_t to = runs[i].end < stop ? runs[i].end : stop;
+			size_t got =
+			    read_bytes(memory, mapping, from, bytes + (from - start), to - from);
+			if (got < to - from)
+				return from - start + got;
 		}
 	}
-	return done;
+	return size;
 }
 
 size_t live_memory_read(void *context, uint64_t start, void *bytes, size_t size)
@@ -188,7 +278,7 @@ size_t live_memory_read(void *context, uint64_t start, void *bytes, size_t size)
 		uint64_t left = mapping->end - (start + done);
 		size_t want = left < size - done ? left : size - done;
 		uint8_t *to = (uint8_t *)bytes + done;
-		size_t got = memory->pagemap >= 0 && live_memory_starts_as_zero(mapping)
+		size_t got = live_memory_starts_as_zero(mapping)
 				 ? read_touched(memory, mapping, start + done, to, want)
 				 : read_bytes(memory, mapping, start + done, to, want);
 		done += got;

@@ -34,7 +34,24 @@ bool live_memory_is_readable(const struct proc_mapping *mapping);
 /* Whether a page of the mapping that was never touched is zero: private and without a file. */
 bool live_memory_starts_as_zero(const struct proc_mapping *mapping);
 
-/* An address_space_reader; `context` is a struct live_memory. */
+enum page_kind {
+	PAGES_TOUCHED, /* in memory or swapped out */
+	PAGES_COPIED,  /* of those, the ones that are the process's own, not (any more) a file's */
+};
+
+struct page_run {
+	uint64_t start, end; /* [start, end) */
+};
+
+/* Finds pages of [start, end), both multiples of the page size: up to `limit` runs in address
+ * order. Returns how many, and in `*looked_to` where to go on (`end` when all was looked at).
+ * Where the kernel does not tell, all pages are of every kind. */
+size_t live_memory_find_pages(const struct live_memory *memory, enum page_kind kind, uint64_t start,
+			      uint64_t end, struct page_run *runs, size_t limit,
+			      uint64_t *looked_to);
+
+/* An address_space_reader; `context` is a struct live_memory. `bytes` must be zero, as far as an
+ * earlier read has not filled it: untouched pages are not written. */
 size_t live_memory_read(void *context, uint64_t start, void *bytes, size_t size);
 
 #endif

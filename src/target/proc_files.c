@@ -231,10 +231,9 @@ static bool parse_mapping(char *line, struct proc_mapping *mapping)
 	char permissions[5];
 	int name = 0;
 	struct proc_mapping read = { 0 };
-	if (sscanf(line,
-		   "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %" SCNx32 ":%" SCNx32 " %" SCNu64 "%n",
-		   &read.start, &read.end, permissions, &read.file_offset, &read.device_major,
-		   &read.device_minor, &read.inode, &name) != 7 ||
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 "%n",
+		   &read.start, &read.end, permissions, &read.file_offset, &read.inode,
+		   &name) != 5 ||
 	    read.start >= read.end || strlen(permissions) != 4)
 		return false;
 	read.permissions = (uint8_t)((permissions[0] == 'r' ? SEGMENT_READ : 0) |

@@ -39,7 +39,6 @@ struct proc_mapping {
 	bool shared;
 	bool deleted; /* the file was unlinked, or replaced by another one of its name */
 	uint64_t file_offset;
-	uint32_t device_major, device_minor;
 	uint64_t inode;	  /* 0: no file */
 	const char *name; /* without " (deleted)"; NULL for anonymous; in proc_maps.text */
 };

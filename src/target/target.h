@@ -45,12 +45,14 @@ struct target {
 
 	const char *path;    /* as the user gave it; of a live process "/proc/PID" */
 	int32_t pid;	     /* 0 when unknown */
-	const char *comm;    /* the main thread's name, or NULL */
+	const char *comm;    /* the main thread's name, in a gcore the program's, or NULL */
 	const char *command; /* the command line, from NT_PRPSINFO or /proc/PID/cmdline, or NULL */
 	const char *exe;     /* path of the executable as the process saw it, or NULL */
 	const char *root;    /* put before the process's own paths: "/proc/PID/root" or NULL */
-	struct target_signal signal; /* what killed the process; number 0: nothing did */
-	bool from_gcore;	     /* written by gdb's gcore, not by the kernel: nothing died */
+	/* What killed the process; number 0: nothing did. Of a gcore: the signal at which gdb held
+	 * it, if that was about to kill it (SIGSEGV, SIGABRT …). */
+	struct target_signal signal;
+	bool from_gcore; /* written by gdb (or another debugger), not by the kernel */
 	bool truncated;
 	uint64_t file_size, expected_size; /* of a core; they differ when it was truncated */
 

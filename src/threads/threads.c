@@ -116,7 +116,7 @@ static struct error *open_thread(struct opening *opening, const struct target_th
 	thread->name = thread_name(target, raw, opening->modules);
 	thread->is_main = raw->tid == target->pid;
 	thread->crashed = raw == target->threads.items && target->kind != TARGET_LIVE &&
-			  target->signal.number != 0 && !target->from_gcore;
+			  target->signal.number != 0;
 	thread->thread_pointer = arch_thread_pointer(target->arch, &raw->registers);
 	find_stack(target, thread);
 	struct error *error = unwinder_unwind(opening->unwinder, raw, &opening->stack);

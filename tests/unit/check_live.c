@@ -8,20 +8,29 @@
 
 #include <check.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 /* What a child shares with the test. */
 struct shared {
-	_Atomic uint64_t count;
-	_Atomic uint64_t handled;
+	_Atomic uint64_t count;	  /* goes up as long as the child runs */
+	_Atomic uint64_t handled; /* signals */
 	_Atomic int ready;
+	_Atomic int go; /* set by the test */
+	_Atomic int32_t tid;
+	_Atomic uint64_t address;
+	int pipe[2];
 };
 
 static struct shared *shared;
@@ -38,8 +47,11 @@ static pid_t start(void (*work)(void))
 	shared =
 	    mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne(shared, MAP_FAILED);
+	ck_assert_int_eq(pipe(shared->pipe), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
+		/* Should the test fail, nothing is left behind. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		work();
 		_exit(0);
 	}
@@ -53,6 +65,8 @@ static void end(pid_t pid)
 {
 	kill(pid, SIGKILL);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	close(shared->pipe[0]);
+	close(shared->pipe[1]);
 	munmap(shared, sizeof *shared);
 }
 
@@ -211,6 +225,443 @@ START_TEST(a_stopped_process_stays_stopped)
 }
 END_TEST
 
+static void await(_Atomic int *flag)
+{
+	for (int i = 0; i < 10000 && !*flag; i++)
+		sleep_ms(1);
+	ck_assert(*flag);
+}
+
+/* Opens and closes the process `times` times; each of its threads must stop. */
+static void look_often(pid_t pid, int times)
+{
+	for (int i = 0; i < times; i++) {
+		struct gaps gaps = { 0 };
+		struct target *target = open_live(pid, &gaps);
+		ck_assert_msg(gaps.list.count == 0, "%s",
+			      gaps.list.count > 0 ? gaps.list.items[0].text : "");
+		for (size_t t = 0; t < target->threads.count; t++)
+			ck_assert(target->threads.items[t].stopped);
+		target_close(target);
+		gaps_free(&gaps);
+	}
+}
+
+static int outcome[4];
+static pthread_mutex_t locked = PTHREAD_MUTEX_INITIALIZER;
+
+static void *block_in_read(void *unused)
+{
+	char byte = 0;
+	outcome[0] = read(shared->pipe[0], &byte, 1) == 1 && byte == 'x';
+	return unused;
+}
+
+static void *block_in_lock(void *unused)
+{
+	outcome[1] = pthread_mutex_lock(&locked) == 0;
+	return unused;
+}
+
+static void *block_in_sleep(void *unused)
+{
+	struct timespec before, after, time = { .tv_nsec = 300000000 };
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	int result = nanosleep(&time, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	int64_t took = (after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec;
+	outcome[2] = result == 0 && took >= 300000000;
+	return unused;
+}
+
+/* The kernel lets epoll_wait return early with EINTR after any stop; programs call it again. */
+static void *block_in_epoll(void *unused)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int epoll = epoll_create1(0), ends[2], result;
+	if (pipe(ends) != 0)
+		return unused;
+	epoll_ctl(epoll, EPOLL_CTL_ADD, ends[0], &event);
+	while ((result = epoll_wait(epoll, &event, 1, -1)) < 0 && errno == EINTR && !shared->go)
+		;
+	outcome[3] = result <= 0;
+	return unused;
+}
+
+static void block_in_many_ways(void)
+{
+	void *(*const ways[])(void *) = { block_in_read, block_in_lock, block_in_sleep,
+					  block_in_epoll };
+	pthread_t threads[4];
+	pthread_mutex_lock(&locked);
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, ways[i], NULL);
+	shared->ready = 1;
+	while (!shared->go)
+		sleep_ms(1);
+	pthread_mutex_unlock(&locked);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	shared->count = (uint64_t)(outcome[0] + outcome[1] + outcome[2]);
+	shared->ready = 2;
+	pause();
+}
+
+START_TEST(blocked_calls_end_as_if_nobody_had_looked)
+{
+	pid_t pid = start(block_in_many_ways);
+	look_often(pid, 50);
+	struct gaps gaps = { 0 };
+	struct target *target = open_live(pid, &gaps);
+	ck_assert_uint_eq(target->threads.count, 5);
+	target_close(target);
+	gaps_free(&gaps);
+	ck_assert_int_eq(write(shared->pipe[1], "x", 1), 1);
+	shared->go = 1;
+	for (int i = 0; i < 5000 && shared->ready != 2; i++)
+		sleep_ms(1);
+	ck_assert_int_eq(shared->ready, 2);
+	ck_assert_uint_eq(shared->count, 3);
+	end(pid);
+}
+END_TEST
+
+static void handle_signal(int number)
+{
+	(void)number;
+	shared->handled++;
+}
+
+static void *idle(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+/* Sends itself one signal after the other and counts them, until the test says so. With many
+ * threads it takes a while from the first one's being traced to its being told to stop, so that
+ * it is mostly caught on its way to the handler. */
+static void handle_signals(void)
+{
+	struct sigaction action = { .sa_handler = handle_signal };
+	sigaction(SIGUSR1, &action, NULL);
+	for (int i = 0; i < 40; i++) {
+		pthread_t thread;
+		pthread_create(&thread, NULL, idle, NULL);
+	}
+	shared->ready = 1;
+	while (!shared->go) {
+		syscall(SYS_tgkill, getpid(), getpid(), SIGUSR1);
+		shared->count++;
+	}
+	shared->ready = 2;
+	pause();
+}
+
+static void check_all_handled(void)
+{
+	shared->go = 1;
+	for (int i = 0; i < 5000 && shared->ready != 2; i++)
+		sleep_ms(1);
+	ck_assert_int_eq(shared->ready, 2);
+	ck_assert_uint_eq(shared->handled, shared->count);
+}
+
+START_TEST(no_signal_is_lost)
+{
+	pid_t pid = start(handle_signals);
+	int caught = 0;
+	for (int i = 0; i < 60; i++) {
+		struct gaps gaps = { 0 };
+		struct target *target = open_live(pid, &gaps);
+		caught += target->threads.items[0].signal.number == SIGUSR1;
+		target_close(target);
+		gaps_free(&gaps);
+		check_counts_on();
+	}
+	ck_assert_int_gt(caught, 0);
+	check_all_handled();
+	end(pid);
+}
+END_TEST
+
+/* A corescan-like child that looks again and again, until it is killed. */
+static pid_t start_looking(pid_t pid)
+{
+	pid_t looking = fork();
+	if (looking != 0)
+		return looking;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		struct gaps gaps = { 0 };
+		struct target *target = NULL;
+		error_free(target_open_live(pid, NULL, &gaps, &target));
+		if (target != NULL)
+			error_free(live_process_snapshot(target, NULL, &gaps));
+		target_close(target);
+		gaps_free(&gaps);
+	}
+}
+
+START_TEST(a_killed_corescan_leaves_the_process_as_it_was)
+{
+	static const int signals[] = { SIGKILL, SIGTERM, SIGINT, SIGQUIT, SIGSEGV };
+	signal(SIGINT, SIG_DFL); /* Check's handlers would end the whole test */
+	signal(SIGTERM, SIG_DFL);
+	pid_t pid = start(handle_signals);
+	for (long i = 0; i < 60; i++) {
+		pid_t looking = start_looking(pid);
+		struct timespec time = { .tv_nsec = 100000 + i * 7919 % 3001 * 1000 };
+		nanosleep(&time, NULL);
+		kill(looking, signals[i % 5]);
+		int status;
+		ck_assert_int_eq(waitpid(looking, &status, 0), looking);
+		ck_assert(WIFSIGNALED(status));
+		ck_assert_int_eq(tracer_of(pid), 0);
+		check_counts_on();
+	}
+	check_all_handled();
+	end(pid);
+}
+END_TEST
+
+static void *end_at_once(void *unused)
+{
+	return unused;
+}
+
+static void come_and_go(void)
+{
+	shared->ready = 1;
+	for (;;) {
+		pthread_t threads[4];
+		for (int i = 0; i < 4; i++)
+			pthread_create(&threads[i], NULL, end_at_once, NULL);
+		for (int i = 0; i < 4; i++)
+			pthread_join(threads[i], NULL);
+		shared->count++;
+	}
+}
+
+START_TEST(threads_that_come_and_go_are_stopped)
+{
+	pid_t pid = start(come_and_go);
+	look_often(pid, 100);
+	check_counts_on();
+	ck_assert_int_eq(tracer_of(pid), 0);
+	end(pid);
+}
+END_TEST
+
+static void wait_in_vfork(void)
+{
+	shared->ready = 1;
+	pid_t child = vfork();
+	if (child == 0) {
+		while (!shared->go)
+			sleep_ms(1);
+		_exit(0);
+	}
+	for (;;)
+		shared->count++;
+}
+
+START_TEST(a_thread_in_deep_sleep_is_a_gap_and_is_let_go_of)
+{
+	pid_t pid = start(wait_in_vfork);
+	while (state_of(pid) != 'D')
+		sleep_ms(1);
+	struct target_options options = { .stop_deadline_ms = 100 };
+	struct gaps gaps = { 0 };
+	struct target *target = NULL;
+	ck_assert_ptr_null(target_open_live(pid, &options, &gaps, &target));
+	ck_assert_uint_eq(target->threads.count, 1);
+	ck_assert(!target->threads.items[0].stopped);
+	ck_assert_int_eq(target->threads.items[0].state, 'D');
+	ck_assert_uint_eq(gaps.list.count, 1);
+	ck_assert_ptr_nonnull(strstr(gaps.list.items[0].text, "did not stop (state D"));
+	uint64_t count = 1;
+	ck_assert_ptr_null(address_space_read(target->space, (uint64_t)(uintptr_t)&shared->count,
+					      &count, sizeof count));
+	ck_assert_uint_eq(count, 0);
+
+	target_resume(target);
+	for (int i = 0; i < 1000 && tracer_of(pid) != 0; i++)
+		sleep_ms(1);
+	ck_assert_int_eq(tracer_of(pid), 0);
+	shared->go = 1;
+	check_counts_on();
+	target_close(target);
+	gaps_free(&gaps);
+	end(pid);
+}
+END_TEST
+
+static void *outlive_main(void *unused)
+{
+	struct proc_stat stat;
+	do {
+		sleep_ms(1);
+	} while (proc_read_stat((struct proc_task){ getpid(), getpid() }, &stat) &&
+		 stat.state != 'Z');
+	shared->tid = (int32_t)syscall(SYS_gettid);
+	shared->ready = 1;
+	for (;;)
+		shared->count++;
+	return unused;
+}
+
+static void leave_main(void)
+{
+	pthread_t thread;
+	pthread_create(&thread, NULL, outlive_main, NULL);
+	pthread_exit(NULL);
+}
+
+START_TEST(a_process_whose_main_thread_has_ended_is_read)
+{
+	static char text[] = "still here";
+	pid_t pid = start(leave_main);
+	struct gaps gaps = { 0 };
+	struct target *target = open_live(pid, &gaps);
+	ck_assert_uint_eq(target->threads.count, 1);
+	ck_assert_int_eq(target->threads.items[0].tid, shared->tid);
+	ck_assert(target->threads.items[0].stopped);
+	char read[sizeof text];
+	ck_assert_ptr_null(
+	    address_space_read(target->space, (uint64_t)(uintptr_t)text, read, sizeof read));
+	ck_assert_str_eq(read, text);
+	ck_assert_ptr_nonnull(target->exe);
+	target_close(target);
+	gaps_free(&gaps);
+	check_counts_on();
+
+	char words[64];
+	snprintf(words, sizeof words, "use -p %d", pid);
+	check_refused(shared->tid, ERROR_NOT_FOUND, words);
+	end(pid);
+}
+END_TEST
+
+START_TEST(a_process_traced_by_another_is_refused)
+{
+	pid_t pid = start(count_in_a_loop);
+	pid_t tracer = fork();
+	if (tracer == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		shared->tid = ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0;
+		shared->go = 1;
+		for (;;)
+			pause();
+	}
+	await(&shared->go);
+	ck_assert_int_eq(shared->tid, 1);
+	char words[64];
+	snprintf(words, sizeof words, "is traced by %d (check_live) already", tracer);
+	check_refused(pid, ERROR_OS, words);
+	kill(tracer, SIGKILL);
+	waitpid(tracer, NULL, 0);
+	look_often(pid, 1);
+	end(pid);
+}
+END_TEST
+
+START_TEST(a_process_of_another_user_is_refused)
+{
+	if (geteuid() != 0)
+		return;
+	pid_t pid = start(sleep_long);
+	/* In a child, as the change of user has no way back. */
+	pid_t other = fork();
+	if (other == 0) {
+		if (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)
+			_exit(2);
+		struct gaps gaps = { 0 };
+		struct target *target = NULL;
+		struct error *error = target_open_live(pid, NULL, &gaps, &target);
+		bool right = error != NULL && error->code == ERROR_OS &&
+			     strstr(error->message, "belongs to root") != NULL;
+		error_free(error);
+		_exit(right ? 0 : 1);
+	}
+	int status;
+	ck_assert_int_eq(waitpid(other, &status, 0), other);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 0);
+	end(pid);
+}
+END_TEST
+
+START_TEST(a_process_killed_while_it_is_read_is_a_short_read)
+{
+	pid_t pid = start(sleep_long);
+	struct gaps gaps = { 0 };
+	struct target *target = open_live(pid, &gaps);
+	kill(pid, SIGKILL);
+	while (state_of(pid) != 'Z')
+		sleep_ms(1);
+	char byte;
+	struct error *error =
+	    address_space_read(target->space, (uint64_t)(uintptr_t)&shared, &byte, 1);
+	ck_assert_ptr_nonnull(error);
+	ck_assert_int_eq(error->code, ERROR_FAULT);
+	error_free(error);
+	ck_assert_ptr_null(live_process_snapshot(target, NULL, &gaps));
+	ck_assert_uint_eq(gaps.list.count, 1);
+	target_close(target);
+	gaps_free(&gaps);
+	end(pid);
+}
+END_TEST
+
+enum { BLOCK = 8 << 20 };
+
+static void fill_then_change(void)
+{
+	char *block = mmap(NULL, BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memset(block, 'a', BLOCK / 2);
+	block[BLOCK - 1] = 'z';
+	shared->address = (uint64_t)(uintptr_t)block;
+	shared->ready = 1;
+	while (!shared->go)
+		sleep_ms(1);
+	memset(block, 'b', BLOCK);
+	shared->ready = 2;
+	for (;;)
+		shared->count++;
+}
+
+START_TEST(a_snapshot_stays_while_the_process_runs_on)
+{
+	pid_t pid = start(fill_then_change);
+	struct gaps gaps = { 0 };
+	struct target *target = open_live(pid, &gaps);
+	ck_assert_ptr_null(live_process_snapshot(target, NULL, &gaps));
+	ck_assert_uint_eq(gaps.list.count, 0);
+	target_resume(target);
+	shared->go = 1;
+	while (shared->ready != 2)
+		sleep_ms(1);
+
+	char *read = malloc(BLOCK);
+	ck_assert_ptr_null(address_space_read(target->space, shared->address, read, BLOCK));
+	for (size_t i = 0; i < BLOCK; i++)
+		ck_assert_int_eq(read[i], i < BLOCK / 2 ? 'a' : i < BLOCK - 1 ? 0 : 'z');
+	free(read);
+	uint64_t value;
+	ck_assert(address_space_u64(target->space, (uint64_t)(uintptr_t)&shared->address, &value));
+	ck_assert_uint_eq(value, shared->address);
+	ck_assert(address_space_u64(target->space, (uint64_t)(uintptr_t)&shared, &value));
+	uint64_t sp = arch_sp(target->arch, &target->threads.items[0].registers);
+	ck_assert(address_space_u64(target->space, sp, &value));
+	check_counts_on();
+	target_close(target);
+	gaps_free(&gaps);
+	end(pid);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("live");
@@ -220,6 +671,16 @@ int main(void)
 	tcase_add_test(all, memory_and_auxv_are_read);
 	tcase_add_test(all, what_is_no_process_is_refused);
 	tcase_add_test(all, a_stopped_process_stays_stopped);
+	tcase_add_test(all, blocked_calls_end_as_if_nobody_had_looked);
+	tcase_add_test(all, no_signal_is_lost);
+	tcase_add_test(all, a_killed_corescan_leaves_the_process_as_it_was);
+	tcase_add_test(all, threads_that_come_and_go_are_stopped);
+	tcase_add_test(all, a_thread_in_deep_sleep_is_a_gap_and_is_let_go_of);
+	tcase_add_test(all, a_process_whose_main_thread_has_ended_is_read);
+	tcase_add_test(all, a_process_traced_by_another_is_refused);
+	tcase_add_test(all, a_process_of_another_user_is_refused);
+	tcase_add_test(all, a_process_killed_while_it_is_read_is_a_short_read);
+	tcase_add_test(all, a_snapshot_stays_while_the_process_runs_on);
 	suite_add_tcase(suite, all);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "target/live_process.h"
+
+#include "target/live_back_end.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define MEGABYTE ((uint64_t)1 << 20)
+#define GIGABYTE ((uint64_t)1 << 30)
+
+/* The start of a mapped ELF file, which holds its headers and mostly its build-id. */
+#define FILE_HEAD 65536
+
+/* Shared memory is not copied when a process has touched more of it: buffers of a database, say,
+ * which would hold the process up for what no analysis reads. */
+#define SHARED_MAX (256 * MEGABYTE)
+
+/* Private writable mappings of files up to this size (.data) are copied with the pages that were
+ * never touched, so that nothing depends on the file. */
+#define DATA_MAX (64 * MEGABYTE)
+
+/* Untouched pages of anonymous memory belong to the snapshot as zeros, for holes up to this size:
+ * what a sanitizer or a runtime reserves beyond is left absent. */
+#define HOLE_MAX GIGABYTE
+
+/* File pages between copied ones that it is cheaper to copy too. */
+#define FILE_HOLE_MAX 65536
+
+/* What is to be copied. */
+struct plan {
+	ARRAY(struct page_run) runs;
+	uint64_t bytes; /* that really have to be read, and be held in our memory */
+};
+
+static bool plan_run(struct plan *plan, uint64_t start, uint64_t end)
+{
+	return start >= end || array_push(&plan->runs, (struct page_run){ start, end });
+}
+
+static bool plan_all(struct plan *plan, const struct proc_mapping *mapping, uint64_t limit)
+{
+	uint64_t size = mapping->end - mapping->start;
+	size = size < limit ? size : limit;
+	plan->bytes += size;
+	return plan_run(plan, mapping->start, mapping->start + size);
+}
+
+/* Plans the pages of `kind`, and with them the holes of up to `hole` bytes between them. Holes at
+ * the ends of the mapping count when they are `zeros`. */
+static bool plan_pages(struct plan *plan, const struct live_memory *memory,
+		       const struct proc_mapping *mapping, enum page_kind kind, uint64_t hole,
+		       bool zeros)
+{
+	struct page_run runs[256], open = { mapping->start, mapping->start };
+	for (uint64_t at = mapping->start; at < mapping->end;) {
+		size_t count = live_memory_find_pages(memory, kind, at, mapping->end, runs,
+						      sizeof runs / sizeof *runs, &at);
+		for (size_t i = 0; i < count; i++) {
+			plan->bytes += runs[i].end - runs[i].start;
+			if (runs[i].start - open.end > hole || (open.start == open.end && !zeros)) {
+				if (!plan_run(plan, open.start, open.end))
+					return false;
+				open.start = runs[i].start;
+			}
+			open.end = runs[i].end;
+		}
+	}
+	if (zeros && mapping->end - open.end <= hole)
+		open.end = mapping->end;
+	return plan_run(plan, open.start, open.end);
+}
+
+/* Whether the mapped file can still be opened under its name. */
+static bool has_file(const struct target *target, const struct proc_mapping *mapping)
+{
+	char path[PATH_MAX];
+	int length = snprintf(path, sizeof path, "%s%s", target->root != NULL ? target->root : "",
+			      mapping->name);
+	return !mapping->deleted && length < (int)sizeof path && access(path, R_OK) == 0;
+}
+
+static bool plan_shared(struct plan *plan, const struct live_memory *memory,
+			const struct proc_mapping *mapping, struct gaps *gaps)
+{
+	struct plan part = { 0 };
+	bool fits = plan_pages(&part, memory, mapping, PAGES_TOUCHED, FILE_HOLE_MAX, false);
+	if (part.bytes > SHARED_MAX) {
+		gaps_add(gaps, GAP_LIMIT, mapping->start, mapping->end,
+			 "%" PRIu64 " MB of shared memory at 0x%" PRIx64
+			 " (%s) were not copied: a core has them",
+			 part.bytes / MEGABYTE, mapping->start,
+			 mapping->name != NULL ? mapping->name : "anonymous");
+	} else {
+		plan->bytes += part.bytes;
+		for (size_t i = 0; i < part.runs.count && fits; i++)
+			fits = array_push(&plan->runs, part.runs.items[i]);
+	}
+	array_free(&part.runs);
+	return fits;
+}
+
+static bool plan_file(struct plan *plan, const struct target *target,
+		      const struct live_memory *memory, const struct proc_mapping *mapping)
+{
+	bool writable = (mapping->permissions & SEGMENT_WRITE) != 0;
+	if (writable ? mapping->end - mapping->start <= DATA_MAX : !has_file(target, mapping))
+		return plan_all(plan, mapping, UINT64_MAX);
+	if (mapping->file_offset == 0 && !plan_all(plan, mapping, FILE_HEAD))
+		return false;
+	return plan_pages(plan, memory, mapping, writable ? PAGES_TOUCHED : PAGES_COPIED,
+			  FILE_HOLE_MAX, false);
+}
+
+/* False when memory is exhausted. */
+static bool plan_mapping(struct plan *plan, const struct target *target,
+			 const struct proc_mapping *mapping, struct gaps *gaps)
+{
+	const struct live_back_end *live = target->back_end;
+	if ((mapping->permissions & SEGMENT_READ) == 0 || !live_memory_is_readable(mapping))
+		return true;
+	if (live_memory_starts_as_zero(mapping))
+		return plan_pages(plan, &live->memory, mapping, PAGES_TOUCHED, HOLE_MAX, true);
+	if (mapping->inode == 0 && !mapping->shared)
+		return plan_all(plan, mapping, DATA_MAX); /* [vdso], [uprobes] */
+	if (!mapping->shared)
+		return plan_file(plan, target, &live->memory, mapping);
+	if (mapping->permissions & SEGMENT_WRITE)
+		return plan_shared(plan, &live->memory, mapping, gaps);
+	return true;
+}
+
+/* The bytes of a read-only shared mapping are those of its file, if that is to be had. */
+static struct error *make_plan(const struct target *target, struct plan *plan, struct gaps *gaps)
+{
+	const struct live_back_end *live = target->back_end;
+	for (size_t i = 0; i < live->memory.maps.list.count; i++)
+		if (!plan_mapping(plan, target, &live->memory.maps.list.items[i], gaps))
+			return error_no_memory();
+	uint64_t available = proc_memory_available();
+	if (available == 0 || plan->bytes <= available / 2)
+		return NULL;
+	return error_new(ERROR_NO_MEMORY,
+			 "a copy of the memory of process %" PRId32 " needs %" PRIu64
+			 " MB, more than half of the %" PRIu64
+			 " MB that are available: take a core (gcore %" PRId32 ") and look at that",
+			 target->pid, plan->bytes / MEGABYTE, available / MEGABYTE, target->pid);
+}
+
+static void copy(struct target *target, const struct plan *plan, const struct progress *progress)
+{
+	uint64_t total = 0, done = 0;
+	for (size_t i = 0; i < plan->runs.count; i++)
+		total += plan->runs.items[i].end - plan->runs.items[i].start;
+	for (size_t i = 0; i < plan->runs.count; i++) {
+		const struct page_run *run = &plan->runs.items[i];
+		for (uint64_t at = run->start, size; at < run->end; at += size) {
+			size = run->end - at < 64 * MEGABYTE ? run->end - at : 64 * MEGABYTE;
+			progress_tell(progress, "copying memory", done, total);
+			address_space_preload(target->space, at, at + size);
+			done += size;
+		}
+	}
+}
+
+struct error *live_process_snapshot(struct target *target, const struct progress *progress,
+				    struct gaps *gaps)
+{
+	if (target->kind != TARGET_LIVE || target->resume == NULL)
+		return NULL;
+	const struct live_back_end *live = target->back_end;
+	struct plan plan = { 0 };
+	struct error *error = make_plan(target, &plan, gaps);
+	if (error == NULL) {
+		copy(target, &plan, progress);
+		struct proc_stat stat;
+		if (!proc_read_stat(live->memory.task, &stat) || stat.state == 'Z')
+			gaps_add(gaps, GAP_MEMORY, 0, 0,
+				 "process %" PRId32 " was killed while its memory was copied",
+				 target->pid);
+	}
+	array_free(&plan.runs);
+	return error;
+}
