@@ -3,6 +3,7 @@
 
 #include "cli/messages.h"
 #include "cli/render.h"
+#include "target/live_process.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,8 @@ struct run {
 
 static void run_end(struct run *run)
 {
+	reachability_free(&run->reachability);
+	roots_free(&run->roots);
 	deadlocks_free(&run->deadlocks);
 	wait_groups_free(&run->wait_groups);
 	waits_free(&run->waits);
@@ -87,6 +90,19 @@ static struct error *open_modules(struct run *run)
 	return modules_open(run->target, &how, &run->gaps, &run->modules);
 }
 
+/* A live process runs on as soon as all that the analyses need has been copied. */
+static void let_run_on_early(struct run *run)
+{
+	if (run->target->kind != TARGET_LIVE || (run->needs & NEED_HEAP) == 0)
+		return;
+	struct error *error =
+	    live_process_snapshot(run->target, &run->progress.progress, &run->gaps);
+	if (part_made(run, error, GAP_HEAP, "the heap was not examined"))
+		target_resume(run->target);
+	else
+		run->needs &= ~(unsigned)(NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS);
+}
+
 /* --- analyses */
 
 static void find_threads(struct run *run)
@@ -139,6 +155,16 @@ static void find_waits(struct run *run)
 		run->findings.wait_groups = &run->wait_groups;
 }
 
+static void find_orphans(struct run *run)
+{
+	if (!part_made(run, roots_collect(&run->subject, &run->roots), GAP_HEAP,
+		       "the roots were not collected") ||
+	    !part_made(run, reachability_compute(&run->subject, &run->roots, &run->reachability),
+		       GAP_HEAP, "reachability was not computed"))
+		return;
+	run->findings.reachability = &run->reachability;
+}
+
 static void analyse(struct run *run)
 {
 	run->subject = (struct subject){
@@ -157,6 +183,9 @@ static void analyse(struct run *run)
 	}
 	if ((run->needs & NEED_WAITS) != 0 && run->subject.threads != NULL)
 		find_waits(run);
+	if ((run->needs & NEED_REACHABILITY) != 0 && run->subject.heap != NULL &&
+	    run->heap.chunks != NULL)
+		find_orphans(run);
 }
 
 /* --- the end */
@@ -216,6 +245,7 @@ enum exit_status run(const struct options *options)
 	if (error == NULL)
 		error = open_modules(&run);
 	if (error == NULL) {
+		let_run_on_early(&run);
 		analyse(&run);
 		target_resume(run.target);
 		status = show(&run);

@@ -178,4 +178,7 @@ void text_report(struct text *text, const struct findings *findings)
 	text_crash(text, findings, 8);
 	text_deadlocks(text, findings);
 	report_threads(text, findings);
+	text_heap_totals(text, findings);
+	if (findings->subject->heap != NULL)
+		text_line(text);
 }
