@@ -208,6 +208,107 @@ START_TEST(many_overlapping_segments_are_flattened)
 }
 END_TEST
 
+/* --- the space against a model that keeps one row per byte */
+
+enum { MODEL_SIZE = 256, MODEL_SEGMENTS = 12 };
+
+struct model_byte {
+	bool mapped, dumped, lost;
+	uint8_t value;
+};
+
+static unsigned next_random(unsigned *state, unsigned below)
+{
+	*state = *state * 1103515245u + 12345u;
+	return (*state >> 16) % below;
+}
+
+static void model_add(struct model_byte *model, const struct segment *segment)
+{
+	for (uint64_t at = segment->start; at < segment->end; at++) {
+		bool dumped = segment->bytes != NULL;
+		if (model[at].mapped && (model[at].dumped || !dumped))
+			continue;
+		model[at] = (struct model_byte){
+			.mapped = true,
+			.dumped = dumped,
+			.lost = segment->lost,
+			.value = dumped ? segment->bytes[at - segment->start] : 0,
+		};
+	}
+}
+
+static void model_back(struct model_byte *model, uint64_t start, uint64_t size,
+		       const uint8_t *bytes)
+{
+	for (uint64_t i = 0; i < size; i++)
+		if (!model[start + i].dumped && !model[start + i].lost)
+			model[start + i] = (struct model_byte){ true, true, false, bytes[i] };
+}
+
+static void compare_with_model(struct address_space *space, const struct model_byte *model)
+{
+	for (uint64_t at = 0; at < MODEL_SIZE; at++) {
+		uint8_t value;
+		ck_assert_int_eq(address_space_find(space, at) != NULL, model[at].mapped);
+		ck_assert_int_eq(address_space_probe(space, at, &value, 1), model[at].dumped);
+		ck_assert(!model[at].dumped || value == model[at].value);
+	}
+	for (uint64_t at = 0; at < MODEL_SIZE; at += 3) {
+		uint8_t bytes[64];
+		bool there = at + sizeof bytes <= MODEL_SIZE;
+		for (uint64_t i = 0; there && i < sizeof bytes; i++)
+			there = model[at + i].dumped;
+		ck_assert_int_eq(address_space_probe(space, at, bytes, sizeof bytes), there);
+		for (uint64_t i = 0; there && i < sizeof bytes; i++)
+			ck_assert_uint_eq(bytes[i], model[at + i].value);
+	}
+	size_t count;
+	const struct segment *segments = address_space_segments(space, &count);
+	for (size_t i = 1; i < count; i++)
+		ck_assert_uint_le(segments[i - 1].end, segments[i].start);
+}
+
+static void try_random_space(unsigned state)
+{
+	static uint8_t bytes[2 * MODEL_SIZE];
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)(i * 7 + i / 256);
+	struct model_byte model[MODEL_SIZE] = { 0 };
+	struct address_space *space = address_space_new(NULL, NULL);
+	for (int i = 0; i < MODEL_SEGMENTS; i++) {
+		struct segment segment = { .start = next_random(&state, MODEL_SIZE) };
+		segment.end = segment.start +
+			      next_random(&state, (unsigned)(MODEL_SIZE - segment.start) / 3 + 1);
+		segment.origin = next_random(&state, 2) ? SEGMENT_CORE : SEGMENT_ABSENT;
+		if (segment.origin == SEGMENT_CORE)
+			segment.bytes = bytes + next_random(&state, MODEL_SIZE);
+		else
+			segment.lost = next_random(&state, 4) == 0;
+		ck_assert_ptr_null(address_space_add(space, &segment));
+		model_add(model, &segment);
+	}
+	seal(space);
+	compare_with_model(space, model);
+	for (int i = 0; i < 6; i++) {
+		uint64_t start = next_random(&state, MODEL_SIZE);
+		uint64_t size = next_random(&state, (unsigned)(MODEL_SIZE - start) + 1);
+		const uint8_t *from = bytes + next_random(&state, MODEL_SIZE);
+		ck_assert_ptr_null(
+		    address_space_back(space, start, size, from, "/lib", 0, SEGMENT_READ));
+		model_back(model, start, size, from);
+		compare_with_model(space, model);
+	}
+	address_space_free(space);
+}
+
+START_TEST(random_segments_and_files_agree_with_a_model)
+{
+	for (unsigned seed = 1; seed <= 300; seed++)
+		try_random_space(seed);
+}
+END_TEST
+
 /* A process's memory: byte n of it is n / 4096; the pages of `unreadable` fault. */
 struct fake_process {
 	uint64_t start, end;
@@ -399,6 +500,7 @@ int main(void)
 	tcase_add_test(space, strings_are_cut_at_the_buffer_and_at_unmapped_memory);
 	tcase_add_test(space, a_file_backs_only_what_is_absent);
 	tcase_add_test(space, many_overlapping_segments_are_flattened);
+	tcase_add_test(space, random_segments_and_files_agree_with_a_model);
 	tcase_add_test(space, live_memory_is_read_once_and_contiguous);
 	tcase_add_test(space, unreadable_live_pages_are_absent_one_by_one);
 	tcase_add_test(space, a_frozen_space_keeps_what_it_has);
