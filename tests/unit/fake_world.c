@@ -110,6 +110,7 @@ size_t world_thread(struct world *world, int32_t tid, uint64_t start, uint64_t e
 void world_ready(struct world *world)
 {
 	fake_target_seal(world->target);
+	chunk_table_cut(world->heap.chunks, world->region, world->next);
 	expect_no_error(chunk_table_freeze(world->heap.chunks));
 	for (size_t i = 0; i < world->threads.count; i++)
 		world->threads.items[i].raw = &world->target->threads.items[i];
