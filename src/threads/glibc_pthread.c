@@ -277,25 +277,35 @@ static void add_from_lists(struct search *search)
 					    search->heads.items[i] + (uint64_t)(int64_t)distance);
 }
 
-/* Looks at the top of every mapping that may be a thread's stack, so that a broken list hides no
- * thread. */
+/* Looks for the struct pthread of a stack that ends at `end`, in a mapping from `start` on. */
+static void add_from_stack_top(struct search *search, uint64_t start, uint64_t end)
+{
+	uint64_t top = end & ~(uint64_t)(PTHREAD_STEP - 1);
+	uint64_t bottom = end > TOP_OF_STACK ? end - TOP_OF_STACK : 0;
+	if (bottom < start)
+		bottom = start;
+	for (uint64_t at = top; at >= bottom + PTHREAD_STEP && !search->no_memory;)
+		add(search, at -= PTHREAD_STEP, true);
+}
+
+/* Looks at the top of every mapping that may be a thread's stack, and below every stack that is
+ * known (guards made by madvise do not part the mappings), so that a broken list hides no thread.
+ */
 static void add_from_stack_tops(struct search *search)
 {
 	size_t count;
 	const struct segment *segments = address_space_segments(search->space, &count);
-	for (size_t i = 0; i < count && !search->no_memory; i++) {
-		const struct segment *segment = &segments[i];
-		if (!(segment->permissions & SEGMENT_WRITE) || segment->origin == SEGMENT_ABSENT ||
-		    (segment->name != NULL && strncmp(segment->name, "[stack:", 7) != 0) ||
-		    segment->end - segment->start < PTHREAD_STEP)
-			continue;
-		uint64_t top = segment->end & ~(uint64_t)(PTHREAD_STEP - 1);
-		uint64_t bottom =
-		    top - segment->start > TOP_OF_STACK ? top - TOP_OF_STACK : segment->start;
-		for (uint64_t at = top - PTHREAD_STEP; at >= bottom && at < top;
-		     at -= PTHREAD_STEP) {
-			add(search, at, true);
-		}
+	for (size_t i = 0; i < count; i++)
+		if ((segments[i].permissions & SEGMENT_WRITE) &&
+		    segments[i].origin != SEGMENT_ABSENT &&
+		    (segments[i].name == NULL || strncmp(segments[i].name, "[stack:", 7) == 0))
+			add_from_stack_top(search, segments[i].start, segments[i].end);
+	for (size_t i = 0; i < search->found.count; i++) {
+		const struct glibc_pthread *pthread = &search->found.items[i];
+		uint64_t end = pthread->stack_start - pthread->guard_size;
+		const struct segment *segment = address_space_find(search->space, end - 1);
+		if (pthread->stack_end != 0 && segment != NULL)
+			add_from_stack_top(search, segment->start, end);
 	}
 }
 

@@ -531,6 +531,32 @@ START_TEST(pthreads_are_found_with_broken_lists)
 }
 END_TEST
 
+/* As glibc 2.42 and newer guard their stacks: without a mapping of the guard's own. */
+START_TEST(pthreads_are_found_in_one_mapping)
+{
+	struct opened opened;
+	struct glibc_pthreads pthreads;
+	struct target *target = target_at(TEXT + 0x10, STACK + 0x800);
+	uint64_t start = THREAD_STACK(1);
+	fake_target_map(target, start, 3 * STACK_SIZE, "rw-", NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t address = start + (i + 1) * STACK_SIZE - 0x940;
+		put_descriptor(target, address, i == 1 ? PID : 0);
+		fake_target_put64(target, address + START, TEXT + 0x40);
+		fake_target_put64(target, address + BLOCK, start + i * STACK_SIZE);
+		fake_target_put64(target, address + BLOCK_SIZE, STACK_SIZE);
+		fake_target_put64(target, address + GUARD_SIZE, 0x1000);
+	}
+	fake_target_set_register(target, PID, "fs_base", start + 2 * STACK_SIZE - 0x940);
+	fake_target_set_register(target, PID, "rsp", start + STACK_SIZE + 0x8000);
+	open_pthreads(&opened, &pthreads, target);
+	ck_assert_uint_eq(pthreads.count, 3);
+	glibc_pthreads_bound_stacks(&pthreads, &opened.threads);
+	ck_assert_uint_eq(opened.threads.items[0].stack_end, start + 2 * STACK_SIZE);
+	close_pthreads(&opened, &pthreads);
+}
+END_TEST
+
 START_TEST(list_that_turns_back_on_itself_ends)
 {
 	struct opened opened;
@@ -662,6 +688,7 @@ int main(void)
 	TCase *pthreads = tcase_create("pthreads");
 	tcase_add_test(pthreads, pthreads_are_found_with_their_states);
 	tcase_add_test(pthreads, pthreads_are_found_with_broken_lists);
+	tcase_add_test(pthreads, pthreads_are_found_in_one_mapping);
 	tcase_add_test(pthreads, list_that_turns_back_on_itself_ends);
 	tcase_add_test(pthreads, newer_row_is_told_by_its_start_routines);
 	tcase_add_test(pthreads, other_thread_ids_are_no_glibc);
