@@ -118,8 +118,10 @@ static void find_threads(struct run *run)
 	run->subject.threads = &run->threads;
 	if (part_made(run,
 		      glibc_pthreads_open(run->target, run->modules, &run->gaps, &run->pthreads),
-		      GAP_THREAD, "libc's threads were not read"))
+		      GAP_THREAD, "libc's threads were not read")) {
 		run->subject.pthreads = &run->pthreads;
+		glibc_pthreads_bound_stacks(&run->pthreads, &run->threads);
+	}
 	if (part_made(run, stack_groups_make(&run->threads, &run->stacks), GAP_THREAD,
 		      "the stacks were not grouped"))
 		run->findings.stacks = &run->stacks;

@@ -36,7 +36,8 @@ struct thread {
 	size_t frame_count;
 	const char *stop_reason; /* why the stack ends early, one line; NULL: it is complete */
 	/* The stack that is in use: [stack_start, stack_end), from SP up to the end of the stack as
-	 * far as it is known (struct pthread's bounds, else the mapping's end). 0, 0: unknown. */
+	 * far as it is known: the mapping's end, until glibc_pthreads_bound_stacks puts struct
+	 * pthread's bounds there. 0, 0: unknown. */
 	uint64_t stack_start, stack_end;
 };
 
