@@ -36,42 +36,47 @@ static int open_below(const char *root, const char *path)
 	return fd;
 }
 
-/* Maps the whole of `fd`; an errno value, or 0. */
-static int map_descriptor(int fd, struct module_file *file)
+int module_file_map_descriptor(int fd, const char *path, struct module_file *file)
 {
 	struct stat status;
+	char link[64], name[4096];
 	if (fstat(fd, &status) != 0)
 		return errno;
 	if (S_ISDIR(status.st_mode))
 		return EISDIR;
 	if (!S_ISREG(status.st_mode) || status.st_size <= 0)
 		return EINVAL;
-	size_t size = (size_t)status.st_size;
-	void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (bytes == MAP_FAILED)
-		return errno;
-	file->bytes = bytes;
-	file->size = size;
+	if (path == NULL) {
+		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+		ssize_t length = readlink(link, name, sizeof name - 1);
+		name[length > 0 ? length : 0] = '\0';
+	}
+	char *kept = strdup(path != NULL ? path : name);
+	if (kept == NULL)
+		return ENOMEM;
+	void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (bytes == MAP_FAILED) {
+		int number = errno;
+		free(kept);
+		return number;
+	}
+	*file = (struct module_file){ bytes, (size_t)status.st_size, kept };
 	return 0;
 }
 
 int module_file_map(const char *root, const char *path, struct module_file *file)
 {
-	struct module_file mapped = { 0 };
+	char *shown;
 	int fd = open_below(root, path);
 	if (fd < 0)
 		return errno;
-	int number = map_descriptor(fd, &mapped);
-	close(fd);
-	if (number != 0)
-		return number;
-	if (asprintf(&mapped.path, "%s%s", root != NULL ? root : "", path) < 0) {
-		mapped.path = NULL;
-		module_file_unmap(&mapped);
-		return ENOMEM;
+	int number = ENOMEM;
+	if (asprintf(&shown, "%s%s", root != NULL ? root : "", path) >= 0) {
+		number = module_file_map_descriptor(fd, shown, file);
+		free(shown);
 	}
-	*file = mapped;
-	return 0;
+	close(fd);
+	return number;
 }
 
 void module_file_unmap(struct module_file *file)

@@ -18,6 +18,8 @@ struct module_file {
  * links stay below it). An errno value, or 0. Directories give EISDIR; empty files and what is no
  * regular file give EINVAL. */
 int module_file_map(const char *root, const char *path, struct module_file *file);
+/* Maps the whole of an open file; `path` may be NULL where the descriptor tells it. */
+int module_file_map_descriptor(int fd, const char *path, struct module_file *file);
 void module_file_unmap(struct module_file *file);
 
 /* Checks and maps the EXE that the user gave; see modules_open for the errors. */

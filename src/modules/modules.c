@@ -5,6 +5,7 @@
 #include "modules/modules_private.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -115,9 +116,10 @@ static void find_by_build_id(struct modules *modules, struct module_entry *entry
 	int fd = dwfl_build_id_find_elf(scratch, NULL, NULL, 0, &path, &elf);
 	if (elf != NULL)
 		elf_end(elf);
+	int number = fd >= 0 ? module_file_map_descriptor(fd, path, &entry->file) : EBADF;
 	if (fd >= 0)
 		close(fd);
-	if (path != NULL && module_file_map(NULL, path, &entry->file) == 0) {
+	if (number == 0) {
 		struct module_identity identity = { .build_id = entry->module.build_id,
 						    .build_id_size = entry->module.build_id_size };
 		char why[256];
@@ -339,10 +341,12 @@ static void add_gaps(const struct modules *modules, struct gaps *gaps)
 				 module->path, entry->why != NULL ? entry->why : "it differs");
 			break;
 		case MODULE_MISSING:
-			gaps_add(gaps, GAP_MODULE, module->start, module->end,
-				 "%s was not found (%s%s). Give the place of the files with "
-				 "--sysroot, or set DEBUGINFOD_URLS",
-				 module->path, is, id);
+			gaps_add(
+			    gaps, GAP_MODULE, module->start, module->end,
+			    "%s was not found (%s%s). Give %s--sysroot, or set DEBUGINFOD_URLS",
+			    module->path, is, id,
+			    module->is_executable ? "it as EXE, or the place of all files with "
+						  : "the place of the files with ");
 			break;
 		}
 	}

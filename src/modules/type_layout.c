@@ -85,6 +85,48 @@ static bool member_offset(Dwarf_Die *member, uint64_t *offset)
 	return true;
 }
 
+/* Elements of all dimensions; false when a bound is no constant. C's lower bound is 0. */
+static bool element_count(Dwarf_Die *array, uint64_t *count)
+{
+	Dwarf_Die dimension;
+	uint64_t product = 1;
+	if (dwarf_child(array, &dimension) != 0)
+		return false;
+	do {
+		Dwarf_Attribute attribute;
+		Dwarf_Word value;
+		if (dwarf_tag(&dimension) != DW_TAG_subrange_type)
+			continue;
+		if (dwarf_attr(&dimension, DW_AT_count, &attribute) == NULL) {
+			if (dwarf_attr(&dimension, DW_AT_upper_bound, &attribute) == NULL ||
+			    dwarf_formudata(&attribute, &value) != 0)
+				return false;
+			value++;
+		} else if (dwarf_formudata(&attribute, &value) != 0) {
+			return false;
+		}
+		if (__builtin_mul_overflow(product, value, &product))
+			return false;
+	} while (dwarf_siblingof(&dimension, &dimension) == 0);
+	*count = product;
+	return true;
+}
+
+/* The size of a type in bytes, 0 when it has none that is fixed. libdw's own does not know arrays
+ * in dwz's partial units, which have no language. */
+static uint64_t size_of(Dwarf_Die *type, int depth)
+{
+	Dwarf_Die element;
+	Dwarf_Word size;
+	uint64_t count, bytes;
+	if (dwarf_tag(type) != DW_TAG_array_type || dwarf_hasattr(type, DW_AT_byte_size))
+		return dwarf_aggregate_size(type, &size) == 0 ? size : 0;
+	if (depth > DEPTH_MAX || !type_of(type, &element) || !element_count(type, &count) ||
+	    __builtin_mul_overflow(count, size_of(&element, depth + 1), &bytes))
+		return 0;
+	return bytes;
+}
+
 /* The length of the first part of a dotted name. */
 static size_t part_length(const char *name)
 {
@@ -123,10 +165,7 @@ static bool find_field(Dwarf_Die *type, const char *name, uint64_t base, int dep
 		if (name[length] == '.')
 			return is_aggregate(&of) &&
 			       find_field(&of, name + length + 1, base + offset, depth + 1, place);
-		Dwarf_Word size = 0;
-		if (dwarf_aggregate_size(&of, &size) != 0)
-			size = 0;
-		*place = (struct place){ base + offset, size };
+		*place = (struct place){ base + offset, size_of(&of, depth) };
 		return true;
 	} while (dwarf_siblingof(&member, &member) == 0);
 	return false;

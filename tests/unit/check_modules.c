@@ -383,6 +383,36 @@ START_TEST(a_sysroot_stands_before_the_paths_of_the_process)
 }
 END_TEST
 
+START_TEST(a_file_is_found_by_its_build_id)
+{
+	struct fake_module file = { .build_id = "\x12\x34\x56\x78\x9a\xbc\xde\xf0" };
+	struct target *target = fake_target_new();
+	struct opened opened;
+	char directory[64] = "/tmp/corescan-debug-XXXXXX", path[256];
+	fake_module_write(&file);
+	fake_module_map(target, &file, BIAS, FAKE_MODULE_DUMPED_HEADERS);
+	fake_target_seal(target);
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(path, sizeof path, "%s/.build-id", directory);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	strcat(path, "/12");
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	strcat(path, "/3456789abcdef0");
+	ck_assert_int_eq(rename(file.path, path), 0);
+	open_modules(&opened, target, &(struct modules_options){ .debug_dir = directory });
+	const struct module *module = modules_find(opened.modules, BIAS);
+	ck_assert_int_eq(module->match, MODULE_VERIFIED);
+	ck_assert_str_eq(module->file, path);
+	close_modules(&opened);
+	unlink(path);
+	*strrchr(path, '/') = '\0';
+	rmdir(path);
+	*strrchr(path, '/') = '\0';
+	rmdir(path);
+	rmdir(directory);
+}
+END_TEST
+
 /* A target with a program at BIAS and a library at OTHER_BIAS, and a page for the loader's list. */
 #define LOADER_PAGE 0x2000000
 
@@ -863,6 +893,7 @@ int main(void)
 	tcase_add_test(find, one_file_may_be_loaded_twice);
 	tcase_add_test(find, a_deleted_file_is_looked_for_by_its_name);
 	tcase_add_test(find, a_sysroot_stands_before_the_paths_of_the_process);
+	tcase_add_test(find, a_file_is_found_by_its_build_id);
 	suite_add_tcase(suite, find);
 	TCase *program = tcase_create("program");
 	tcase_add_test(program, the_program_and_the_loaders_list_are_found);
