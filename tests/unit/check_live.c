@@ -646,8 +646,10 @@ START_TEST(a_snapshot_stays_while_the_process_runs_on)
 
 	char *read = malloc(BLOCK);
 	ck_assert_ptr_null(address_space_read(target->space, shared->address, read, BLOCK));
+	size_t right = 0;
 	for (size_t i = 0; i < BLOCK; i++)
-		ck_assert_int_eq(read[i], i < BLOCK / 2 ? 'a' : i < BLOCK - 1 ? 0 : 'z');
+		right += read[i] == (i < BLOCK / 2 ? 'a' : i < BLOCK - 1 ? 0 : 'z');
+	ck_assert_uint_eq(right, BLOCK);
 	free(read);
 	uint64_t value;
 	ck_assert(address_space_u64(target->space, (uint64_t)(uintptr_t)&shared->address, &value));
