@@ -288,7 +288,7 @@ static struct error *use_file(struct modules *modules, struct module_entry *entr
 		elf_image_build_id(&entry->image, elf_bytes_source, &bytes, false,
 				   entry->module.build_id, &entry->module.build_id_size);
 	entry->module.file = string_pool_add(modules->strings, entry->file.path);
-	return modules->target->kind == TARGET_LIVE ? NULL : splice(modules, entry, private_dumped);
+	return splice(modules, entry, private_dumped);
 }
 
 /* Finds and uses the files that have not been looked for yet. */

@@ -407,7 +407,8 @@ static const char *why_missing(const struct address_space *space, uint64_t addre
 		return "the core file ends before it";
 	if (segment->origin == SEGMENT_LIVE)
 		return "the process's memory could not be read there";
-	return "its bytes are not in the core";
+	return space->mirrors.count > 0 ? "it was not copied from the process"
+					: "its bytes are not in the core";
 }
 
 struct error *address_space_read(struct address_space *space, uint64_t address, void *buffer,
@@ -484,4 +485,42 @@ void address_space_freeze(struct address_space *space)
 {
 	for (size_t i = 0; i < space->mirrors.count; i++)
 		live_mirror_freeze(space->mirrors.items[i]);
+}
+
+/* The parts of a live segment: those in the mirror, and what is absent between them. */
+static bool settle_segment(const struct segment *segment, segment_array *parts)
+{
+	bool fits = true;
+	for (uint64_t at = segment->start, end; at < segment->end && fits; at = end) {
+		end = segment->end;
+		bool known = live_mirror_known(segment->mirror, at, &end);
+		struct segment part = part_of(segment, at, end);
+		if (!known) {
+			part.origin = SEGMENT_ABSENT;
+			part.mirror = NULL;
+		}
+		fits = array_push(parts, part);
+	}
+	return fits;
+}
+
+struct error *address_space_settle(struct address_space *space)
+{
+	segment_array parts = { 0 };
+	bool fits = true;
+	address_space_freeze(space);
+	for (size_t i = 0; i < space->segments.count && fits; i++) {
+		const struct segment *segment = &space->segments.items[i];
+		fits = segment->mirror != NULL ? settle_segment(segment, &parts)
+					       : array_push(&parts, *segment);
+	}
+	if (!fits) {
+		array_free(&parts);
+		return error_no_memory();
+	}
+	array_free(&space->segments);
+	space->segments.items = parts.items;
+	space->segments.count = parts.count;
+	space->segments.capacity = parts.capacity;
+	return NULL;
 }

@@ -104,4 +104,8 @@ uint64_t address_space_preload(struct address_space *space, uint64_t start, uint
 /* From now on nothing is read from the process: what is not in the mirror reads as absent. */
 void address_space_freeze(struct address_space *space);
 
+/* Freezes, and makes what is not in the mirror absent segments, which address_space_back can give
+ * a file's bytes. Pointers to segments end here. ERROR_NO_MEMORY. */
+struct error *address_space_settle(struct address_space *space);
+
 #endif

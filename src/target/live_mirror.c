@@ -209,6 +209,19 @@ uint64_t live_mirror_preload(struct live_mirror *mirror, uint64_t start, uint64_
 	return readable;
 }
 
+bool live_mirror_known(const struct live_mirror *mirror, uint64_t address, uint64_t *end)
+{
+	uint64_t block = (address - mirror->start) / BLOCK;
+	uint64_t last = (*end - 1 - mirror->start) / BLOCK;
+	bool known = state_of(mirror, block) != BLOCK_UNKNOWN;
+	do
+		block++;
+	while (block <= last && (state_of(mirror, block) != BLOCK_UNKNOWN) == known);
+	if (block <= last)
+		*end = mirror->start + block * BLOCK;
+	return known;
+}
+
 void live_mirror_freeze(struct live_mirror *mirror)
 {
 	/* The lock waits for a fill that runs. */

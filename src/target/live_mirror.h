@@ -24,6 +24,10 @@ size_t live_mirror_span(struct live_mirror *mirror, uint64_t address, uint64_t w
 /* address_space_preload of [start, end), which is in the mirror. */
 uint64_t live_mirror_preload(struct live_mirror *mirror, uint64_t start, uint64_t end);
 
+/* Whether the byte at `address` was read, or tried to be; `*end` is where that changes, at most at
+ * what it was before. */
+bool live_mirror_known(const struct live_mirror *mirror, uint64_t address, uint64_t *end);
+
 /* No block is filled from now on. */
 void live_mirror_freeze(struct live_mirror *mirror);
 

@@ -1,4 +1,7 @@
-/* What only the live back end needs beyond target.h: resuming from a signal handler.
+/* What only the live back end has beyond target.h.
+ *
+ * Nothing has to be done when a signal ends corescan: the kernel ends a tracer's stops with it,
+ * whatever it dies of, and no signal on its way to the process is lost (see ptrace_stop.h).
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef CORESCAN_TARGET_LIVE_PROCESS_H
@@ -6,9 +9,14 @@
 
 #include "target/target.h"
 
-/* A copy of everything writable in the process's memory that the analyses read, taken while it is
- * stopped, so that it can run on at once. Refused (ERROR_NO_MEMORY with a message that says how
- * much, and to take a core instead) when the copy would need more than half of MemAvailable. */
+/* Copies what the stopped process can change of its memory, so that it can run on at once: call
+ * target_resume next, and modules_open after that. Not copied is what is a file's: modules/ gives
+ * its bytes, and where the file is gone from its path it is copied too. Of shared memory only
+ * what this process has touched is copied. Nothing is read from the process afterwards.
+ *
+ * ERROR_NO_MEMORY (with a message that says how much, and to take a core instead) when the copy
+ * would need more than half of MemAvailable: then nothing was copied, and the target can be read
+ * as before as long as it is stopped. Does nothing on a core, or on a process that runs on. */
 struct error *live_process_snapshot(struct target *target, const struct progress *progress,
 				    struct gaps *gaps);
 

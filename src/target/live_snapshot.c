@@ -182,5 +182,5 @@ struct error *live_process_snapshot(struct target *target, const struct progress
 				 target->pid);
 	}
 	array_free(&plan.runs);
-	return error;
+	return error == NULL ? address_space_settle(target->space) : error;
 }

@@ -81,9 +81,9 @@ struct target_options {
 struct error *target_open_core(const char *path, const struct target_options *options,
 			       struct gaps *gaps, struct target **target);
 
-/* Stops process `pid` and opens it. Every way out of the program must resume it: target_resume
- * and target_close do, and live_process.h's signal hook for SIGINT and SIGTERM.
- * ERROR_NOT_FOUND (no such process), ERROR_OS (not ours; the message says what to do). */
+/* Stops process `pid` and opens it. target_resume and target_close let it run on; so does the end
+ * of corescan, by whatever signal. ERROR_NOT_FOUND (no such process), ERROR_OS (not ours; the
+ * message says what to do), ERROR_UNSUPPORTED (another architecture, a kernel thread). */
 struct error *target_open_live(int32_t pid, const struct target_options *options, struct gaps *gaps,
 			       struct target **target);
 
