@@ -31,8 +31,7 @@ struct opening {
 	struct core_notes notes;
 	struct target *target;
 	struct gaps *gaps;
-	uint64_t lost_bytes, lost_segments;	    /* dumped, but past the end of the file */
-	uint64_t undumped_bytes, undumped_segments; /* anonymous and writable, not dumped */
+	uint64_t lost_bytes, lost_segments; /* dumped, but past the end of the file */
 	uint64_t damaged_segments;
 	uint64_t splits_left;
 	struct special specials[4];
@@ -272,10 +271,6 @@ static struct error *add_load(struct opening *opening, const struct core_segment
 		segment.lost = false;
 		error = add_named(opening, segment);
 	}
-	if (row->file_size == 0 && is_anonymous_writable(opening, row)) {
-		opening->undumped_bytes += row->memory_size;
-		opening->undumped_segments++;
-	}
 	return error;
 }
 
@@ -344,11 +339,6 @@ static void tell_gaps(const struct opening *opening)
 			 "%" PRIu64 " of the core's program headers contradict themselves and were "
 			 "passed over: the file is damaged",
 			 opening->damaged_segments);
-	if (opening->undumped_segments > 0)
-		gaps_add(gaps, GAP_MEMORY, 0, 0,
-			 "%" PRIu64 " bytes of %" PRIu64 " writable anonymous mappings were not "
-			 "dumped (MADV_DONTDUMP, or /proc/PID/coredump_filter)",
-			 opening->undumped_bytes, opening->undumped_segments);
 	if (opening->splits_left == 0)
 		gaps_add(gaps, GAP_MODULE, 0, 0,
 			 "the core's segments overlap: some may have the wrong file name");

@@ -353,18 +353,6 @@ START_TEST(contradicting_headers_are_passed_over)
 }
 END_TEST
 
-START_TEST(memory_that_was_kept_out_of_the_core_is_a_gap)
-{
-	struct fake_core core = { 0 };
-	fake_core_thread(&core, 5, SIGABRT);
-	fake_core_load(&core, 0x10000, PF_R | PF_W, NULL, 0, 0x3000);
-	fake_core_load(&core, 0x20000, 0, NULL, 0, 0x1000);
-	open_core(&core);
-	ck_assert(has_gap(GAP_MEMORY, "12288 bytes of 1 writable anonymous mapping"));
-	fake_core_end(&core);
-}
-END_TEST
-
 START_TEST(damaged_notes_do_not_hide_those_before)
 {
 	struct fake_core core = { 0 };
@@ -668,7 +656,6 @@ int main(void)
 	tcase_add_test(all, many_threads_open_quickly);
 	tcase_add_test(all, overlapping_headers_neither_hide_bytes_nor_multiply);
 	tcase_add_test(all, contradicting_headers_are_passed_over);
-	tcase_add_test(all, memory_that_was_kept_out_of_the_core_is_a_gap);
 	tcase_add_test(all, damaged_notes_do_not_hide_those_before);
 	tcase_add_test(all, a_wrong_file_list_is_read_as_far_as_it_goes);
 	tcase_add_test(all, a_core_without_notes_still_has_memory);
