@@ -4,6 +4,7 @@
 #include "cli/messages.h"
 #include "cli/render.h"
 #include "target/live_process.h"
+#include "target/live_process.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,13 +63,31 @@ static bool part_made(struct run *run, struct error *error, enum gap_kind kind, 
 
 /* --- opening */
 
+/* A live process is stopped only for as long as its memory is copied. Where the copy does not fit,
+ * it stays stopped until it was looked at. */
+static void let_run_on(struct run *run)
+{
+	struct error *error =
+	    live_process_snapshot(run->target, &run->progress.progress, &run->gaps);
+	if (error == NULL) {
+		target_resume(run->target);
+		return;
+	}
+	message(&run->progress, "warning: %s; it is stopped while corescan looks at it",
+		error->message);
+	error_free(error);
+}
+
 static struct error *open_target(struct run *run)
 {
 	const struct options *options = run->options;
 	const struct target_options how = { .progress = &run->progress.progress };
 	if (options->core != NULL)
 		return target_open_core(options->core, &how, &run->gaps, &run->target);
-	return target_open_live(options->pid, &how, &run->gaps, &run->target);
+	struct error *error = target_open_live(options->pid, &how, &run->gaps, &run->target);
+	if (error == NULL)
+		let_run_on(run);
+	return error;
 }
 
 /* Without the EXE that is none of this target's: the process's own files may still be found. */
