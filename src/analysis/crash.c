@@ -50,35 +50,63 @@ static bool is_canonical(uint64_t address)
 	return high == 0 || high == 0x1ffff;
 }
 
-/* The first general register whose value no access can use, as the kernel does not tell which
- * address it was. NULL: none. */
-static const struct arch_register *wild_register(const struct target *target,
-						 const struct thread *thread, uint64_t *value)
+static const char *access_words(enum access_kind kind)
 {
-	if (thread == NULL || target->arch->word_size != 8)
-		return NULL;
-	for (size_t i = 0; i < target->arch->register_count; i++) {
-		if (!target->arch->registers[i].can_point)
-			continue;
-		*value = arch_register_value(target->arch, &thread->raw->registers, i);
-		if (!is_canonical(*value))
-			return &target->arch->registers[i];
-	}
-	return NULL;
+	static const char *const words[] = {
+		[ACCESS_UNKNOWN] = "access to", [ACCESS_READ] = "read of",
+		[ACCESS_WRITE] = "write to",	[ACCESS_JUMP] = "jump to",
+		[ACCESS_JUMP_VIA] = "read of",
+	};
+	return words[kind];
 }
 
-static const char *protection_fault(const struct subject *subject, const struct crash *crash)
+/* ", through rax = 0x0"; "" for none, or one that always points to the stack. */
+static void base_words(const struct access *access, char *buffer, size_t size)
 {
-	uint64_t value = 0;
+	if (access->base == NULL || strcmp(access->base->name, "rsp") == 0)
+		buffer[0] = '\0';
+	else if (access->base_value == access->address)
+		snprintf(buffer, size, ", through %s", access->base->name);
+	else
+		snprintf(buffer, size, ", through %s = 0x%" PRIx64, access->base->name,
+			 access->base_value);
+}
+
+/* Where a jump leads that lies in memory. */
+static void follow_jump(struct target *target, struct access *access)
+{
+	uint64_t to;
+	if (access->kind != ACCESS_JUMP_VIA || !is_canonical(access->address) ||
+	    !address_space_u64(target->space, access->address, &to))
+		return;
+	*access = (struct access){ .kind = ACCESS_JUMP, .address = to };
+}
+
+/* A general protection fault: the kernel does not tell the address, the instruction does. */
+static const char *protection_fault(const struct subject *subject, struct crash *crash)
+{
+	struct access found[ACCESS_MAX];
+	char base[64];
 	struct string_pool *pool = modules_strings(subject->modules);
-	const struct arch_register *wild = wild_register(subject->target, crash->thread, &value);
-	if (wild == NULL)
-		return string_pool_add(pool, "general protection fault; the kernel did not record "
-					     "an address");
-	return string_pool_format(pool,
-				  "general protection fault, most likely of an access through %s = "
-				  "0x%" PRIx64 ", which is no valid address",
-				  wild->name, value);
+	size_t count = 0;
+	if (crash->thread != NULL)
+		count = access_decode(subject->target, &crash->thread->raw->registers, found);
+	for (size_t i = 0; i < count; i++) {
+		follow_jump(subject->target, &found[i]);
+		if (is_canonical(found[i].address))
+			continue;
+		crash->access = found[i].kind;
+		base_words(&found[i], base, sizeof base);
+		return string_pool_format(pool, "%s 0x%" PRIx64 ", which is no valid address%s",
+					  access_words(found[i].kind), found[i].address, base);
+	}
+	if (count > 0 && found[0].address % 16 != 0)
+		return string_pool_format(
+		    pool,
+		    "general protection fault at an access to 0x%" PRIx64
+		    ", which is no multiple of 16: some instructions need one",
+		    found[0].address);
+	return "general protection fault; the kernel recorded no address";
 }
 
 static bool is_stack_overflow(const struct subject *subject, const struct crash *crash)
@@ -97,41 +125,66 @@ static bool is_stack_overflow(const struct subject *subject, const struct crash 
 	return above != NULL && (above->permissions & SEGMENT_WRITE) != 0;
 }
 
-/* siginfo tells no access kind; what the mapping forbids does, where it forbids one kind only. */
-static const char *access_kind(const struct subject *subject, const struct crash *crash)
+/* What the instruction does at the faulting address, where it is known to do something there;
+ * else what the mapping tells, where it forbids one kind only. `base` gets words, or "". */
+static enum access_kind access_kind(const struct subject *subject, const struct crash *crash,
+				    char *base, size_t size)
 {
+	const uint64_t widest = 64; /* bytes of an operand */
 	const struct thread *thread = crash->thread;
 	const struct segment *segment = crash->fault.segment;
-	if (thread != NULL && thread->raw->registers.general_size > 0 &&
-	    arch_pc(subject->target->arch, &thread->raw->registers) == crash->signal.address)
-		return "jump to";
+	struct access found[ACCESS_MAX];
+	base[0] = '\0';
+	if (thread != NULL && thread->raw->registers.general_size > 0) {
+		if (arch_pc(subject->target->arch, &thread->raw->registers) ==
+		    crash->signal.address)
+			return ACCESS_JUMP;
+		size_t count = access_decode(subject->target, &thread->raw->registers, found);
+		for (size_t i = 0; i < count; i++) {
+			if (crash->signal.address - found[i].address >= widest)
+				continue;
+			base_words(&found[i], base, size);
+			if (found[i].kind != ACCESS_UNKNOWN)
+				return found[i].kind;
+		}
+	}
 	if (crash->signal.code == SEGV_ACCERR && segment != NULL && segment->permissions_known &&
 	    (segment->permissions & SEGMENT_READ) != 0)
-		return "write to";
-	return "access to";
+		return ACCESS_WRITE;
+	return ACCESS_UNKNOWN;
+}
+
+/* What the mapping forbade, as a clause; "" where nothing was mapped. */
+static const char *forbidden_words(const struct crash *crash)
+{
+	const struct segment *segment = crash->fault.segment;
+	if (crash->signal.code != SEGV_ACCERR || segment == NULL || !segment->permissions_known)
+		return "";
+	if (crash->access == ACCESS_JUMP && (segment->permissions & SEGMENT_EXECUTE) == 0)
+		return ", which is not executable";
+	if ((segment->permissions & SEGMENT_READ) == 0)
+		return ", which may not be accessed";
+	return (segment->permissions & SEGMENT_WRITE) == 0 ? ", which is read-only" : "";
 }
 
 static const char *segment_words(const struct subject *subject, struct crash *crash)
 {
+	char base[64];
 	struct string_pool *pool = modules_strings(subject->modules);
 	const uint64_t address = crash->signal.address;
 	if (crash->signal.code == SI_KERNEL)
 		return protection_fault(subject, crash);
 	describe_address(subject, address, &crash->fault);
 	crash->has_fault = true;
+	crash->access = access_kind(subject, crash, base, sizeof base);
+	const char *kind = access_words(crash->access);
 	if (is_stack_overflow(subject, crash))
 		return string_pool_format(
-		    pool, "stack overflow: access to 0x%" PRIx64 ", just past the end of the stack",
+		    pool, "stack overflow: %s 0x%" PRIx64 ", just past the end of the stack", kind,
 		    address);
-	const char *kind = access_kind(subject, crash);
-	const struct segment *segment = crash->fault.segment;
-	const char *forbidden = "";
-	if (crash->signal.code == SEGV_ACCERR && segment != NULL && segment->permissions_known)
-		forbidden = segment->permissions == 0	    ? ", which may not be accessed"
-			    : strcmp(kind, "write to") == 0 ? ", which is read-only"
-							    : ", which is not executable";
-	return string_pool_format(pool, "%s 0x%" PRIx64 ", %s%s", kind, address,
-				  describe_place(subject, &crash->fault), forbidden);
+	return string_pool_format(pool, "%s 0x%" PRIx64 ", %s%s%s", kind, address,
+				  describe_place(subject, &crash->fault), forbidden_words(crash),
+				  base);
 }
 
 /* --- other signals */
@@ -148,7 +201,7 @@ static const struct {
 	{ SIGFPE, FPE_FLTUND, "floating-point underflow" },
 	{ SIGFPE, FPE_FLTRES, "inexact floating-point result" },
 	{ SIGFPE, FPE_FLTINV, "invalid floating-point operation" },
-	{ SIGBUS, BUS_ADRALN, "misaligned access to" },
+	{ SIGBUS, BUS_ADRALN, "misaligned access" },
 	{ SIGBUS, BUS_ADRERR, "access behind the end of a mapped file" },
 	{ SIGBUS, BUS_OBJERR, "hardware error" },
 	{ SIGBUS, BUS_MCEERR_AR, "memory failure (hardware)" },
@@ -186,21 +239,40 @@ static const char *fault_words(const struct subject *subject, struct crash *cras
 							   crash->signal.code);
 	describe_address(subject, crash->signal.address, &crash->fault);
 	crash->has_fault = true;
-	return string_pool_format(pool, "%s, 0x%" PRIx64 ", %s",
+	return string_pool_format(pool, "%s at 0x%" PRIx64 ", %s",
 				  reason != NULL ? reason : "cause not recorded",
 				  crash->signal.address, describe_place(subject, &crash->fault));
 }
 
+static bool has_frame(const struct thread *thread, const char *linkage)
+{
+	for (size_t i = 0; thread != NULL && i < thread->frame_count; i++)
+		if (thread->frames[i].linkage != NULL &&
+		    strcmp(thread->frames[i].linkage, linkage) == 0)
+			return true;
+	return false;
+}
+
+static const char *own_words(const struct crash *crash)
+{
+	if (crash->signal.number != SIGABRT)
+		return "the program sent it to itself";
+	if (has_frame(crash->thread, "_ZSt9terminatev"))
+		return has_frame(crash->thread, "__cxa_throw")
+			   ? "an exception that nothing catches (std::terminate)"
+			   : "the C++ runtime ended the program (std::terminate)";
+	return "the program ended itself (abort)";
+}
+
 static const char *sender_words(const struct subject *subject, const struct crash *crash)
 {
-	struct string_pool *pool = modules_strings(subject->modules);
 	const int32_t sender = crash->signal.sender;
 	if (sender == 0)
-		return "sent by the kernel or from outside the container";
+		return "sent by the kernel, or from outside the container";
 	if (sender == subject->target->pid)
-		return crash->signal.number == SIGABRT ? "the program ended itself (abort)"
-						       : "the program sent it to itself";
-	return string_pool_format(pool, "sent by process %" PRId32, sender);
+		return own_words(crash);
+	return string_pool_format(modules_strings(subject->modules), "sent by process %" PRId32,
+				  sender);
 }
 
 static const char *signal_words(const struct subject *subject, struct crash *crash)

@@ -5,6 +5,7 @@
 #ifndef CORESCAN_ANALYSIS_CRASH_H
 #define CORESCAN_ANALYSIS_CRASH_H
 
+#include "analysis/access.h"
 #include "analysis/describe.h"
 
 struct crash {
@@ -13,6 +14,7 @@ struct crash {
 	const char *signal_name;     /* "SIGSEGV"; NULL without a signal */
 	struct place fault;	     /* of signal.address, where there is one */
 	bool has_fault;
+	enum access_kind access; /* of SIGSEGV; ACCESS_UNKNOWN where it cannot be told */
 	const char *text;    /* "access to 0x18, null + 24", "sent by process 12"; without a signal
 				why it was stopped; in the modules' pool or static */
 	const char *message; /* what libc wrote before it aborted ("*** stack smashing detected

@@ -35,6 +35,7 @@ struct run {
 
 static void run_end(struct run *run)
 {
+	orphans_free(&run->orphans);
 	reachability_free(&run->reachability);
 	roots_free(&run->roots);
 	deadlocks_free(&run->deadlocks);
@@ -137,10 +138,8 @@ static void find_threads(struct run *run)
 	run->subject.threads = &run->threads;
 	if (part_made(run,
 		      glibc_pthreads_open(run->target, run->modules, &run->gaps, &run->pthreads),
-		      GAP_THREAD, "libc's threads were not read")) {
+		      GAP_THREAD, "libc's threads were not read"))
 		run->subject.pthreads = &run->pthreads;
-		glibc_pthreads_bound_stacks(&run->pthreads, &run->threads);
-	}
 	if (part_made(run, stack_groups_make(&run->threads, &run->stacks), GAP_THREAD,
 		      "the stacks were not grouped"))
 		run->findings.stacks = &run->stacks;
@@ -184,6 +183,10 @@ static void find_orphans(struct run *run)
 		       GAP_HEAP, "reachability was not computed"))
 		return;
 	run->findings.reachability = &run->reachability;
+	if ((run->needs & NEED_ORPHANS) != 0 &&
+	    part_made(run, orphans_find(&run->subject, &run->reachability, &run->orphans), GAP_HEAP,
+		      "the orphans were not grouped"))
+		run->findings.orphans = &run->orphans;
 }
 
 static void analyse(struct run *run)

@@ -79,6 +79,15 @@ const char *target_kind_name(enum target_kind kind)
 	return names[kind];
 }
 
+const char *access_kind_name(enum access_kind kind)
+{
+	static const char *const names[] = {
+		[ACCESS_UNKNOWN] = "unknown", [ACCESS_READ] = "read",	  [ACCESS_WRITE] = "write",
+		[ACCESS_JUMP] = "jump",	      [ACCESS_JUMP_VIA] = "read",
+	};
+	return names[kind];
+}
+
 char *segment_permissions(const struct segment *segment, char buffer[5])
 {
 	if (!segment->permissions_known)

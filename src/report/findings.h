@@ -43,6 +43,7 @@ const char *segment_origin_name(enum segment_origin origin);
 const char *owner_state_name(enum owner_state state);
 const char *arena_kind_name(enum arena_kind kind);
 const char *target_kind_name(enum target_kind kind);
+const char *access_kind_name(enum access_kind kind); /* a jump through memory reads it */
 
 /* Permissions as in /proc/PID/maps: "rw-p", "r-xs"; "????" where they are not known. */
 char *segment_permissions(const struct segment *segment, char buffer[5]);

@@ -71,3 +71,52 @@ void json_heap(struct json_document *document)
 		 heap != NULL ? heap_object(document, heap) : json_null());
 }
 
+/* --- leaks */
+
+static json_t *structure_object(struct json_document *document,
+				const struct orphan_structure *structure)
+{
+	json_t *object = json_object();
+	json_put(document, object, "head", json_address(structure->head));
+	json_put(document, object, "head_size", json_size(structure->head_size));
+	json_put(document, object, "chunks", json_size(structure->chunks));
+	json_put(document, object, "bytes", json_size(structure->bytes));
+	json_put(document, object, "cyclic", json_boolean(structure->cyclic));
+	return object;
+}
+
+static json_t *group_object(struct json_document *document, const struct orphan_group *group)
+{
+	json_t *object = json_object();
+	json_put(document, object, "content", json_words(content_kind_name(group->content)));
+	json_put(document, object, "what", json_words(group->what));
+	json_put(document, object, "head_size",
+		 group->head_size != 0 ? json_size(group->head_size) : json_null());
+	json_put(document, object, "structures", json_size(group->structures));
+	json_put(document, object, "chunks", json_size(group->chunks));
+	json_put(document, object, "bytes", json_size(group->bytes));
+	json_put(document, object, "largest", structure_object(document, &group->largest));
+	return object;
+}
+
+static json_t *orphans_object(struct json_document *document, const struct orphans *orphans)
+{
+	json_t *object = json_object(), *groups = json_array();
+	const size_t rows = json_rows(document, orphans->groups.count);
+	for (size_t i = 0; i < rows; i++)
+		json_append(document, groups, group_object(document, &orphans->groups.items[i]));
+	json_put(document, object, "structures", json_size(orphans->structures));
+	json_put(document, object, "chunks", json_size(orphans->chunks));
+	json_put(document, object, "bytes", json_size(orphans->bytes));
+	json_put(document, object, "groups", groups);
+	json_put(document, object, "groups_omitted", json_size(orphans->groups.count - rows));
+	return object;
+}
+
+void json_leaks(struct json_document *document)
+{
+	const struct orphans *orphans = document->findings->orphans;
+	json_heap(document);
+	json_put(document, document->root, "orphans",
+		 orphans != NULL ? orphans_object(document, orphans) : json_null());
+}

@@ -4,6 +4,6 @@
 void json_report(struct json_document *document)
 {
 	json_waits(document);
-	json_heap(document);
+	json_leaks(document);
 	json_modules(document);
 }

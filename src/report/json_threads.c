@@ -75,6 +75,7 @@ static json_t *crash_object(struct json_document *document, const struct crash *
 		 signal->has_details ? json_integer(signal->code) : json_null());
 	json_put(document, object, "sender", sent ? json_integer(signal->sender) : json_null());
 	json_put(document, object, "tid", json_tid(crash->thread));
+	json_put(document, object, "access", json_words(access_kind_name(crash->access)));
 	json_put(document, object, "fault",
 		 crash->has_fault ? json_place(document, &crash->fault) : json_null());
 	json_put(document, object, "text", json_words(crash->text));

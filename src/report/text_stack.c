@@ -6,11 +6,19 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* `1234 "main"`, with a space in front. */
+static void thread_words(const struct thread *thread, char *buffer, size_t size)
+{
+	const bool named = thread->name != NULL && thread->name[0] != '\0';
+	snprintf(buffer, size, " %" PRId32 "%s%s%s", thread->tid, named ? " \"" : "",
+		 named ? thread->name : "", named ? "\"" : "");
+}
+
 void text_thread(struct text *text, const struct thread *thread)
 {
-	text_printf(text, "%" PRId32, thread->tid);
-	if (thread->name != NULL && thread->name[0] != '\0')
-		text_printf(text, " \"%s\"", thread->name);
+	char words[128];
+	thread_words(thread, words, sizeof words);
+	text_put(text, words + 1);
 }
 
 void text_tids(struct text *text, unsigned indent,
@@ -222,6 +230,7 @@ static void stopped_words(struct text *text, const struct findings *findings)
 
 void text_crash(struct text *text, const struct findings *findings, size_t frame_limit)
 {
+	char thread[128];
 	const struct crash *crash = findings->crash;
 	if (crash == NULL)
 		return;
@@ -232,8 +241,9 @@ void text_crash(struct text *text, const struct findings *findings, size_t frame
 	text_heading(text, TEXT_BAD, crash->signal_name != NULL ? crash->signal_name : "signal");
 	text_wrap(text, 2, crash->text);
 	if (crash->thread != NULL) {
-		text_wrap(text, 2, ", in thread ");
-		text_thread(text, crash->thread);
+		thread_words(crash->thread, thread, sizeof thread);
+		text_wrap(text, 2, ", in thread");
+		text_wrap(text, 2, thread);
 	}
 	text_line(text);
 	if (crash->message != NULL) {
@@ -242,7 +252,7 @@ void text_crash(struct text *text, const struct findings *findings, size_t frame
 		text_put(text, "\"");
 		text_line(text);
 	}
-	if (crash->thread != NULL)
+	if (crash->thread != NULL && frame_limit > 0)
 		text_frames(text, 2, crash->thread, frame_limit);
 	text_line(text);
 }

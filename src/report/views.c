@@ -8,13 +8,15 @@
 
 static const struct view views[] = {
 	{ "report", "one screen: what died, deadlocks, threads, heap, leaks (the default)",
-	  NEED_THREADS | NEED_WAITS | NEED_HEAP | NEED_REACHABILITY, text_report,
+	  NEED_THREADS | NEED_WAITS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS, text_report,
 	  json_report },
 	{ "threads", "every stack, equal ones grouped", NEED_THREADS, text_threads, json_threads },
 	{ "waits", "what each thread does or waits for, who holds it, and deadlocks",
 	  NEED_THREADS | NEED_WAITS, text_waits, json_waits },
 	{ "heap", "the allocator's arenas, and how much of the heap can be reached",
 	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY, text_heap, json_heap },
+	{ "leaks", "memory that nothing leads to, grouped by what it is",
+	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS, text_leaks, json_leaks },
 	{ "maps", "the loaded files with their build-ids, and every mapping", 0, text_maps,
 	  json_maps },
 };

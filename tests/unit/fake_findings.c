@@ -348,7 +348,8 @@ struct fake_findings *fake_findings_new(void)
 		.signal_name = "SIGSEGV",
 		.has_fault = true,
 		.fault = { .kind = PLACE_UNMAPPED, .address = 0x18, .offset = 0x18 },
-		.text = "access to 0x18, null + 24",
+		.access = ACCESS_READ,
+		.text = "read of 0x18, not mapped (null + 24), through rax = 0x0",
 	};
 	fake->subject = (struct subject){
 		.target = &fake->target,
