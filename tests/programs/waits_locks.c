@@ -188,7 +188,11 @@ sem_t empty_semaphore, timed_semaphore;
 pthread_barrier_t barrier;
 pthread_once_t once = PTHREAD_ONCE_INIT;
 uint32_t bare_futex = 77;
-struct futex_waitv waited[2];
+/* As linux/futex.h has it from 5.16 on. */
+struct futex_entry {
+	uint64_t value, address;
+	uint32_t flags, reserved;
+} waited[2];
 uint32_t waited_words[2];
 
 static void wait_semaphore(void *argument)
@@ -278,7 +282,7 @@ static void plant_others(void)
 
 	tell("futex", plant("futex", wait_futex, &bare_futex), &bare_futex, "bare_futex", 0);
 	for (int i = 0; i < 2; i++) {
-		waited[i].uaddr = (uintptr_t)&waited_words[i];
+		waited[i].address = (uintptr_t)&waited_words[i];
 		waited[i].flags = 2 | FUTEX_PRIVATE_FLAG;
 	}
 	tell("futex", plant("futex_waitv", wait_futexes, waited), &waited_words[0], "waited_words",

@@ -98,6 +98,8 @@ void examined_deadline(struct examined *examined, int64_t nanoseconds, int clock
 {
 	struct words *detail = &examined->detail;
 	struct timespec now;
+	if (nanoseconds == 0)
+		return;
 	if (examined->all->subject->target->kind == TARGET_LIVE &&
 	    clock_gettime(clock, &now) == 0) {
 		int64_t left = nanoseconds - ((int64_t)now.tv_sec * SECOND + now.tv_nsec);

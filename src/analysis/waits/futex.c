@@ -84,6 +84,19 @@ static bool by_memory(struct examined *examined, const struct futex_call *futex)
 	return false;
 }
 
+/* The last resort: what names and memory do not tell, the call in the program does. */
+static bool by_instruction(struct examined *examined, const struct futex_call *futex)
+{
+	struct futex_call called = *futex;
+	if (futex->call.raw || futex->call.kind != WAIT_NONE)
+		return false;
+	called.call = known_call_by_instruction(examined->all->subject, examined->thread);
+	if (called.call.kind == WAIT_NONE)
+		return false;
+	examined_evidence(examined, "call of %s", called.call.name);
+	return by_name(examined, &called);
+}
+
 static void note_timeout(struct examined *examined, const struct futex_call *futex)
 {
 	int64_t time;
@@ -125,7 +138,8 @@ static void examine_futex(struct examined *examined)
 	if (futex.call.kind != WAIT_NONE)
 		examined_evidence(examined, "frame %s", futex.call.name);
 	note_timeout(examined, &futex);
-	if (by_name(examined, &futex) || by_memory(examined, &futex))
+	if (by_name(examined, &futex) || by_memory(examined, &futex) ||
+	    by_instruction(examined, &futex))
 		return;
 	examined_object(examined, futex.address);
 	words_separate(&examined->detail, ", ");

@@ -26,6 +26,15 @@ static void runner_unknown(struct examined *examined)
 			  "another thread runs it; which one could not be told");
 }
 
+/* Where its name is unknown: a frame of libc that has called back into the program. */
+static bool maybe_once(const struct frame *frame, const struct frame *called)
+{
+	if (frame->function != NULL)
+		return frame_is_function(frame, "pthread_once_slow") ||
+		       frame_is_function(frame, "pthread_once");
+	return frame_in_runtime(frame) && !frame_in_runtime(called);
+}
+
 /* While pthread_once runs the routine, its frame keeps the address of the control word, for the
  * case of a cancellation. A waiter has no frame above that one but its wait. */
 static bool runs_once(const struct examined *examined, const struct thread *thread,
@@ -33,8 +42,7 @@ static bool runs_once(const struct examined *examined, const struct thread *thre
 {
 	for (size_t i = 1; i + 1 < thread->frame_count; i++) {
 		const struct frame *frame = &thread->frames[i];
-		if (!frame_is_function(frame, "pthread_once_slow") &&
-		    !frame_is_function(frame, "pthread_once"))
+		if (!maybe_once(frame, frame - 1))
 			continue;
 		uint64_t end = thread->frames[i + 1].sp;
 		if (frame->sp == 0 || end <= frame->sp || end - frame->sp > ONCE_FRAME_MAX)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/known_calls.h"
 
+#include "analysis/waits/call_target.h"
+
 #include <string.h>
 
 /* How many frames from the innermost one may belong to a wait inside the runtime libraries. */
@@ -179,7 +181,7 @@ static bool in_std(const struct frame *frame)
 	       (has_prefix(frame->function, "std::") || has_prefix(frame->function, "__gnu_cxx::"));
 }
 
-static bool in_runtime(const struct frame *frame)
+bool frame_in_runtime(const struct frame *frame)
 {
 	if (in_std(frame))
 		return true;
@@ -214,7 +216,8 @@ static void internal_lock(const struct thread *thread, size_t helper, struct kno
 		const struct frame *frame = &thread->frames[i];
 		if (is_lock_helper(frame))
 			continue;
-		if (frame_name(frame) == NULL || (!in_runtime(frame) && !in_static_program(frame)))
+		if (frame_name(frame) == NULL ||
+		    (!frame_in_runtime(frame) && !in_static_program(frame)))
 			return;
 		call->kind = WAIT_MUTEX;
 		call->internal_lock = true;
@@ -256,7 +259,7 @@ struct known_call known_call_find(const struct thread *thread)
 	for (size_t i = 0; i < thread->frame_count && i < RUNTIME_DEPTH; i++) {
 		const struct frame *frame = &thread->frames[i];
 		enum wait_kind kind = cxx_kind(frame);
-		if (kind == WAIT_NONE && !in_runtime(frame) && !in_static_program(frame))
+		if (kind == WAIT_NONE && !frame_in_runtime(frame) && !in_static_program(frame))
 			break;
 		if (kind == WAIT_NONE && frame_name(frame) != NULL)
 			kind = function_kind(frame_name(frame));
@@ -280,6 +283,24 @@ struct known_call known_call_find(const struct thread *thread)
 	return call;
 }
 
+struct known_call known_call_by_instruction(const struct subject *subject,
+					    const struct thread *thread)
+{
+	struct known_call call = { .kind = WAIT_NONE };
+	size_t i = 0;
+	while (i < thread->frame_count && i < RUNTIME_DEPTH &&
+	       (frame_in_runtime(&thread->frames[i]) || thread->frames[i].inlined))
+		i++;
+	struct symbol symbol;
+	if (i == 0 || i == thread->frame_count ||
+	    !call_target(subject, thread->frames[i].pc, &symbol))
+		return call;
+	call.kind = function_kind(symbol.linkage);
+	call.name = symbol.linkage;
+	call.frame = &thread->frames[i - 1];
+	return call;
+}
+
 static const struct frame *static_site(const struct thread *thread)
 {
 	for (size_t i = 0; i < thread->frame_count && i < RUNTIME_DEPTH; i++)
@@ -295,7 +316,7 @@ const struct frame *wait_site(const struct thread *thread)
 	if (thread->frame_count > 0 && in_static_program(&thread->frames[0]))
 		return static_site(thread);
 	for (size_t i = 0; i < thread->frame_count; i++)
-		if (!in_runtime(&thread->frames[i]))
+		if (!frame_in_runtime(&thread->frames[i]))
 			return &thread->frames[i];
 	return NULL;
 }

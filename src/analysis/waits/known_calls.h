@@ -19,6 +19,14 @@ struct known_call {
  * program itself end the search. */
 struct known_call known_call_find(const struct thread *thread);
 
+/* The same for a libc whose inner functions have no names: the function that the program called,
+ * by the call instruction in front of the return address, through the procedure linkage table. */
+struct known_call known_call_by_instruction(const struct subject *subject,
+					    const struct thread *thread);
+
+/* Whether a frame belongs to the runtime libraries and not to the program. */
+bool frame_in_runtime(const struct frame *frame);
+
 /* Where the program, not its runtime libraries, waits; or NULL. */
 const struct frame *wait_site(const struct thread *thread);
 

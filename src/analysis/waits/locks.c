@@ -235,6 +235,9 @@ enum { FILE_CHAIN = 104, FILE_LOCK_POINTER = 136, FILE_DESCRIPTOR = 112 };
 
 #define FILES_MAX 65536
 
+/* flockfile nests; nobody does so more often. */
+#define STDIO_DEPTH_MAX 65536
+
 /* The FILE whose lock lies at `lock`: by its place in what fopen allocates, else along the list of
  * all open streams. */
 static bool file_of_lock(const struct examined *examined, uint64_t lock, uint64_t *file)
@@ -290,16 +293,17 @@ static void name_file(struct examined *examined, uint64_t lock)
 
 bool resolve_stdio_lock(struct examined *examined, const struct futex_call *futex, bool named)
 {
-	uint32_t count;
-	uint64_t owner;
+	uint32_t count = 0;
+	uint64_t owner = 0;
 	if (futex->address > UINT64_MAX - 16)
 		return false;
 	bool known = futex->word_known &&
 		     examined_u32(examined, futex->address + STDIO_COUNT, &count) &&
 		     examined_u64(examined, futex->address + STDIO_OWNER, &owner);
 	const struct thread *holder = known ? thread_at_pointer(examined, owner) : NULL;
+	/* Releases from 2.38 on count from 0. */
 	bool sure = known && futex->value == 2 && futex->word != 0 && futex->word <= 2 &&
-		    count != 0 && holder != NULL;
+		    count < STDIO_DEPTH_MAX && holder != NULL;
 	if (!named && !sure)
 		return false;
 	examined->wait->kind = WAIT_FILE_LOCK;

@@ -62,39 +62,43 @@ static bool condition_by_symbol(const struct examined *examined, uint64_t candid
 	       symbol.address == candidate && symbol.size == 48;
 }
 
+struct found_condition {
+	uint64_t address, mutex; /* mutex 0: not known */
+	const char *evidence;
+	bool sure; /* more than the memory of the condition variable itself tells */
+};
+
 /* Chooses between the two places where the condition variable may begin. */
-static bool find_condition(struct examined *examined, const struct futex_call *futex,
-			   uint64_t *condition, uint64_t *mutex, bool *sure)
+static bool find_condition(const struct examined *examined, const struct futex_call *futex,
+			   struct found_condition *found)
 {
 	uint64_t signals = futex->address & ~UINT64_C(7);
 	if (signals < CONDITION_SIGNALS_OLD + 64)
 		return false;
 	uint64_t candidates[2] = { signals - CONDITION_SIGNALS_OLD,
 				   signals - CONDITION_SIGNALS_NEW };
-	*mutex = 0;
-	*sure = true;
-	if (condition_on_stack(examined, candidates, condition, mutex)) {
-		examined_evidence(examined, "condition variable and mutex kept on the stack");
+	*found = (struct found_condition){ .sure = true };
+	if (condition_on_stack(examined, candidates, &found->address, &found->mutex)) {
+		found->evidence = "condition variable and mutex kept on the stack";
 		return true;
 	}
-	for (size_t i = 0; i < 2; i++) {
-		if (condition_by_symbol(examined, candidates[i])) {
-			*condition = candidates[i];
-			examined_evidence(examined, "symbol of the condition variable");
-			return true;
-		}
-	}
 	uint32_t waiters;
-	*sure = false;
 	if (!examined_u32(examined, signals - CONDITION_WAITERS_BEFORE, &waiters))
 		return false;
 	waiters >>= WAITERS_SHIFT;
-	for (size_t i = 0; waiters > 0 && i < 2; i++) {
-		if (condition_plausible(examined, candidates[i], waiters)) {
-			*condition = candidates[i];
-			examined_evidence(examined, "waiters and sequence numbers in the memory");
+	for (size_t i = 0; i < 2; i++) {
+		found->address = candidates[i];
+		found->evidence = "symbol of the condition variable";
+		if (condition_by_symbol(examined, candidates[i]) &&
+		    condition_plausible(examined, candidates[i], waiters))
 			return true;
-		}
+	}
+	found->sure = false;
+	found->evidence = "waiters and sequence numbers in the memory";
+	for (size_t i = 0; waiters > 0 && i < 2; i++) {
+		found->address = candidates[i];
+		if (condition_plausible(examined, candidates[i], waiters))
+			return true;
 	}
 	return false;
 }
@@ -118,23 +122,23 @@ bool resolve_condition(struct examined *examined, const struct futex_call *futex
 		return true;
 	bool waits =
 	    futex->command == FUTEX_COMMAND_WAIT_BITSET || futex->command == FUTEX_COMMAND_WAIT;
-	uint64_t condition, mutex;
-	bool sure;
-	if (!named && (!waits || (futex->value != 0 && futex->value % 2 != 0)))
+	struct found_condition found;
+	if (!named && !waits)
 		return false;
-	bool found = find_condition(examined, futex, &condition, &mutex, &sure);
-	if (!named && !(found && sure && mutex != 0))
+	bool known = find_condition(examined, futex, &found);
+	if (!named && !(known && found.sure))
 		return false;
 	examined->wait->kind = WAIT_CONDITION;
-	if (!found) {
+	if (!known) {
 		examined_object(examined, futex->address);
 		words_separate(&examined->detail, ", ");
 		words_add(&examined->detail, "where the condition variable begins is not known");
 		return true;
 	}
-	examined_object(examined, condition);
-	if (mutex != 0)
-		describe_condition_mutex(examined, mutex);
+	examined_object(examined, found.address);
+	examined_evidence(examined, "%s", found.evidence);
+	if (found.mutex != 0)
+		describe_condition_mutex(examined, found.mutex);
 	return true;
 }
 

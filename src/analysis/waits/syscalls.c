@@ -90,8 +90,11 @@ static bool by_cancel_frame(const struct subject *subject, const struct thread *
 	if (target->arch != &arch_x86_64)
 		return false;
 	for (size_t i = 0; i + 1 < thread->frame_count && i < 4; i++) {
-		if (!frame_is_function(&thread->frames[i], "internal_syscall_cancel") &&
-		    !frame_is_function(&thread->frames[i], "syscall_cancel"))
+		/* Without libc's debug file these functions have no names. */
+		const struct frame *frame = &thread->frames[i];
+		bool unnamed = frame->function == NULL && frame_in_runtime(frame);
+		if (!unnamed && !frame_is_function(frame, "internal_syscall_cancel") &&
+		    !frame_is_function(frame, "syscall_cancel"))
 			continue;
 		uint64_t value;
 		uint64_t sp = thread->frames[i + 1].sp;
