@@ -31,9 +31,11 @@ struct opening {
 	struct core_notes notes;
 	struct target *target;
 	struct gaps *gaps;
-	uint64_t lost_bytes, lost_segments; /* dumped, but past the end of the file */
+	uint64_t lost_bytes, lost_segments;	/* dumped, but past the end of the file */
+	uint64_t zeroed_bytes, zeroed_segments; /* gdb could not read them and wrote zeros */
 	uint64_t damaged_segments;
 	uint64_t splits_left;
+	ARRAY(uint64_t) stack_pointers; /* of gcore's core: of all threads, sorted */
 	struct special specials[4];
 	size_t special_count;
 };
@@ -240,6 +242,59 @@ static bool may_differ_from_file(const struct core_segment *row)
 	return (row->flags & PF_W) || (!(row->flags & PF_X) && row->file_size == row->memory_size);
 }
 
+static int compare_addresses(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+	return a < b ? -1 : a > b;
+}
+
+static struct error *collect_stack_pointers(struct opening *opening)
+{
+	const struct target *target = opening->target;
+	for (size_t i = 0; target->from_gcore && i < target->threads.count; i++) {
+		uint64_t sp = arch_sp(target->arch, &target->threads.items[i].registers);
+		if (!array_push(&opening->stack_pointers, sp))
+			return error_no_memory();
+	}
+	if (opening->stack_pointers.count > 0)
+		qsort(opening->stack_pointers.items, opening->stack_pointers.count,
+		      sizeof(uint64_t), compare_addresses);
+	return NULL;
+}
+
+/* So many bytes above SP are never all zeros in a thread that has called anything. */
+#define STACK_SAMPLE 1024
+
+static bool all_zero(const uint8_t *bytes, uint64_t size)
+{
+	for (uint64_t i = 0; i < size; i++)
+		if (bytes[i] != 0)
+			return false;
+	return true;
+}
+
+/* gdb's gcore writes zeros for memory that it fails to read, and reads a megabyte at a time: from
+ * glibc 2.42 on a thread's stack holds unreadable guard pages within one mapping, so that the
+ * stacks of all threads are lost. The zeros above a thread's SP tell. */
+static bool is_zeroed_stack(const struct opening *opening, const struct core_segment *row,
+			    uint64_t there)
+{
+	size_t low = 0, high = opening->stack_pointers.count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (opening->stack_pointers.items[middle] < row->address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == opening->stack_pointers.count)
+		return false;
+	uint64_t offset = opening->stack_pointers.items[low] - row->address;
+	if (offset >= there || there - offset < STACK_SAMPLE)
+		return false;
+	return all_zero(opening->file->bytes + row->offset + offset, STACK_SAMPLE);
+}
+
 static struct error *add_load(struct opening *opening, const struct core_segment *row)
 {
 	const struct core_file *file = opening->file;
@@ -249,12 +304,17 @@ static struct error *add_load(struct opening *opening, const struct core_segment
 				   .name = special_name(opening, row) };
 	struct error *error = NULL;
 	if (there > 0) {
+		bool zeroed = is_zeroed_stack(opening, row, there);
 		segment.start = start;
 		segment.end = start + there;
-		segment.origin = SEGMENT_CORE;
-		segment.bytes = file->bytes + row->offset;
+		segment.origin = zeroed ? SEGMENT_ABSENT : SEGMENT_CORE;
+		segment.bytes = zeroed ? NULL : file->bytes + row->offset;
+		segment.lost = zeroed;
+		opening->zeroed_bytes += zeroed ? there : 0;
+		opening->zeroed_segments += zeroed;
 		error = add_named(opening, segment);
 	}
+	segment.lost = false;
 	segment.origin = SEGMENT_ABSENT;
 	segment.bytes = NULL;
 	if (error == NULL && there < row->file_size) {
@@ -339,6 +399,14 @@ static void tell_gaps(const struct opening *opening)
 			 "%" PRIu64 " of the core's program headers contradict themselves and were "
 			 "passed over: the file is damaged",
 			 opening->damaged_segments);
+	if (opening->zeroed_segments > 0)
+		gaps_add(
+		    gaps, GAP_MEMORY, 0, 0,
+		    "gdb's gcore wrote zeros for %" PRIu64 " bytes of %" PRIu64
+		    " mappings that hold threads' stacks, because it cannot read across guard "
+		    "pages: the stacks are missing; let the kernel write the core (kill -ABRT), "
+		    "or use corescan -p",
+		    opening->zeroed_bytes, opening->zeroed_segments);
 	if (opening->splits_left == 0)
 		gaps_add(gaps, GAP_MODULE, 0, 0,
 			 "the core's segments overlap: some may have the wrong file name");
@@ -380,7 +448,9 @@ static struct error *build(struct opening *opening)
 		return error;
 	find_specials(opening);
 	opening->splits_left = 2 * opening->notes.mappings.count + 1;
-	error = read_loads(opening);
+	error = collect_stack_pointers(opening);
+	if (error == NULL)
+		error = read_loads(opening);
 	if (error == NULL)
 		error = add_mappings(opening);
 	if (error == NULL)
@@ -405,6 +475,7 @@ static struct error *open_mapped(const char *path, struct core_file *file, struc
 	if (error == NULL)
 		error = build(&opening);
 	core_notes_free(&opening.notes);
+	array_free(&opening.stack_pointers);
 	size_t segments;
 	address_space_segments(opening.target->space, &segments);
 	if (error == NULL && segments == 0 && opening.target->threads.count == 0)
