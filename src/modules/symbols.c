@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "modules/demangle.h"
 #include "modules/modules_private.h"
+#include "modules/tls.h"
 
 #include <string.h>
 
@@ -249,6 +250,22 @@ bool modules_symbol_at(struct modules *modules, uint64_t address, struct symbol 
 		return false;
 	tell(modules, module, unsized, symbol);
 	return true;
+}
+
+bool tls_symbol_at(struct modules *modules, const struct module *module, uint64_t offset,
+		   struct symbol *symbol)
+{
+	const struct symbol_table *table = table_of(modules, module);
+	if (table == NULL)
+		return false;
+	for (size_t i = table->symbols.count; i-- > table->addressed;) {
+		const struct table_symbol *candidate = &table->symbols.items[i];
+		if (offset < candidate->address || offset >= candidate->end)
+			continue;
+		tell(modules, module, candidate, symbol);
+		return true;
+	}
+	return false;
 }
 
 static bool symbol_in(struct modules *modules, const struct module *module, const char *linkage,

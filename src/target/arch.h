@@ -33,7 +33,10 @@ struct arch {
 	uint16_t elf_machine;
 	uint8_t elf_class;
 	uint8_t elf_data;
-	uint8_t word_size;  /* bytes */
+	uint8_t word_size; /* bytes */
+	/* Static TLS blocks lie below the thread pointer (variant II of the ELF TLS ABI), else
+	 * above. */
+	bool tls_below_thread_pointer;
 	uint16_t red_zone;  /* bytes below SP that leaf functions may use; 0 for none */
 	uint32_t page_size; /* the smallest */
 

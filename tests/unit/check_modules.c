@@ -3,16 +3,21 @@
 
 #include "modules/elf_image.h"
 #include "modules/modules.h"
+#include "modules/tls.h"
 #include "modules/type_layout.h"
 
 #include <check.h>
 #include <elf.h>
+#include <gnu/libc-version.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define BIAS	   0x7f0000000000
@@ -28,7 +33,8 @@ static void open_modules(struct opened *opened, struct target *target,
 			 const struct modules_options *options)
 {
 	static const struct modules_options none;
-	*opened = (struct opened){ .target = target };
+	opened->target = target;
+	opened->gaps = (struct gaps){ 0 };
 	struct error *error = modules_open(target, options != NULL ? options : &none, &opened->gaps,
 					   &opened->modules);
 	ck_assert_msg(error == NULL, "%s", error != NULL ? error->message : "");
@@ -721,7 +727,6 @@ static __attribute__((noinline, used)) int a_static_function(int x)
 }
 
 static int a_static_variable[10] = { 1 };
-extern int __data_start;
 
 START_TEST(symbols_are_told_by_address_and_by_name)
 {
@@ -847,6 +852,52 @@ START_TEST(source_lines_are_told)
 }
 END_TEST
 
+static __thread long a_thread_local[3] = { 5 };
+
+/* A fork of this program is at the same addresses: what is told of it can be compared with &. */
+START_TEST(a_live_process_is_told_as_it_is)
+{
+	struct opened opened = { 0 };
+	struct symbol symbol;
+	struct tls_layout layout = { 0 };
+	uint64_t block;
+	pid_t pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	struct target *target = NULL;
+	struct error *error = target_open_live(pid, NULL, &opened.gaps, &target);
+	ck_assert_msg(error == NULL, "%s", error != NULL ? error->message : "");
+	open_modules(&opened, target, NULL);
+
+	uint64_t function = (uintptr_t)a_static_function;
+	ck_assert(modules_symbol_at(opened.modules, function, &symbol));
+	ck_assert_str_eq(symbol.linkage, "a_static_function");
+	ck_assert(symbol.module->is_executable);
+	ck_assert_uint_eq(symbol.address, function);
+	const struct module *libc = modules_libc(opened.modules);
+	ck_assert_ptr_nonnull(libc);
+	ck_assert_int_eq(libc->match, MODULE_VERIFIED);
+	ck_assert(modules_symbol_named(opened.modules, libc, "gnu_get_libc_version", &symbol));
+	ck_assert_uint_eq(symbol.address, (uintptr_t)gnu_get_libc_version);
+
+	const struct module *self = modules_executable(opened.modules);
+	uint64_t pointer = arch_thread_pointer(target->arch, &target->threads.items[0].registers);
+	ck_assert(tls_layout_find(opened.modules, &layout));
+	ck_assert(tls_block(opened.modules, &layout, self, pointer, &block));
+	ck_assert(modules_symbol_named(opened.modules, self, "a_thread_local", &symbol));
+	ck_assert(symbol.is_tls);
+	ck_assert_uint_eq(block + symbol.address, (uintptr_t)a_thread_local);
+	ck_assert(tls_symbol_at(opened.modules, self, symbol.address + 8, &symbol));
+	ck_assert_str_eq(symbol.name, "a_thread_local");
+	close_modules(&opened);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+END_TEST
+
 START_TEST(names_are_demangled)
 {
 	static const struct {
@@ -910,6 +961,7 @@ int main(void)
 	tcase_add_test(names, symbols_are_told_by_address_and_by_name);
 	tcase_add_test(names, layouts_come_from_debug_information);
 	tcase_add_test(names, source_lines_are_told);
+	tcase_add_test(names, a_live_process_is_told_as_it_is);
 	tcase_add_test(names, names_are_demangled);
 	tcase_set_timeout(names, 60);
 	suite_add_tcase(suite, names);
