@@ -101,14 +101,70 @@ static bool unit_scopes(struct frame_namer *namer, uint64_t pc, struct scopes *s
 	       find_scopes(&unit, pc - bias, true, 0, scopes);
 }
 
+/* The name for the linker, or NULL. */
 static const char *linkage_name(Dwarf_Die *die)
 {
 	Dwarf_Attribute attribute;
-	const char *name = NULL;
-	if (dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute) != NULL ||
-	    dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute) != NULL)
-		name = dwarf_formstring(&attribute);
-	return name != NULL ? name : dwarf_diename(die);
+	if (dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute) == NULL &&
+	    dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute) == NULL)
+		return NULL;
+	return dwarf_formstring(&attribute);
+}
+
+/* Where the function of a concrete `die` was declared. */
+static void find_declaration(Dwarf_Die *die, Dwarf_Die *declaration)
+{
+	static const unsigned links[] = { DW_AT_abstract_origin, DW_AT_specification };
+	*declaration = *die;
+	for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+		Dwarf_Attribute attribute;
+		Dwarf_Die next;
+		if (dwarf_attr(declaration, links[i], &attribute) != NULL &&
+		    dwarf_formref_die(&attribute, &next) != NULL)
+			*declaration = next;
+	}
+}
+
+/* The name with the scopes around it: functions of local classes and of the anonymous namespace
+ * have no name for the linker that would tell. */
+static const char *qualified_name(struct string_pool *pool, Dwarf_Die *die)
+{
+	const char *name = dwarf_diename(die);
+	Dwarf_Die declaration, *scopes;
+	if (name == NULL)
+		return NULL;
+	find_declaration(die, &declaration);
+	int count = dwarf_getscopes_die(&declaration, &scopes);
+	if (count <= 0)
+		return string_pool_add(pool, name);
+	for (int i = 1; i < count - 1; i++) { /* the last one is the unit */
+		int tag = dwarf_tag(&scopes[i]);
+		const char *scope = dwarf_diename(&scopes[i]);
+		if (scope == NULL && tag == DW_TAG_namespace)
+			scope = "(anonymous namespace)";
+		else if (scope == NULL && tag == DW_TAG_structure_type)
+			scope = "{lambda}";
+		if (scope != NULL && (holds_functions(tag) || tag == DW_TAG_subprogram))
+			name = string_pool_format(pool, "%s::%s", scope, name);
+	}
+	free(scopes);
+	return string_pool_add(pool, name);
+}
+
+/* `linkage` without what compilers append to the names of a function's clones and parts. */
+static const char *without_suffix(struct string_pool *pool, const char *linkage)
+{
+	static const char *const suffixes[] = { ".constprop.", ".isra.",      ".part.", ".cold",
+						".lto_priv.",  ".localalias", ".llvm." };
+	const char *end = NULL;
+	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+		const char *found = strstr(linkage, suffixes[i]);
+		if (found != NULL && found != linkage && (end == NULL || found < end))
+			end = found;
+	}
+	if (end == NULL)
+		return linkage;
+	return string_pool_format(pool, "%.*s", (int)(end - linkage), linkage);
 }
 
 /* The place of the call that was expanded as `die`. */
@@ -133,11 +189,15 @@ static void call_site(struct frame_namer *namer, Dwarf_Die *die, struct frame *c
 
 static void name_from_dwarf(struct frame_namer *namer, Dwarf_Die *die, struct frame *frame)
 {
-	const char *name = linkage_name(die);
-	if (name == NULL)
-		return;
-	frame->linkage = string_pool_add(modules_strings(namer->modules), name);
-	frame->function = modules_demangle_short(namer->modules, frame->linkage);
+	struct string_pool *pool = modules_strings(namer->modules);
+	const char *linkage = linkage_name(die);
+	if (linkage != NULL) {
+		frame->linkage = string_pool_add(pool, linkage);
+		frame->function = modules_demangle_short(namer->modules, frame->linkage);
+	} else {
+		frame->linkage = string_pool_add(pool, dwarf_diename(die));
+		frame->function = qualified_name(pool, die);
+	}
 }
 
 /* The frame of the machine's own call: the symbol table's name, else the debug information's. */
@@ -146,10 +206,12 @@ static void name_physical(struct frame_namer *namer, uint64_t pc, struct scopes 
 {
 	struct symbol symbol;
 	if (modules_symbol_at(namer->modules, pc, &symbol)) {
+		const char *linkage =
+		    without_suffix(modules_strings(namer->modules), symbol.linkage);
 		/* The line tells overloaded functions apart; without it the parameters must. */
 		frame->function = frame->file != NULL
-				      ? modules_demangle_short(namer->modules, symbol.linkage)
-				      : symbol.name;
+				      ? modules_demangle_short(namer->modules, linkage)
+				      : modules_demangle(namer->modules, linkage);
 		frame->linkage = symbol.linkage;
 		frame->offset = pc - symbol.address;
 	} else if (scopes->count > 0) {
@@ -231,6 +293,14 @@ bool frame_namer_append(struct frame_namer *namer, const struct raw_frame *raw,
 		frames->items[frames->count++] = frame;
 	}
 	return true;
+}
+
+const char *frame_namer_function(struct frame_namer *namer, uint64_t lookup_pc)
+{
+	struct run run;
+	if (!find_run(namer, lookup_pc, &run))
+		return NULL;
+	return namer->frames.items[run.first + run.count - 1].function;
 }
 
 struct error *frame_namer_new(struct modules *modules, bool inlines, struct frame_namer **namer)

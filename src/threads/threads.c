@@ -58,24 +58,57 @@ static void tell_early_ends(const struct opening *opening, struct gaps *gaps)
 	}
 }
 
+/* The function `back` frames before the end of the whole stack, 0 for the outermost. */
+static const char *outermost_function(const struct opening *opening, size_t back)
+{
+	const struct unwound_stack *stack = &opening->stack;
+	const char *function;
+	if (back < stack->left_out)
+		function = frame_namer_function(
+		    opening->namer, stack->outermost[STACK_OUTERMOST - 1 - back].lookup_pc);
+	else
+		function =
+		    opening->frames.items[opening->frames.count - 1 - (back - stack->left_out)]
+			.function;
+	return function != NULL ? function : "a function without name";
+}
+
+/* "frame limit of 256 reached; 749 more frames, up to deep, start_thread, clone3" */
+static const char *limit_reason(const struct opening *opening)
+{
+	struct string_pool *pool = modules_strings(opening->modules);
+	const struct unwound_stack *stack = &opening->stack;
+	size_t more = opening->frames.count - opening->frame_limit + stack->left_out;
+	const char *reason =
+	    string_pool_format(pool, "frame limit of %u reached; %s%zu more frames",
+			       opening->frame_limit, stack->endless ? "more than " : "", more);
+	if (stack->endless)
+		return reason;
+	size_t named = more < STACK_OUTERMOST ? more : STACK_OUTERMOST;
+	for (size_t back = named; back-- > 0;)
+		reason = string_pool_format(pool, "%s%s%s", reason,
+					    back + 1 == named ? ", up to " : ", ",
+					    outermost_function(opening, back));
+	return reason;
+}
+
 /* Names and expands the frames of opening->stack into `thread`. */
 static bool take_frames(struct opening *opening, struct thread *thread)
 {
-	const struct unwound_stack *stack = &opening->stack;
+	struct unwound_stack *stack = &opening->stack;
 	opening->frames.count = 0;
 	for (size_t i = 0; i < stack->frames.count; i++)
 		if (!frame_namer_append(opening->namer, &stack->frames.items[i], &opening->frames))
 			return false;
-	thread->stop_reason = stack->reason;
 	thread->frame_count = opening->frames.count;
 	if (thread->frame_count > opening->frame_limit) {
 		thread->frame_count = opening->frame_limit;
-		opening->stack.end = STACK_LIMIT;
-		opening->stack.module = NULL;
-		opening->stack.reason = thread->stop_reason =
-		    string_pool_format(modules_strings(opening->modules),
-				       "frame limit of %u reached", opening->frame_limit);
+		stack->end = STACK_LIMIT;
+		stack->module = NULL;
 	}
+	if (stack->end == STACK_LIMIT)
+		stack->reason = limit_reason(opening);
+	thread->stop_reason = stack->reason;
 	if (thread->frame_count == 0)
 		return true;
 	thread->frames = malloc(thread->frame_count * sizeof *thread->frames);

@@ -8,6 +8,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Frames of an overflown stack of 8 MB, of 16 bytes each. */
+#define STEPS_BEYOND_LIMIT (1u << 19)
+
 /* What the unwind information says of the place that a lookup PC stands for. */
 struct place {
 	const struct module *module;
@@ -36,7 +39,9 @@ struct unwinder {
 	bool ended, out_of_memory;
 	bool faulted;
 	uint64_t fault;
+	struct raw_frame last;
 	struct raw_frame milestone; /* the frame with the largest power of two as its index */
+	size_t steps_left;	    /* beyond the frame limit, for all threads */
 };
 
 /* --- libdwfl's callbacks */
@@ -185,8 +190,7 @@ static void end_outside_modules(struct unwinder *unwinder, const struct raw_fram
 
 static void end_without_rules(struct unwinder *unwinder, const struct module *module)
 {
-	const struct unwound_stack *stack = unwinder->stack;
-	const struct raw_frame *frame = &stack->frames.items[stack->frames.count - 1];
+	const struct raw_frame *frame = &unwinder->last;
 	if (module == NULL) {
 		end_outside_modules(unwinder, frame);
 		return;
@@ -242,31 +246,45 @@ static bool same_frame(const struct raw_frame *a, const struct raw_frame *b)
 	return a->pc == b->pc && a->sp == b->sp;
 }
 
+/* Beyond the limit frames are not kept; only the last ones are, since what began a recursion is
+ * told there. The walk has a bound for all threads together. */
+static void pass_frame(struct unwinder *unwinder, const struct raw_frame *frame)
+{
+	struct unwound_stack *stack = unwinder->stack;
+	if (unwinder->steps_left == 0) {
+		stack->endless = true;
+		end_stack(unwinder, STACK_LIMIT, NULL, NULL);
+		return;
+	}
+	unwinder->steps_left--;
+	stack->left_out++;
+	memmove(stack->outermost, stack->outermost + 1,
+		sizeof stack->outermost - sizeof *stack->outermost);
+	stack->outermost[STACK_OUTERMOST - 1] = *frame;
+}
+
 /* Adds a frame, or ends the stack in its place. The milestones find cycles of any length. */
 static void add_frame(struct unwinder *unwinder, const struct raw_frame *frame)
 {
 	struct unwound_stack *stack = unwinder->stack;
-	size_t count = stack->frames.count;
-	if (count >= unwinder->frame_limit) {
-		end_stack(unwinder, STACK_LIMIT, NULL,
-			  string_pool_format(modules_strings(unwinder->modules),
-					     "frame limit of %u reached", unwinder->frame_limit));
-		return;
-	}
-	if (count > 0 && (same_frame(frame, &stack->frames.items[count - 1]) ||
-			  same_frame(frame, &unwinder->milestone))) {
+	size_t index = stack->frames.count + stack->left_out;
+	if (index > 0 &&
+	    (same_frame(frame, &unwinder->last) || same_frame(frame, &unwinder->milestone))) {
 		end_stack(unwinder, STACK_DOES_NOT_MOVE, NULL,
 			  "frames repeat (corrupt stack or unwind information)");
 		return;
 	}
-	if (!array_push(&stack->frames, *frame)) {
+	if (stack->frames.count >= unwinder->frame_limit) {
+		pass_frame(unwinder, frame);
+	} else if (!array_push(&stack->frames, *frame)) {
 		unwinder->out_of_memory = unwinder->ended = true;
-		return;
 	}
-	if ((count & (count - 1)) == 0)
+	unwinder->last = *frame;
+	if ((index & (index - 1)) == 0)
 		unwinder->milestone = *frame;
 }
 
+/* Adds the frame of `pc`. */
 static void enter_frame(struct unwinder *unwinder, uint64_t pc, uint64_t sp)
 {
 	uint64_t lookup_pc = unwinder->activation ? pc : pc - 1;
@@ -337,13 +355,16 @@ static bool apply_rules(struct unwinder *unwinder)
 	const struct unwind_rules *rules = unwinder->rules;
 	struct address_space *space = unwinder->target->space;
 	struct unwound_stack *stack = unwinder->stack;
-	struct raw_frame *last = &stack->frames.items[stack->frames.count - 1];
+	const struct raw_frame *last = &unwinder->last;
 	if (rules == NULL)
 		return false;
 	if (rules->signal_trampoline != NULL &&
 	    rules->signal_trampoline(space, &unwinder->registers)) {
-		last->signal_frame = true;
-		last->lookup_pc = last->pc;
+		if (stack->left_out == 0) {
+			struct raw_frame *frame = &stack->frames.items[stack->frames.count - 1];
+			frame->signal_frame = true;
+			frame->lookup_pc = frame->pc;
+		}
 		unwinder->activation = true;
 		return true;
 	}
@@ -361,14 +382,15 @@ static bool apply_rules(struct unwinder *unwinder)
  * ended. Returns libdwfl's result. */
 static int run_libdwfl(struct unwinder *unwinder, const struct target_thread *thread)
 {
-	size_t before = unwinder->stack->frames.count;
+	const struct unwound_stack *stack = unwinder->stack;
+	size_t before = stack->frames.count + stack->left_out;
 	int result = -1;
 	unwinder->restarted = true;
 	if (unwinder->attached)
 		result =
 		    dwfl_getthread_frames(modules_dwfl(unwinder->modules),
 					  thread->tid > 0 ? thread->tid : 1, take_frame, unwinder);
-	if (!unwinder->ended && unwinder->stack->frames.count == before)
+	if (!unwinder->ended && stack->frames.count + stack->left_out == before)
 		enter_frame(unwinder, unwinder->registers.pc, unwinder->registers.sp);
 	return result;
 }
@@ -389,7 +411,6 @@ static void start(struct unwinder *unwinder, const struct target_thread *thread)
 	registers->sp = arch_sp(arch, &thread->registers);
 	unwinder->activation = true;
 	unwinder->guessed = unwinder->ended = unwinder->out_of_memory = false;
-	unwinder->milestone = (struct raw_frame){ 0 };
 }
 
 struct error *unwinder_unwind(struct unwinder *unwinder, const struct target_thread *thread,
@@ -399,6 +420,8 @@ struct error *unwinder_unwind(struct unwinder *unwinder, const struct target_thr
 	stack->end = STACK_COMPLETE;
 	stack->reason = NULL;
 	stack->module = NULL;
+	stack->left_out = 0;
+	stack->endless = false;
 	unwinder->stack = stack;
 	if (!thread->stopped || thread->registers.general_size == 0) {
 		end_stack(unwinder, STACK_NO_REGISTERS, NULL,
@@ -423,6 +446,8 @@ struct error *unwinder_unwind(struct unwinder *unwinder, const struct target_thr
 		else
 			end_without_rules(unwinder, place->module);
 	}
+	if (stack->left_out > 0 || stack->endless)
+		end_stack(unwinder, STACK_LIMIT, NULL, NULL);
 	return unwinder->out_of_memory ? error_no_memory() : NULL;
 }
 
@@ -436,6 +461,7 @@ struct error *unwinder_new(struct target *target, struct modules *modules, unsig
 	made->modules = modules;
 	made->rules = unwind_rules_find(target->arch->elf_machine);
 	made->frame_limit = frame_limit;
+	made->steps_left = STEPS_BEYOND_LIMIT;
 	made->sp_number = target->arch->registers[target->arch->sp].dwarf_number;
 	/* Fails where no module has an ELF file that tells the machine: then there is no unwind
 	 * information either. */

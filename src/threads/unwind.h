@@ -21,15 +21,22 @@ enum stack_end {
 	STACK_MEMORY,	       /* stack memory could not be read */
 	STACK_ZERO,	       /* the return address is 0, where the ABI does not mark an end */
 	STACK_DOES_NOT_MOVE,   /* frames repeat */
-	STACK_LIMIT,	       /* as many frames as were asked for */
+	STACK_LIMIT,	       /* more frames than were asked for */
 	STACK_UNWINDER_FAILED, /* libdwfl gave up */
 };
+
+#define STACK_OUTERMOST 3
 
 struct unwound_stack {
 	ARRAY(struct raw_frame) frames; /* innermost first; emptied by each unwind */
 	enum stack_end end;
-	const char *reason;	     /* in the modules' pool; NULL for STACK_COMPLETE */
+	const char *reason; /* in the modules' pool; NULL for STACK_COMPLETE, STACK_LIMIT */
 	const struct module *module; /* where a module is what lacks something, else NULL */
+	/* STACK_LIMIT: how many frames there are beyond, and the last of them, the outermost last.
+	 * `endless`: they were not walked to their end, which has no bound in a broken stack. */
+	size_t left_out;
+	bool endless;
+	struct raw_frame outermost[STACK_OUTERMOST];
 };
 
 struct unwinder;

@@ -238,7 +238,40 @@ START_TEST(frame_limit_is_said)
 	open_threads(&opened, target, 5);
 	const struct thread *thread = threads_find(&opened.threads, PID);
 	ck_assert_uint_eq(thread->frame_count, 5);
-	ck_assert_str_eq(thread->stop_reason, "frame limit of 5 reached");
+	has_reason(thread, "frame limit of 5 reached; ");
+	has_reason(thread, " more frames, up to a function without name");
+	close_threads(&opened);
+}
+END_TEST
+
+START_TEST(frames_up_to_the_limit_are_complete)
+{
+	struct opened opened;
+	struct target *target = target_at(TEXT + 0x10, STACK + 0x100);
+	fake_target_set_register(target, PID, "rbp", STACK + 0x200);
+	put_call(target, TEXT + 0x100);
+	put_frame(target, STACK + 0x200, 0, TEXT + 0x100);
+	open_threads(&opened, target, 2);
+	const struct thread *thread = threads_find(&opened.threads, PID);
+	ck_assert_uint_eq(thread->frame_count, 2);
+	has_reason(thread, "return address");
+	close_threads(&opened);
+}
+END_TEST
+
+/* As many frames as fit on the stack. */
+START_TEST(many_frames_beyond_the_limit_end)
+{
+	struct opened opened;
+	struct target *target = target_at(TEXT + 0x10, STACK + 0x100);
+	fake_target_set_register(target, PID, "rbp", STACK + 0x100);
+	put_call(target, TEXT + 0x100);
+	for (uint64_t frame = STACK + 0x100; frame < STACK + 0xff0; frame += 0x10)
+		put_frame(target, frame, frame + 0x10, TEXT + 0x100);
+	open_threads(&opened, target, 7);
+	const struct thread *thread = threads_find(&opened.threads, PID);
+	ck_assert_uint_eq(thread->frame_count, 7);
+	has_reason(thread, "frame limit of 7 reached; ");
 	close_threads(&opened);
 }
 END_TEST
@@ -675,6 +708,8 @@ int main(void)
 	tcase_add_test(stacks, frame_pointer_ring_ends);
 	tcase_add_test(stacks, overwritten_frame_pointer_leads_nowhere);
 	tcase_add_test(stacks, frame_limit_is_said);
+	tcase_add_test(stacks, frames_up_to_the_limit_are_complete);
+	tcase_add_test(stacks, many_frames_beyond_the_limit_end);
 	tcase_add_test(stacks, signal_trampoline_is_crossed_by_its_instructions);
 	tcase_add_test(stacks, handler_of_a_call_through_null_shows_the_caller);
 	tcase_add_test(stacks, thread_without_registers_says_so);
