@@ -313,7 +313,8 @@ static bool region_at(struct glibc_walk *walk, const struct malloc_arena *arena,
 		return *end != 0;
 	case CHAIN_FENCE:
 		*end = fence + 2 * CHUNK_HEADER;
-		return *end % PAGE == 0 && *end <= limit;
+		/* Where the break was odd the fenceposts are rounded down. */
+		return -*end % PAGE < CHUNK_MINIMUM && *end <= limit;
 	default:
 		return false;
 	}
@@ -355,23 +356,81 @@ static bool search_regions(struct glibc_walk *walk, struct malloc_arena *arena, 
 	return true;
 }
 
+/* The part of the arena that the break still gave, [start, limit), where the program moved the
+ * break as well: `*found` counts what lies between, too, as the arena does. */
+static bool search_break(struct glibc_walk *walk, struct malloc_arena *arena, uint64_t start,
+			 uint64_t limit, uint64_t *found)
+{
+	uint64_t last = start, end, top;
+	for (uint64_t at = align_up(start, 16); at < limit && *found < arena->system_memory;) {
+		const struct range *claim = glibc_claimed(walk, at);
+		if (claim != NULL) {
+			at = last = align_up(claim->end, 16);
+		} else if (may_begin_region(walk, at) &&
+			   region_at(walk, arena, at, limit, &end, &top)) {
+			if (!add_main_segment(walk, arena, at, end, top))
+				return false;
+			*found += end - last;
+			at = last = end;
+		} else {
+			at += 16;
+		}
+	}
+	return true;
+}
+
+/* Searches the regions: first the rest of the break's part, where they begin anywhere, or first the
+ * pages of all memory. Only one of the two orders is right, as a page may begin with a header in
+ * the middle of a region; `*found` tells which. */
+static bool search_scattered(struct glibc_walk *walk, struct malloc_copy *copy,
+			     struct malloc_arena *arena, bool break_first, uint64_t *found)
+{
+	uint64_t end, top, start = align_up(copy->sbrk_base, 16);
+	uint64_t limit = present_end(walk, start, UINT64_MAX);
+	bool intact = region_at(walk, arena, start, limit, &end, &top);
+	/* The walk gets over what is smashed in it. */
+	if (!intact)
+		end = limit - start < arena->system_memory ? limit : start + arena->system_memory;
+	*found = intact ? end - copy->sbrk_base : 0;
+	if (start < end && !add_main_segment(walk, arena, start, end, intact ? top : 0))
+		return false;
+	if (break_first && intact && !search_break(walk, arena, end, limit, found))
+		return false;
+	return search_regions(walk, arena, found);
+}
+
+/* Takes back what a search has added to the arena. */
+static void forget_segments(struct glibc_walk *walk, struct malloc_arena *arena)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < walk->claims.count; i++) {
+		bool mine = false;
+		for (size_t j = 0; j < arena->segments.count && !mine; j++)
+			mine = arena->segments.items[j].start == walk->claims.items[i].start;
+		if (!mine)
+			walk->claims.items[kept++] = walk->claims.items[i];
+	}
+	walk->claims.count = kept;
+	walk->heap->own.count -= arena->segments.count;
+	walk->heap->arenas.items[arena->index].heap_count = 0;
+	arena->segments.count = 0;
+}
+
 static bool find_scattered(struct glibc_walk *walk, struct malloc_copy *copy,
 			   struct malloc_arena *arena)
 {
-	uint64_t found = 0, end, top;
-	uint64_t start = align_up(copy->sbrk_base, 16);
-	if (copy->sbrk_base != 0 &&
-	    region_at(walk, arena, start, present_end(walk, start, UINT64_MAX), &end, &top)) {
-		if (!add_main_segment(walk, arena, start, end, top))
-			return false;
-		found += end - copy->sbrk_base;
-	}
-	if (!search_regions(walk, arena, &found))
+	uint64_t found;
+	if (!search_scattered(walk, copy, arena, false, &found))
 		return false;
+	if (found != arena->system_memory) {
+		forget_segments(walk, arena);
+		if (!search_scattered(walk, copy, arena, true, &found))
+			return false;
+	}
 	if (found != arena->system_memory)
 		gaps_add(walk->gaps, GAP_HEAP, 0, 0,
 			 "The main arena is scattered over mappings: %" PRIu64 " of its %" PRIu64
-			 " bytes were found",
+			 " bytes were found intact",
 			 found, arena->system_memory);
 	return true;
 }
