@@ -312,9 +312,9 @@ static bool region_at(struct glibc_walk *walk, const struct malloc_arena *arena,
 		*end = top_end(walk, arena->top);
 		return *end != 0;
 	case CHAIN_FENCE:
-		*end = fence + 2 * CHUNK_HEADER;
-		/* Where the break was odd the fenceposts are rounded down. */
-		return -*end % PAGE < CHUNK_MINIMUM && *end <= limit;
+		/* The fenceposts may be rounded down from the page's end. */
+		*end = align_up(fence + 2 * CHUNK_HEADER, PAGE);
+		return *end - fence < 2 * CHUNK_HEADER + CHUNK_MINIMUM && *end <= limit;
 	default:
 		return false;
 	}

@@ -289,6 +289,29 @@ static void finish(struct glibc_walk *walk)
 			 "%zu further contradictions in the heap are not listed", walk->unsaid);
 }
 
+/* The program's malloc need not be libc's: a library of its own, or the program itself, may define
+ * another, whose chunks are not here. */
+static void tell_other_malloc(struct glibc_walk *walk)
+{
+	size_t count;
+	struct symbol symbol;
+	const struct module *modules = modules_list(walk->context->modules, &count);
+	for (size_t i = 0; i < count; i++) {
+		const struct module *module = &modules[i];
+		bool glibcs = module->is_libc || strncmp(module->name, "ld-", 3) == 0 ||
+			      strncmp(module->name, "ld.so", 5) == 0 ||
+			      strncmp(module->name, "libc_malloc_debug", 17) == 0;
+		if (!glibcs &&
+		    modules_symbol_named(walk->context->modules, module, "malloc", &symbol) &&
+		    symbol.is_function)
+			gaps_add(
+			    walk->gaps, GAP_HEAP, module->start, module->end,
+			    "%s defines a malloc of its own, which corescan does not know: its "
+			    "chunks were not walked, and count as ordinary mappings",
+			    module->name);
+	}
+}
+
 static struct error *enumerate(const struct heap_context *context, struct gaps *gaps,
 			       struct heap *heap)
 {
@@ -318,6 +341,8 @@ static struct error *enumerate(const struct heap_context *context, struct gaps *
 		if (error == NULL && walk.no_memory)
 			error = error_no_memory();
 	}
+	if (error == NULL)
+		tell_other_malloc(&walk);
 	walk_free(&walk);
 	return error;
 }

@@ -50,9 +50,9 @@ const struct par_layout malloc_par_layouts[] = {
 	  .n_mmaps_max = 72,
 	  .mmapped_mem = 88,
 	  .sbrk_base = 104,
-	  .hp_pagesize = MALLOC_NO_FIELD,
-	  .tcache_bins = MALLOC_NO_FIELD,
-	  .mmapped_size_is_usable = true },
+	  .hp_pagesize = 56,
+	  .tcache_bins = 112,
+	  .mmapped_size_excludes_header = true },
 };
 const size_t malloc_par_layout_count = sizeof malloc_par_layouts / sizeof malloc_par_layouts[0];
 
@@ -115,11 +115,11 @@ static void take_state(const struct type_layout *type, struct malloc_layout *lay
 
 /* How an mmapped chunk's size counts is not in the types: the memory tells (see mmapped.c); the
  * table's row of the same offsets says what to expect. */
-static bool row_says_usable(const struct par_layout *par)
+static bool row_excludes_header(const struct par_layout *par)
 {
 	for (size_t i = 0; i < malloc_par_layout_count; i++)
 		if (malloc_par_layouts[i].sbrk_base == par->sbrk_base)
-			return malloc_par_layouts[i].mmapped_size_is_usable;
+			return malloc_par_layouts[i].mmapped_size_excludes_header;
 	return true;
 }
 
@@ -135,7 +135,7 @@ static void take_par(const struct type_layout *type, struct malloc_layout *layou
 		.hp_pagesize = optional(type, "hp_pagesize"),
 		.tcache_bins = optional(type, "tcache_bins"),
 	};
-	par.mmapped_size_is_usable = row_says_usable(&par);
+	par.mmapped_size_excludes_header = row_excludes_header(&par);
 	if (complete)
 		layout->par = par;
 	layout->has_par = complete;

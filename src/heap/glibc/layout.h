@@ -29,9 +29,9 @@ struct par_layout {
 	uint32_t mmapped_mem, sbrk_base;
 	uint32_t hp_pagesize; /* MALLOC_NO_FIELD where there is none */
 	uint32_t tcache_bins; /* the same */
-	/* An mmapped chunk's size leaves out its header, and bit 0 of its prev_size says that it
-	 * lies in huge pages (2.43). */
-	bool mmapped_size_is_usable;
+	/* An mmapped chunk's size leaves out its header, its last 8 bytes are not usable, and bit 0
+	 * of its prev_size says that it lies in huge pages (2.43). */
+	bool mmapped_size_excludes_header;
 };
 
 /* Byte offsets in struct tcache_perthread_struct. */

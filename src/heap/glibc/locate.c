@@ -26,7 +26,7 @@ static bool bin_is_whole(struct glibc_walk *walk, uint64_t links)
 		return false;
 	if (first == bin && last == bin)
 		return true;
-	if (first % 16 != 0 || last % 16 != 0)
+	if (first % 8 != 0 || last % 8 != 0)
 		return false;
 	return address_space_u64(walk->space, first + 24, &back) && back == bin &&
 	       address_space_u64(walk->space, last + 16, &back) && back == bin;
@@ -38,7 +38,7 @@ static unsigned state_score(struct glibc_walk *walk, uint64_t address,
 {
 	uint64_t first, next, top;
 	uint32_t mutex, flags;
-	if (!word(walk, address + layout->bins + 16, &first) || first == 0 || first % 16 != 0 ||
+	if (!word(walk, address + layout->bins + 16, &first) || first == 0 || first % 8 != 0 ||
 	    !word(walk, address + layout->next, &next) || next == 0 || next % 8 != 0 ||
 	    !word(walk, address + layout->top, &top) || top == 0)
 		return 0;
@@ -97,7 +97,7 @@ static unsigned par_score(struct glibc_walk *walk, uint64_t address,
 	    word(walk, address + layout->tcache_bins + 16, &tcache[2])) {
 		score += tcache[0] == 64 || tcache[0] == 76 ? 1 : 0;
 		score += tcache[1] == 1032 ? 1 : 0;
-		score += tcache[2] == 7 ? 1 : 0;
+		score += tcache[2] == 7 || tcache[2] == 16 ? 1 : 0;
 	}
 	return score;
 }
@@ -105,23 +105,26 @@ static unsigned par_score(struct glibc_walk *walk, uint64_t address,
 /* What a scan of writable memory found best. */
 struct scan {
 	uint64_t state, par;
-	unsigned state_bins, par_points;
+	unsigned state_points, par_points;
 	const struct state_layout *state_layout;
 	const struct par_layout *par_layout;
 	bool par_is_ambiguous;
 };
 
+/* Two layouts may agree on where bins and next lie, and differ in where the struct begins: only
+ * with the right one does the ring of arenas come back to its beginning. */
 static void try_state(struct glibc_walk *walk, uint64_t address, struct scan *scan)
 {
 	for (size_t i = 0; i < malloc_state_layout_count; i++) {
 		const struct state_layout *layout = &malloc_state_layouts[i];
-		unsigned bins = state_score(walk, address, layout);
-		if (bins <= scan->state_bins || bins < BINS_AT_LEAST)
+		unsigned points = state_score(walk, address, layout);
+		if (points < BINS_AT_LEAST)
 			continue;
-		if (scan->state != 0 && !ring_closes(walk, address, layout))
+		points += ring_closes(walk, address, layout) ? MALLOC_BINS : 0;
+		if (points <= scan->state_points)
 			continue;
 		scan->state = address;
-		scan->state_bins = bins;
+		scan->state_points = points;
 		scan->state_layout = layout;
 	}
 }

@@ -21,7 +21,7 @@ typedef ARRAY(struct candidate) candidate_array;
 
 struct search {
 	struct glibc_walk *walk;
-	bool usable; /* sizes leave out the header (2.43) */
+	bool excludes_header; /* sizes leave out the header (2.43) */
 	candidate_array found;
 };
 
@@ -36,8 +36,8 @@ static bool read_header(const struct search *search, uint64_t header, uint64_t *
 		words[i] = bytes_unsigned(bytes + i * 8ULL, 8, search->walk->big_endian);
 	if ((words[1] & 15) != IS_MMAPPED)
 		return false;
-	*lead = search->usable ? words[0] & ~(uint64_t)1 : words[0];
-	*size = (words[1] & ~(uint64_t)15) + (search->usable ? CHUNK_HEADER : 0);
+	*lead = search->excludes_header ? words[0] & ~(uint64_t)1 : words[0];
+	*size = (words[1] & ~(uint64_t)15) + (search->excludes_header ? CHUNK_HEADER : 0);
 	return true;
 }
 
@@ -107,7 +107,7 @@ static bool search_segment(struct search *search, const struct segment *segment)
 			     candidate.start == page;
 		if (found)
 			follow_memalign(search, &candidate);
-		else if (search->usable)
+		else if (search->excludes_header)
 			found = aligned_in_page(search, page, &candidate);
 		if (!found) {
 			page += PAGE;
@@ -202,9 +202,9 @@ static struct error *take(struct search *search, const struct candidate *candida
 	struct glibc_walk *walk = search->walk;
 	struct heap_arena *row = &walk->heap->arenas.items[arena];
 	uint32_t region;
-	struct error *error =
-	    chunk_table_add_region(walk->heap->chunks, candidate->header + CHUNK_HEADER,
-				   candidate->end, 0, arena, true, &region);
+	uint64_t end = candidate->end - (search->excludes_header ? CHUNK_TRAILER : 0);
+	struct error *error = chunk_table_add_region(
+	    walk->heap->chunks, candidate->header + CHUNK_HEADER, end, 0, arena, true, &region);
 	if (error != NULL && error->code == ERROR_BAD_DATA) {
 		glibc_finding(walk, arena, candidate->header, "%s", error->message);
 		error_free(error);
@@ -214,6 +214,7 @@ static struct error *take(struct search *search, const struct candidate *candida
 		return error;
 	glibc_own(walk, candidate->start, candidate->header + CHUNK_HEADER,
 		  "mmapped chunk's header");
+	glibc_own(walk, end, candidate->end, "mmapped chunk's end");
 	row->used_chunks++;
 	row->used_bytes += candidate_bytes(candidate);
 	return NULL;
@@ -227,7 +228,7 @@ static struct error *take_all(struct search *search, uint32_t arena, uint64_t co
 			error = take(search, &search->found.items[i], arena);
 	const struct heap_arena *row = &search->walk->heap->arenas.items[arena];
 	/* 2.43 counts 16 bytes more each time that a chunk is moved. */
-	bool drifted = search->usable && row->used_bytes < bytes &&
+	bool drifted = search->excludes_header && row->used_bytes < bytes &&
 		       (bytes - row->used_bytes) % CHUNK_HEADER == 0 &&
 		       bytes - row->used_bytes < PAGE;
 	if (row->used_chunks < count)
@@ -255,7 +256,7 @@ struct error *glibc_find_mmapped(struct glibc_walk *walk)
 		known = true;
 		chunks += copy->n_mmaps;
 		bytes += copy->mmapped_mem;
-		search.usable = copy->layout.par.mmapped_size_is_usable;
+		search.excludes_header = copy->layout.par.mmapped_size_excludes_header;
 	}
 	if (!known) {
 		gaps_add(walk->gaps, GAP_HEAP, 0, 0,

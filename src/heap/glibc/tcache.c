@@ -234,6 +234,19 @@ static void vote_by_tcache(struct glibc_walk *walk, uint64_t tcache,
 	}
 }
 
+/* Whether any chunk has the size of a tcache: a thread that has freed nothing may have none. */
+static bool may_have_tcache(struct glibc_walk *walk, const struct tcache_layout *layouts,
+			    size_t layout_count)
+{
+	struct chunk chunk;
+	for (uint64_t at = 0; chunk_table_next(walk->heap->chunks, at, &chunk);
+	     at = chunk.address + 1)
+		for (size_t i = 0; i < layout_count && chunk.used; i++)
+			if (tcache_score(walk, chunk.address, &layouts[i]) != 0)
+				return true;
+	return false;
+}
+
 struct error *glibc_find_tcaches(struct glibc_walk *walk)
 {
 	const struct tcache_layout *layouts = malloc_tcache_layouts;
@@ -260,7 +273,7 @@ struct error *glibc_find_tcaches(struct glibc_walk *walk)
 		}
 		for (size_t i = 0; i < walk->tcaches.count; i++)
 			vote_by_tcache(walk, walk->tcaches.items[i], &walk->tcache);
-	} else if (error == NULL) {
+	} else if (error == NULL && may_have_tcache(walk, layouts, layout_count)) {
 		gaps_add(walk->gaps, GAP_HEAP, 0, 0,
 			 "No thread's tcache was found: free chunks that wait in one count as in "
 			 "use");
