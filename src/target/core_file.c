@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "target/core_bytes.h"
 #include "target/core_headers.h"
 #include "target/core_notes.h"
 #include "target/target.h"
 
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* The mapped file: the target's back_end. */
-struct core_file {
-	uint8_t *bytes;
-	uint64_t size;
-};
 
 /* A mapping that is no file's: the one that holds .address. */
 struct special {
@@ -26,7 +16,7 @@ struct special {
 
 /* A core on its way to be opened. */
 struct opening {
-	const struct core_file *file;
+	const struct core_bytes *file;
 	struct core_headers headers;
 	struct core_notes notes;
 	struct target *target;
@@ -42,56 +32,11 @@ struct opening {
 
 static void close_core(struct target *target)
 {
-	struct core_file *file = target->back_end;
-	if (file->bytes != NULL)
-		munmap(file->bytes, file->size);
-	free(file);
-}
-
-static struct error *check_file(const char *path, int fd, struct core_file *file)
-{
-	struct stat status;
-	if (fstat(fd, &status) != 0)
-		return error_os(errno, "%s: cannot be examined", path);
-	if (S_ISDIR(status.st_mode))
-		return error_new(ERROR_BAD_DATA, "%s: a directory: name a core file in it", path);
-	if (!S_ISREG(status.st_mode))
-		return error_new(ERROR_BAD_DATA,
-				 "%s: not a regular file: save the core to a file first", path);
-	file->size = (uint64_t)status.st_size;
-	if (file->size == 0)
-		return NULL;
-	void *bytes = mmap(NULL, file->size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (bytes == MAP_FAILED)
-		return error_os(errno, "%s: its %" PRIu64 " bytes cannot be mapped", path,
-				file->size);
-	file->bytes = bytes;
-	return NULL;
-}
-
-static struct error *map_file(const char *path, struct core_file *file)
-{
-	/* O_NONBLOCK: a named pipe must not make us wait for its writer. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 && errno == ENOENT)
-		return error_new(ERROR_NOT_FOUND,
-				 "%s: no such file: check the path; systemd keeps cores itself "
-				 "(coredumpctl list)",
-				 path);
-	if (fd < 0 && errno == EACCES)
-		return error_os(errno,
-				"%s: cannot be opened: cores belong to the user the process ran "
-				"as; try as that user or as root",
-				path);
-	if (fd < 0)
-		return error_os(errno, "%s: cannot be opened", path);
-	struct error *error = check_file(path, fd, file);
-	close(fd);
-	return error;
+	core_bytes_end(target->back_end);
 }
 
 /* How many of the bytes [offset, offset + size) of the file are there. */
-static uint64_t available(const struct core_file *file, uint64_t offset, uint64_t size)
+static uint64_t available(const struct core_bytes *file, uint64_t offset, uint64_t size)
 {
 	if (offset >= file->size)
 		return 0;
@@ -100,7 +45,7 @@ static uint64_t available(const struct core_file *file, uint64_t offset, uint64_
 
 static struct error *read_notes(struct opening *opening)
 {
-	const struct core_file *file = opening->file;
+	const struct core_bytes *file = opening->file;
 	for (uint64_t i = 0; i < opening->headers.count; i++) {
 		struct core_segment row = core_headers_segment(&opening->headers, i);
 		if (row.type != PT_NOTE)
@@ -297,7 +242,7 @@ static bool is_zeroed_stack(const struct opening *opening, const struct core_seg
 
 static struct error *add_load(struct opening *opening, const struct core_segment *row)
 {
-	const struct core_file *file = opening->file;
+	const struct core_bytes *file = opening->file;
 	uint64_t start = row->address, there = available(file, row->offset, row->file_size);
 	struct segment segment = { .permissions = permissions(row->flags),
 				   .permissions_known = true,
@@ -460,7 +405,7 @@ static struct error *build(struct opening *opening)
 	return error;
 }
 
-static struct error *open_mapped(const char *path, struct core_file *file, struct gaps *gaps,
+static struct error *open_mapped(const char *path, struct core_bytes *file, struct gaps *gaps,
 				 struct target **target)
 {
 	struct opening opening = { .file = file, .gaps = gaps };
@@ -496,17 +441,14 @@ struct error *target_open_core(const char *path, const struct target_options *op
 			       struct gaps *gaps, struct target **target)
 {
 	(void)options; /* opening is quick: no progress to tell of, nothing to stop */
-	struct core_file *file = calloc(1, sizeof *file);
-	if (file == NULL)
-		return error_no_memory();
+	struct core_bytes *file;
 	struct target *opened = NULL;
-	struct error *error = map_file(path, file);
-	if (error == NULL)
-		error = open_mapped(path, file, gaps, &opened);
+	struct error *error = core_bytes_map(path, &file);
+	if (error != NULL)
+		return error;
+	error = open_mapped(path, file, gaps, &opened);
 	if (error != NULL) {
-		if (file->bytes != NULL)
-			munmap(file->bytes, file->size);
-		free(file);
+		core_bytes_end(file);
 		return error;
 	}
 	opened->back_end = file;

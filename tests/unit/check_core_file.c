@@ -334,6 +334,48 @@ START_TEST(overlapping_headers_neither_hide_bytes_nor_multiply)
 }
 END_TEST
 
+/* Writes the file again, with holes where it has pages of zeros. */
+static void make_sparse(const struct fake_core *core)
+{
+	static const uint8_t zeros[0x1000];
+	ck_assert_int_eq(truncate(core->path, 0), 0);
+	ck_assert_int_eq(truncate(core->path, (off_t)core->file.count), 0);
+	FILE *file = fopen(core->path, "r+");
+	for (size_t at = 0; at < core->file.count; at += sizeof zeros) {
+		size_t size =
+		    core->file.count - at < sizeof zeros ? core->file.count - at : sizeof zeros;
+		if (memcmp(core->file.items + at, zeros, size) == 0)
+			continue;
+		ck_assert_int_eq(fseek(file, (long)at, SEEK_SET), 0);
+		ck_assert_uint_eq(fwrite(core->file.items + at, 1, size, file), size);
+	}
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+START_TEST(holes_read_as_the_zeros_that_they_are)
+{
+	enum { SIZE = 0x900000, FIRST = 0x123456, SECOND = 0x789abc };
+	uint8_t *memory = calloc(1, SIZE);
+	memory[FIRST] = 1;
+	memory[SECOND] = 2;
+	struct fake_core core = { 0 };
+	fake_core_thread(&core, 5, SIGABRT);
+	fake_core_load(&core, 0x10000, PF_R | PF_W, memory, SIZE, SIZE);
+	fake_core_load(&core, 0x10000 + SIZE, PF_R, page, sizeof page, sizeof page);
+	fake_core_write(&core);
+	make_sparse(&core);
+	ck_assert_ptr_null(target_open_core(core.path, NULL, &gaps, &target));
+	const uint8_t *span;
+	ck_assert_uint_eq(address_space_span(target->space, 0x10000, UINT64_MAX, &span),
+			  SIZE + sizeof page);
+	ck_assert_mem_eq(span, memory, SIZE);
+	ck_assert_mem_eq(span + SIZE, page, sizeof page);
+	ck_assert(!target->truncated);
+	fake_core_end(&core);
+	free(memory);
+}
+END_TEST
+
 START_TEST(contradicting_headers_are_passed_over)
 {
 	struct fake_core core = { 0 };
@@ -655,6 +697,7 @@ int main(void)
 	tcase_add_test(all, more_headers_than_sixteen_bits_count);
 	tcase_add_test(all, many_threads_open_quickly);
 	tcase_add_test(all, overlapping_headers_neither_hide_bytes_nor_multiply);
+	tcase_add_test(all, holes_read_as_the_zeros_that_they_are);
 	tcase_add_test(all, contradicting_headers_are_passed_over);
 	tcase_add_test(all, damaged_notes_do_not_hide_those_before);
 	tcase_add_test(all, a_wrong_file_list_is_read_as_far_as_it_goes);
