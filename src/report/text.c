@@ -45,6 +45,13 @@ void text_line(struct text *text)
 {
 	fputc('\n', text->out);
 	text->column = text->pending = 0;
+	text->started = true;
+}
+
+void text_section(struct text *text)
+{
+	if (text->started)
+		text_line(text);
 }
 
 void text_color(struct text *text, enum text_color color)

@@ -19,6 +19,7 @@ struct text {
 	FILE *out;
 	const struct report_style *style;
 	unsigned column;  /* where the next character lands; 0 at the start of a line */
+	bool started;	  /* a line has been written */
 	unsigned pending; /* spaces in front of it that are not yet written: none end a line */
 };
 
@@ -26,7 +27,8 @@ struct text {
  * "\n". */
 void text_put(struct text *text, const char *string);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void text_line(struct text *text); /* ends the line */
+void text_line(struct text *text);    /* ends the line */
+void text_section(struct text *text); /* an empty line, but at the very top */
 void text_color(struct text *text, enum text_color color);
 void text_colored(struct text *text, enum text_color color, const char *string);
 

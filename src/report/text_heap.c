@@ -49,7 +49,12 @@ static void heap_states(struct text *text, const struct findings *findings)
 		snprintf(remark + length, sizeof remark - (size_t)length, ", in %s structure%s",
 			 format_count(findings->orphans->structures, count),
 			 findings->orphans->structures == 1 ? "" : "s");
-	state_row(text, reachability, CHUNK_ORPHANED, remark);
+	if (reachability->totals[CHUNK_ORPHANED].chunks > 0) {
+		state_row(text, reachability, CHUNK_ORPHANED, remark);
+	} else {
+		text_put(text, "  nothing is orphaned: every chunk in use can be reached");
+		text_line(text);
+	}
 	if (findings->orphans != NULL)
 		text_orphan_groups(text, findings->orphans, 6, "leaks");
 	if (reachability->totals[CHUNK_POSSIBLE].chunks > 0)
@@ -157,21 +162,19 @@ static void arena_table(struct text *text, const struct heap *heap)
 	for (size_t i = 0; i < rows; i++)
 		arena_row(text, &heap->arenas.items[i]);
 	text_more(text, 2, rows, heap->arenas.count, "arenas", NULL);
-	text_line(text);
 }
 
 void text_heap(struct text *text, const struct findings *findings)
 {
 	const struct heap *heap = findings->subject->heap;
 	text_heap_totals(text, findings);
-	text_line(text);
 	if (heap == NULL || heap->provider == NULL)
 		return;
 	arena_table(text, heap);
 	if (heap->evidence != NULL) {
+		text_section(text);
 		text_put(text, "Layouts from ");
 		text_wrap(text, 2, heap->evidence);
-		text_line(text);
 		text_line(text);
 	}
 }

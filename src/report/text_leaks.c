@@ -15,7 +15,6 @@ void text_leaks(struct text *text, const struct findings *findings)
 	if (orphans->chunks == 0) {
 		text_put(text, "nothing: every chunk in use can be reached");
 		text_line(text);
-		text_line(text);
 		return;
 	}
 	text_itemf(text, 10, true, "%s chunk%s, %s", format_count(orphans->chunks, number),
@@ -29,5 +28,4 @@ void text_leaks(struct text *text, const struct findings *findings)
 	text_put(text, "what");
 	text_line(text);
 	text_orphan_groups(text, orphans, 40, NULL);
-	text_line(text);
 }

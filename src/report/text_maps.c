@@ -57,12 +57,10 @@ void text_maps(struct text *text, const struct findings *findings)
 	for (size_t i = 0; i < rows; i++)
 		module_row(text, &findings->modules[i]);
 	text_more(text, 2, rows, findings->module_count, "modules", NULL);
-	text_line(text);
 	text_heading(text, TEXT_HEADING, "SEGMENTS");
 	text_line(text);
 	rows = text_rows(text, findings->segment_count, 1000);
 	for (size_t i = 0; i < rows; i++)
 		segment_row(text, &findings->segments[i]);
 	text_more(text, 2, rows, findings->segment_count, "segments", NULL);
-	text_line(text);
 }

@@ -7,6 +7,7 @@
 
 void text_heading(struct text *text, enum text_color color, const char *heading)
 {
+	text_section(text);
 	text_colored(text, color, heading);
 	text_column(text, text->column + 2);
 }
@@ -79,7 +80,6 @@ void text_header(struct text *text, const struct findings *findings)
 		text_wrap(text, 2, target->command);
 		text_line(text);
 	}
-	text_line(text);
 }
 
 /* --- gaps */
@@ -102,7 +102,7 @@ void text_gaps(struct text *text, const struct findings *findings, size_t usual)
 		text_put(text, "  memory ran out: some gaps are not listed");
 		text_line(text);
 	}
-	text_line(text);
+	text_section(text);
 	text_printf(text, "exit status %d (%s)", findings->exit_status,
 		    findings->exit_status == 1 ? "partial"
 					       : "partial, and --fail-on found its condition");

@@ -9,7 +9,7 @@
 /* The first line of every view: what was opened, and how well it is known. */
 void text_header(struct text *text, const struct findings *findings);
 
-/* What died, with the top of its stack. */
+/* What died, with the top of its stack: `frame_limit` frames of it as a rule, 0 for none. */
 void text_crash(struct text *text, const struct findings *findings, size_t frame_limit);
 
 /* "1234 "main"". */
@@ -20,8 +20,10 @@ void text_tids(struct text *text, unsigned indent,
 	       int32_t (*tid_of)(const void *context, size_t index), const void *context,
 	       size_t count);
 
-/* The frames of a stack, a line each; runs of the same frames are told once. */
-void text_frames(struct text *text, unsigned indent, const struct thread *thread, size_t limit);
+/* The first `count` frames of a stack, a line each, `limit` lines at most; runs of the same frames
+ * are told once. */
+void text_frames(struct text *text, unsigned indent, const struct thread *thread, size_t count,
+		 size_t limit);
 
 /* "refresh() cache.c:77", with as many of its callers behind it as fit. */
 void text_site(struct text *text, const struct wait *wait, bool callers);
@@ -29,7 +31,7 @@ void text_site(struct text *text, const struct wait *wait, bool callers);
 /* Every deadlock: its threads, and who waits behind them. */
 void text_deadlocks(struct text *text, const struct findings *findings);
 
-/* "SECTION  " in the heading's colour. */
+/* "SECTION  " in the heading's colour, with an empty line before. */
 void text_heading(struct text *text, enum text_color color, const char *heading);
 
 /* What could not be examined; the last part of every view. */
@@ -41,6 +43,9 @@ void text_orphan_groups(struct text *text, const struct orphans *orphans, size_t
 
 /* "HEAP" and its totals, corruption, and the state totals. */
 void text_heap_totals(struct text *text, const struct findings *findings);
+
+/* "THREADS": how many do what, and those that have not been told of, grouped. */
+void text_thread_groups(struct text *text, const struct findings *findings);
 
 /* What the commands show between header and gaps. */
 void text_report(struct text *text, const struct findings *findings);

@@ -147,11 +147,26 @@ static unsigned function_width(struct text *text, unsigned indent, const struct 
 	return widest < room ? widest : room;
 }
 
-void text_frames(struct text *text, unsigned indent, const struct thread *thread, size_t limit)
+/* How many frames there are without those behind main and the start routine of a thread. */
+static size_t program_frames(const struct thread *thread)
+{
+	size_t count = thread->frame_count;
+	for (; count > 0; count--) {
+		const struct frame *frame = &thread->frames[count - 1];
+		const bool start =
+		    frame->function != NULL && strcmp(frame->function, "_start") == 0;
+		if (!start && (frame->module == NULL || !frame->module->is_libc))
+			return count;
+	}
+	return thread->frame_count;
+}
+
+void text_frames(struct text *text, unsigned indent, const struct thread *thread, size_t count,
+		 size_t limit)
 {
 	unsigned width = function_width(text, indent, thread, limit);
 	size_t shown = 0, at = 0;
-	while (at < thread->frame_count && shown < limit) {
+	while (at < count && shown < limit) {
 		size_t times = 0;
 		size_t period = recursion_at(thread, at, &times);
 		size_t end = at + (period > 0 ? period : 1);
@@ -168,9 +183,9 @@ void text_frames(struct text *text, unsigned indent, const struct thread *thread
 			at += times * period;
 		}
 	}
-	if (at < thread->frame_count)
-		text_more(text, indent, at, thread->frame_count, "frames", "threads");
-	else if (thread->stop_reason != NULL) {
+	if (at < count) {
+		text_more(text, indent, at, count, "frames", "threads");
+	} else if (at >= thread->frame_count && thread->stop_reason != NULL) {
 		text_column(text, indent);
 		text_put(text, "the stack ends here: ");
 		text_wrap(text, indent + 2, thread->stop_reason);
@@ -220,25 +235,16 @@ void text_site(struct text *text, const struct wait *wait, bool callers)
 
 /* --- what died */
 
-static void stopped_words(struct text *text, const struct findings *findings)
-{
-	text_heading(text, TEXT_HEADING, "NOT CRASHED");
-	text_wrap(text, 2, findings->crash->text);
-	text_line(text);
-	text_line(text);
-}
-
 void text_crash(struct text *text, const struct findings *findings, size_t frame_limit)
 {
 	char thread[128];
 	const struct crash *crash = findings->crash;
 	if (crash == NULL)
 		return;
-	if (crash->signal.number == 0) {
-		stopped_words(text, findings);
-		return;
-	}
-	text_heading(text, TEXT_BAD, crash->signal_name != NULL ? crash->signal_name : "signal");
+	if (crash->signal.number == 0)
+		text_heading(text, TEXT_HEADING, "NOT CRASHED");
+	else
+		text_heading(text, TEXT_BAD, crash->signal_name);
 	text_wrap(text, 2, crash->text);
 	if (crash->thread != NULL) {
 		thread_words(crash->thread, thread, sizeof thread);
@@ -252,7 +258,8 @@ void text_crash(struct text *text, const struct findings *findings, size_t frame
 		text_put(text, "\"");
 		text_line(text);
 	}
-	if (crash->thread != NULL && frame_limit > 0)
-		text_frames(text, 2, crash->thread, frame_limit);
-	text_line(text);
+	if (crash->thread != NULL && frame_limit > 0) {
+		const size_t count = program_frames(crash->thread);
+		text_frames(text, 2, crash->thread, count, text_rows(text, count, frame_limit));
+	}
 }

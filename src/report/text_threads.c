@@ -36,6 +36,7 @@ static void group_heading(struct text *text, const struct stack_group *group)
 {
 	char number[FORMAT_MAX];
 	const struct thread *first = group->members[0];
+	text_section(text);
 	text_color(text, first->crashed ? TEXT_BAD : TEXT_HEADING);
 	if (first->crashed)
 		text_put(text, "crashed: ");
@@ -60,14 +61,15 @@ static void group_heading(struct text *text, const struct stack_group *group)
 void text_threads(struct text *text, const struct findings *findings)
 {
 	const struct stack_groups *groups = findings->stacks;
+	text_crash(text, findings, 0);
 	if (groups == NULL)
 		return;
 	size_t rows = text_rows(text, groups->count, 50);
 	for (size_t i = 0; i < rows; i++) {
 		group_heading(text, &groups->items[i]);
-		text_frames(text, 2, groups->items[i].members[0],
-			    text_rows(text, groups->items[i].members[0]->frame_count, 64));
-		text_line(text);
+		const struct thread *first = groups->items[i].members[0];
+		text_frames(text, 2, first, first->frame_count,
+			    text_rows(text, first->frame_count, 64));
 	}
 	text_more(text, 0, rows, groups->count, "different stacks", NULL);
 }

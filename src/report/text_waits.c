@@ -50,7 +50,6 @@ void text_deadlocks(struct text *text, const struct findings *findings)
 		text_more(text, 2, rows, deadlock->count, "threads of the cycle", "waits");
 		if (deadlock->behind_count > 0)
 			deadlock_behind(text, deadlock);
-		text_line(text);
 	}
 }
 
@@ -79,9 +78,9 @@ void text_waits(struct text *text, const struct findings *findings)
 	text_deadlocks(text, findings);
 	if (findings->waits == NULL)
 		return;
+	text_section(text);
 	size_t rows = text_rows(text, findings->waits->count, 100);
 	for (size_t i = 0; i < rows; i++)
 		wait_row(text, &findings->waits->items[i]);
 	text_more(text, 0, rows, findings->waits->count, "threads", NULL);
-	text_line(text);
 }
