@@ -104,8 +104,10 @@ static void *in_handler_on_its_own_stack(void *)
 
 NOINLINE static int descend(int levels)
 {
-	if (levels == 0)
+	if (levels == 0) {
 		wait_for_ever();
+		return 0;
+	}
 	int below = descend(levels - 1);
 	NO_TAIL_CALL;
 	return below + 1;
