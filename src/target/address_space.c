@@ -272,11 +272,9 @@ const struct segment *address_space_find(const struct address_space *space, uint
 
 typedef ARRAY(struct segment) segment_array;
 
-/* `old` with the file's bytes, or as it is when it is not simply absent. */
+/* `old`, which is absent, with the file's bytes. */
 static struct segment backed(const struct segment *old, const struct segment *file)
 {
-	if (old->origin != SEGMENT_ABSENT || old->lost)
-		return *old;
 	struct segment part = part_of(file, old->start, old->end);
 	if (old->name != NULL) {
 		part.name = old->name;
@@ -288,29 +286,34 @@ static struct segment backed(const struct segment *old, const struct segment *fi
 	return part;
 }
 
+/* Appends `old`, whose part [start, end) the file covers. */
+static bool back_part(const struct segment *old, uint64_t start, uint64_t end,
+		      const struct segment *file, segment_array *parts)
+{
+	if (old->origin != SEGMENT_ABSENT || old->lost)
+		return array_push(parts, *old);
+	struct segment inside = part_of(old, start, end);
+	return (old->start == start || array_push(parts, part_of(old, old->start, start))) &&
+	       array_push(parts, backed(&inside, file)) &&
+	       (old->end == end || array_push(parts, part_of(old, end, old->end)));
+}
+
 /* What stands for the segments [first, last) once `file` is laid under them. */
 static bool lay_under(const struct address_space *space, size_t first, size_t last,
 		      const struct segment *file, segment_array *parts)
 {
 	uint64_t at = file->start;
-	bool fits = true;
-	for (size_t i = first; i < last && fits; i++) {
+	for (size_t i = first; i < last; i++) {
 		const struct segment *old = &space->segments.items[i];
 		uint64_t start = old->start > file->start ? old->start : file->start;
 		uint64_t end = old->end < file->end ? old->end : file->end;
-		struct segment inside = part_of(old, start, end);
-		if (at < start)
-			fits = array_push(parts, part_of(file, at, start));
-		if (old->start < start)
-			fits = fits && array_push(parts, part_of(old, old->start, start));
-		fits = fits && array_push(parts, backed(&inside, file));
-		if (end < old->end)
-			fits = fits && array_push(parts, part_of(old, end, old->end));
+		if (at < start && !array_push(parts, part_of(file, at, start)))
+			return false;
+		if (!back_part(old, start, end, file, parts))
+			return false;
 		at = end;
 	}
-	if (at < file->end)
-		fits = fits && array_push(parts, part_of(file, at, file->end));
-	return fits;
+	return at == file->end || array_push(parts, part_of(file, at, file->end));
 }
 
 struct error *address_space_back(struct address_space *space, uint64_t start, uint64_t size,

@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { SPECIALS_MAX = 8, VVAR_MAX = 3 };
+
 /* A mapping that is no file's: the one that holds .address. */
 struct special {
 	const char *name;
@@ -26,7 +28,7 @@ struct opening {
 	uint64_t damaged_segments;
 	uint64_t splits_left;
 	ARRAY(uint64_t) stack_pointers; /* of gcore's core: of all threads, sorted */
-	struct special specials[4];
+	struct special specials[SPECIALS_MAX];
 	size_t special_count;
 };
 
@@ -124,13 +126,41 @@ static void find_heap(struct opening *opening)
 		add_special(opening, "[heap]", best);
 }
 
+static bool is_anonymous_readable(const struct opening *opening, const struct core_segment *row)
+{
+	return row->type == PT_LOAD && (row->flags & (PF_R | PF_W | PF_X)) == PF_R &&
+	       core_notes_mapping(&opening->notes, row->address) == NULL;
+}
+
+/* The kernel's data for the vdso stands just below it, in one to three mappings. */
+static void find_vvar(struct opening *opening, uint64_t vdso)
+{
+	uint64_t above = vdso;
+	for (int found = 0; found < VVAR_MAX; found++) {
+		uint64_t start = above;
+		for (uint64_t i = 0; i < opening->headers.count && start == above; i++) {
+			struct core_segment row = core_headers_segment(&opening->headers, i);
+			if (row.memory_size > 0 && row.memory_size <= 0x10000 &&
+			    row.address + row.memory_size == above &&
+			    is_anonymous_readable(opening, &row))
+				start = row.address;
+		}
+		if (start == above)
+			return;
+		add_special(opening, "[vvar]", start);
+		above = start;
+	}
+}
+
 /* The kernel names these in /proc/PID/maps, but not in a core. */
 static void find_specials(struct opening *opening)
 {
 	const struct target *target = opening->target;
 	uint64_t address;
-	if (target_auxv(target, AT_SYSINFO_EHDR, &address))
+	if (target_auxv(target, AT_SYSINFO_EHDR, &address)) {
 		add_special(opening, "[vdso]", address);
+		find_vvar(opening, address);
+	}
 	/* execve's strings and random bytes stand above the first frame of the main stack. */
 	if (target_auxv(target, AT_RANDOM, &address) || target_auxv(target, AT_EXECFN, &address))
 		add_special(opening, "[stack]", address);

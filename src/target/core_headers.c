@@ -53,7 +53,7 @@ static struct error *check_identity(const char *path, const uint8_t *bytes, uint
 	if (size < sizeof(Elf64_Ehdr))
 		return error_new(ERROR_BAD_DATA,
 				 "%s: cut off within its ELF header, after %" PRIu64
-				 " bytes: nothing in it can be read",
+				 " bytes: copy or take the core again",
 				 path, size);
 	return NULL;
 }
@@ -87,13 +87,15 @@ static struct error *find_arch(const char *path, const uint8_t *bytes, const str
 	const struct arch *found = arch_find(machine, class, data);
 	if (found == NULL) {
 		char buffer[32];
-		return error_new(ERROR_UNSUPPORTED,
-				 "%s: of a %s%s%s program: corescan reads 64-bit x86-64 only", path,
-				 class == ELFCLASS32   ? "32-bit "
-				 : class == ELFCLASS64 ? "64-bit "
-						       : "",
-				 data == ELFDATA2MSB ? "big-endian " : "",
-				 arch_machine_name(machine, buffer, sizeof buffer));
+		return error_new(
+		    ERROR_UNSUPPORTED,
+		    "%s: of a %s%s%s program: corescan reads cores of 64-bit x86-64 programs only",
+		    path,
+		    class == ELFCLASS32	  ? "32-bit "
+		    : class == ELFCLASS64 ? "64-bit "
+					  : "",
+		    data == ELFDATA2MSB ? "big-endian " : "",
+		    arch_machine_name(machine, buffer, sizeof buffer));
 	}
 	*arch = found;
 	return NULL;
@@ -139,13 +141,13 @@ struct error *core_headers_read(const char *path, const uint8_t *bytes, uint64_t
 	if (row_size != sizeof(Elf64_Phdr))
 		return error_new(ERROR_BAD_DATA,
 				 "%s: damaged: its program headers claim to be of %" PRIu64
-				 " bytes each instead of %zu",
+				 " bytes each instead of %zu: copy or take the core again",
 				 path, row_size, sizeof(Elf64_Phdr));
 	uint64_t room = table < size ? (size - table) / sizeof(Elf64_Phdr) : 0;
 	if (room == 0)
 		return error_new(ERROR_BAD_DATA,
 				 "%s: cut off or damaged: its program headers, at offset %" PRIu64
-				 ", are past its end",
+				 ", are past its end: copy or take the core again",
 				 path, table);
 	found.table = bytes + table;
 	uint64_t count = claimed_count(bytes, size, &found);

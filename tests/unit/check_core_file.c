@@ -104,6 +104,8 @@ static void linux_core(struct fake_core *core)
 	fake_core_load(core, 0x30000, PF_R | PF_W, page, 0x1000, 0x1000);
 	fake_core_load(core, 0x70000, PF_R, page, 0x1000, 0x1000);
 	fake_core_load(core, 0x71000, PF_R | PF_X, NULL, 0, 0x4000);
+	fake_core_load(core, 0x7c000, PF_R, page, 0x1000, 0x3000);
+	fake_core_load(core, 0x7f000, PF_R, page, 0x1000, 0x1000);
 	fake_core_load(core, 0x80000, PF_R | PF_X, page, 0x1000, 0x1000);
 	fake_core_load(core, 0x90000, PF_R | PF_W, stack, 0x1000, 0x1000);
 }
@@ -155,6 +157,8 @@ START_TEST(segments_have_names_and_what_was_not_dumped_is_absent)
 	ck_assert_ptr_null(at(0x12000)->name);
 	ck_assert_str_eq(at(0x30000)->name, "[heap]");
 	ck_assert_str_eq(at(0x80000)->name, "[vdso]");
+	ck_assert_str_eq(at(0x7f000)->name, "[vvar]");
+	ck_assert_str_eq(at(0x7e000)->name, "[vvar]");
 	ck_assert_str_eq(at(0x90000)->name, "[stack]");
 	ck_assert_int_eq(at(0x72000)->origin, SEGMENT_ABSENT);
 	ck_assert(at(0x72000)->permissions_known);
@@ -531,7 +535,7 @@ START_TEST(other_architectures_and_damaged_headers_are_refused)
 	refuse_patched(offsetof(Elf64_Ehdr, e_machine), EM_AARCH64, 2, ERROR_UNSUPPORTED,
 		       "64-bit AArch64");
 	refuse_patched(EI_CLASS, ELFCLASS32, 1, ERROR_UNSUPPORTED, "32-bit");
-	refuse_patched(EI_CLASS, 9, 1, ERROR_UNSUPPORTED, "x86-64 only");
+	refuse_patched(EI_CLASS, 9, 1, ERROR_UNSUPPORTED, "x86-64 programs only");
 	refuse_patched(offsetof(Elf64_Ehdr, e_type), ET_REL, 2, ERROR_BAD_DATA, "object file");
 	refuse_patched(offsetof(Elf64_Ehdr, e_type), 99, 2, ERROR_BAD_DATA, "type 99");
 	refuse_patched(offsetof(Elf64_Ehdr, e_phentsize), 32, 2, ERROR_BAD_DATA, "32 bytes each");

@@ -172,6 +172,9 @@ START_TEST(a_file_backs_only_what_is_absent)
 	ck_assert_str_eq(segments[2].name, "/lib");
 	ck_assert_int_eq(segments[3].origin, SEGMENT_ABSENT);
 	ck_assert_uint_eq(segments[4].file_offset, 0x5340);
+	ck_assert_ptr_null(address_space_back(space, 0x1150, 0x10, file, "/x", 0, SEGMENT_READ));
+	address_space_segments(space, &count);
+	ck_assert_uint_eq(count, 5); /* what was dumped is not split */
 	uint8_t seen;
 	ck_assert(address_space_probe(space, 0x1350, &seen, 1));
 	ck_assert_uint_eq(seen, 3);
