@@ -82,7 +82,10 @@ static void let_run_on(struct run *run)
 static struct error *open_target(struct run *run)
 {
 	const struct options *options = run->options;
-	const struct target_options how = { .progress = &run->progress.progress };
+	const struct target_options how = {
+		.progress = &run->progress.progress,
+		.snapshot = true,
+	};
 	if (options->core != NULL)
 		return target_open_core(options->core, &how, &run->gaps, &run->target);
 	struct error *error = target_open_live(options->pid, &how, &run->gaps, &run->target);

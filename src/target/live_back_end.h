@@ -11,6 +11,7 @@ struct live_back_end {
 	int32_t pid;
 	struct ptrace_stop *stop; /* NULL before the process was stopped */
 	struct live_memory memory;
+	struct page_pool *pool; /* for a snapshot, or NULL */
 };
 
 #endif

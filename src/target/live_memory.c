@@ -258,6 +258,7 @@ static size_t read_touched(const struct live_memory *memory, const struct proc_m
 		for (size_t i = 0; i < count; i++) {
 			uint64_t from = runs[i].start > start ? runs[i].start : start;
 			uint64_t to = runs[i].end < stop ? runs[i].end : stop;
+			page_pool_move(memory->pool, bytes + (from - start), to - from);
 			size_t got =
 			    read_bytes(memory, mapping, from, bytes + (from - start), to - from);
 			if (got < to - from)

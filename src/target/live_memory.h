@@ -10,6 +10,7 @@
 
 #include "base/gaps.h"
 #include "target/address_space.h"
+#include "target/page_pool.h"
 #include "target/proc_files.h"
 
 struct live_memory {
@@ -18,6 +19,7 @@ struct live_memory {
 	int mem;     /* /proc/PID/mem */
 	int pagemap; /* /proc/PID/pagemap, or -1 */
 	uint64_t page_size;
+	struct page_pool *pool; /* for what is read next, or NULL; borrowed */
 };
 
 /* Opens the memory of `task`. `*memory` is ended with live_memory_close. */

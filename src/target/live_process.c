@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "target/live_back_end.h"
+#include "target/live_snapshot.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -339,12 +340,15 @@ static void resume_live(struct target *target)
 {
 	struct live_back_end *live = target->back_end;
 	target->paused_us = ptrace_stop_end(live->stop);
+	page_pool_free(live->pool);
+	live->pool = NULL;
 }
 
 static void close_live(struct target *target)
 {
 	struct live_back_end *live = target->back_end;
 	ptrace_stop_free(live->stop);
+	page_pool_free(live->pool);
 	live_memory_close(&live->memory);
 	free(live);
 }
@@ -403,6 +407,9 @@ struct error *target_open_live(int32_t pid, const struct target_options *options
 	if (target == NULL)
 		return error_no_memory();
 	struct live_back_end *live = target->back_end;
+	struct proc_task task;
+	if (options != NULL && options->snapshot && living_task(pid, &task))
+		live->pool = live_snapshot_prepare(task, options->progress);
 	unsigned deadline = options != NULL ? options->stop_deadline_ms : 0;
 	if (deadline == 0)
 		deadline = STOP_DEADLINE_MS;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "target/live_process.h"
+#include "target/live_snapshot.h"
 
 #include "target/live_back_end.h"
+#include "target/live_process.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -132,6 +133,13 @@ static bool plan_mapping(struct plan *plan, const struct target *target,
 	return true;
 }
 
+/* Whether that much may be taken for a copy. */
+static bool fits_in_memory(uint64_t bytes, uint64_t *available)
+{
+	*available = proc_memory_available();
+	return *available == 0 || bytes <= *available / 2;
+}
+
 /* The bytes of a read-only shared mapping are those of its file, if that is to be had. */
 static struct error *make_plan(const struct target *target, struct plan *plan, struct gaps *gaps)
 {
@@ -139,8 +147,8 @@ static struct error *make_plan(const struct target *target, struct plan *plan, s
 	for (size_t i = 0; i < live->memory.maps.list.count; i++)
 		if (!plan_mapping(plan, target, &live->memory.maps.list.items[i], gaps))
 			return error_no_memory();
-	uint64_t available = proc_memory_available();
-	if (available == 0 || plan->bytes <= available / 2)
+	uint64_t available;
+	if (fits_in_memory(plan->bytes, &available))
 		return NULL;
 	return error_new(ERROR_NO_MEMORY,
 			 "a copy of the memory of process %" PRId32 " needs %" PRIu64
@@ -165,16 +173,57 @@ static void copy(struct target *target, const struct plan *plan, const struct pr
 	}
 }
 
+/* The bytes of the runs of touched pages that are large enough for a pool, and what their
+ * alignment may take. */
+static uint64_t large_runs(const struct live_memory *memory, const struct proc_mapping *mapping)
+{
+	struct page_run runs[256];
+	uint64_t bytes = 0;
+	for (uint64_t at = mapping->start; at < mapping->end;) {
+		size_t count = live_memory_find_pages(memory, PAGES_TOUCHED, at, mapping->end, runs,
+						      sizeof runs / sizeof *runs, &at);
+		for (size_t i = 0; i < count; i++) {
+			uint64_t size = runs[i].end - runs[i].start;
+			bytes += size >= PAGE_POOL_UNIT ? size + PAGE_POOL_UNIT : 0;
+		}
+	}
+	return bytes;
+}
+
+struct page_pool *live_snapshot_prepare(struct proc_task task, const struct progress *progress)
+{
+	struct live_memory memory;
+	uint64_t bytes = 0, available;
+	struct error *error = live_memory_open(task, &memory);
+	if (error != NULL) {
+		error_free(error);
+		return NULL;
+	}
+	for (size_t i = 0; i < memory.maps.list.count; i++) {
+		const struct proc_mapping *mapping = &memory.maps.list.items[i];
+		if (live_memory_starts_as_zero(mapping) &&
+		    (mapping->permissions & SEGMENT_READ) != 0 &&
+		    mapping->end - mapping->start >= PAGE_POOL_UNIT)
+			bytes += large_runs(&memory, mapping);
+	}
+	live_memory_close(&memory);
+	bytes += bytes / 32; /* it may grow until it is stopped */
+	return bytes > 0 && fits_in_memory(bytes, &available) ? page_pool_new(bytes, progress)
+							      : NULL;
+}
+
 struct error *live_process_snapshot(struct target *target, const struct progress *progress,
 				    struct gaps *gaps)
 {
 	if (target->kind != TARGET_LIVE || target->resume == NULL)
 		return NULL;
-	const struct live_back_end *live = target->back_end;
+	struct live_back_end *live = target->back_end;
 	struct plan plan = { 0 };
 	struct error *error = make_plan(target, &plan, gaps);
 	if (error == NULL) {
+		live->memory.pool = live->pool;
 		copy(target, &plan, progress);
+		live->memory.pool = NULL;
 		struct proc_stat stat;
 		if (!proc_read_stat(live->memory.task, &stat) || stat.state == 'Z')
 			gaps_add(gaps, GAP_MEMORY, 0, 0,

@@ -73,6 +73,8 @@ struct target {
 struct target_options {
 	const struct progress *progress; /* or NULL */
 	unsigned stop_deadline_ms;	 /* live: how long to wait for threads to stop; 0: 2000 */
+	bool snapshot; /* live: live_process_snapshot will be called next; what can be done for it
+			  before the process is stopped is done then */
 };
 
 /* Opens a core file: ERROR_NOT_FOUND (no such file), ERROR_BAD_DATA (not an ELF file, not a core,

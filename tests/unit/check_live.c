@@ -635,8 +635,11 @@ static void fill_then_change(void)
 START_TEST(a_snapshot_stays_while_the_process_runs_on)
 {
 	pid_t pid = start(fill_then_change);
+	/* With memory that was made ready before, and without. */
+	struct target_options options = { .snapshot = _i == 1 };
 	struct gaps gaps = { 0 };
-	struct target *target = open_live(pid, &gaps);
+	struct target *target = NULL;
+	ck_assert_ptr_null(target_open_live(pid, &options, &gaps, &target));
 	ck_assert_ptr_null(live_process_snapshot(target, NULL, &gaps));
 	ck_assert_uint_eq(gaps.list.count, 0);
 	target_resume(target);
@@ -682,7 +685,7 @@ int main(void)
 	tcase_add_test(all, a_process_traced_by_another_is_refused);
 	tcase_add_test(all, a_process_of_another_user_is_refused);
 	tcase_add_test(all, a_process_killed_while_it_is_read_is_a_short_read);
-	tcase_add_test(all, a_snapshot_stays_while_the_process_runs_on);
+	tcase_add_loop_test(all, a_snapshot_stays_while_the_process_runs_on, 0, 2);
 	suite_add_tcase(suite, all);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "target/page_pool.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Linux 5.14 and 5.7; older headers lack them, and older kernels refuse them. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+#define STEP ((uint64_t)64 << 20)
+
+struct page_pool {
+	uint8_t *pages; /* a multiple of the unit */
+	uint64_t size, used;
+	uint64_t page_size;
+	void *mapping;
+	uint64_t mapping_size;
+};
+
+static void touch(uint8_t *bytes, uint64_t size, uint64_t page_size)
+{
+	if (madvise(bytes, size, MADV_POPULATE_WRITE) == 0)
+		return;
+	for (uint64_t i = 0; i < size; i += page_size)
+		((volatile uint8_t *)bytes)[i] = 0;
+}
+
+struct page_pool *page_pool_new(uint64_t size, const struct progress *progress)
+{
+	struct page_pool *pool = calloc(1, sizeof *pool);
+	if (pool == NULL)
+		return NULL;
+	pool->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+	pool->size = (size + PAGE_POOL_UNIT - 1) / PAGE_POOL_UNIT * PAGE_POOL_UNIT;
+	pool->mapping_size = pool->size + PAGE_POOL_UNIT;
+	pool->mapping = mmap(NULL, pool->mapping_size, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (pool->mapping == MAP_FAILED) {
+		free(pool);
+		return NULL;
+	}
+	uintptr_t start = (uintptr_t)pool->mapping;
+	pool->pages = (uint8_t *)pool->mapping + (-start & (PAGE_POOL_UNIT - 1));
+	madvise(pool->pages, pool->size, MADV_HUGEPAGE);
+	for (uint64_t done = 0; done < pool->size; done += STEP) {
+		progress_tell(progress, "making memory ready", done, pool->size);
+		touch(pool->pages + done, pool->size - done < STEP ? pool->size - done : STEP,
+		      pool->page_size);
+	}
+	return pool;
+}
+
+void page_pool_free(struct page_pool *pool)
+{
+	if (pool == NULL)
+		return;
+	munmap(pool->mapping, pool->mapping_size);
+	free(pool);
+}
+
+void page_pool_move(struct page_pool *pool, void *bytes, size_t size)
+{
+	if (pool == NULL)
+		return;
+	uintptr_t start = (uintptr_t)bytes, end = start + size;
+	start = (start + pool->page_size - 1) & -pool->page_size;
+	end &= -pool->page_size;
+	if (end < start + PAGE_POOL_UNIT)
+		return;
+	/* At the same place in a huge page, so that huge pages stay whole. */
+	uint64_t from = pool->used + ((start - pool->used) & (PAGE_POOL_UNIT - 1));
+	if (from > pool->size || end - start > pool->size - from)
+		return;
+	/* Without a hole where the pages were: somebody else's mapping could come to lie in it. */
+	if (mremap(pool->pages + from, end - start, end - start,
+		   MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, (void *)start) != MAP_FAILED)
+		pool->used = from + (end - start);
+}
