@@ -6,23 +6,6 @@
 #include <string.h>
 #include <wchar.h>
 
-char *format_size(uint64_t bytes, char buffer[FORMAT_MAX])
-{
-	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	if (bytes < 1024) {
-		snprintf(buffer, FORMAT_MAX, "%" PRIu64 " B", bytes);
-		return buffer;
-	}
-	double value = (double)bytes / 1024;
-	size_t unit = 0;
-	while (value >= 1023.5 && unit + 1 < sizeof units / sizeof *units) {
-		value /= 1024;
-		unit++;
-	}
-	snprintf(buffer, FORMAT_MAX, "%.*f %s", value < 99.95 ? 1 : 0, value, units[unit]);
-	return buffer;
-}
-
 char *format_count(uint64_t count, char buffer[FORMAT_MAX])
 {
 	char digits[24];

@@ -1,4 +1,4 @@
-/* Values in words: sizes, counts, durations, and strings of the target made harmless.
+/* Values in words: counts, durations, and strings of the target made harmless.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef CORESCAN_REPORT_FORMAT_H
@@ -9,9 +9,6 @@
 #include <stdint.h>
 
 #define FORMAT_MAX 48 /* bytes that any of the number formats takes, its NUL included */
-
-/* "0 B", "412 KiB", "12.3 MiB": three digits, powers of 1024. Returns `buffer`. */
-char *format_size(uint64_t bytes, char buffer[FORMAT_MAX]);
 
 /* "84,910". */
 char *format_count(uint64_t count, char buffer[FORMAT_MAX]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/text_parts.h"
 
+#include "base/size_text.h"
 #include "report/format.h"
 
 #include <inttypes.h>
@@ -21,14 +22,14 @@ static void heap_findings(struct text *text, const struct heap *heap)
 static void state_row(struct text *text, const struct reachability *reachability,
 		      enum chunk_state state, const char *remark)
 {
-	char count[FORMAT_MAX], size[FORMAT_MAX];
+	char count[FORMAT_MAX];
 	const struct chunk_total *total = &reachability->totals[state];
 	text_put(text, "  ");
 	const bool warn = state == CHUNK_ORPHANED && total->chunks > 0;
 	text_colored(text, warn ? TEXT_WARN : TEXT_PLAIN, chunk_state_name(state));
 	text_right(text, 22, format_count(total->chunks, count));
 	text_printf(text, " chunk%s", total->chunks == 1 ? "" : "s");
-	text_right(text, 40, format_size(total->bytes, size));
+	text_right(text, 40, size_text(total->bytes).text);
 	text_put(text, remark);
 	text_line(text);
 }
@@ -51,8 +52,8 @@ static void heap_states(struct text *text, const struct findings *findings)
 			 findings->orphans->structures == 1 ? "" : "s");
 	if (reachability->totals[CHUNK_ORPHANED].chunks > 0) {
 		state_row(text, reachability, CHUNK_ORPHANED, remark);
-	} else {
-		text_put(text, "  nothing is orphaned: every chunk in use can be reached");
+	} else if (used > 0) {
+		text_put(text, "  nothing is orphaned: every chunk found in use can be reached");
 		text_line(text);
 	}
 	if (findings->orphans != NULL)
@@ -66,7 +67,7 @@ void text_heap_totals(struct text *text, const struct findings *findings)
 	const struct heap *heap = findings->subject->heap;
 	struct heap_arena all = { 0 };
 	size_t arenas = 0, mmapped = 0, in_flux = 0;
-	char count[FORMAT_MAX], size[FORMAT_MAX];
+	char count[FORMAT_MAX];
 	if (heap == NULL || heap->provider == NULL)
 		return;
 	for (size_t i = 0; i < heap->arenas.count; i++) {
@@ -81,9 +82,9 @@ void text_heap_totals(struct text *text, const struct findings *findings)
 	}
 	text_heading(text, TEXT_HEADING, "HEAP");
 	text_itemf(text, 6, true, "%s chunks in use, %s", format_count(all.used_chunks, count),
-		   format_size(all.used_bytes, size));
+		   size_text(all.used_bytes).text);
 	text_itemf(text, 6, false, "%s free, %s", format_count(all.free_chunks, count),
-		   format_size(all.free_bytes, size));
+		   size_text(all.free_bytes).text);
 	text_itemf(text, 6, false, "%s arena%s", format_count(arenas, count),
 		   arenas == 1 ? "" : "s");
 	if (mmapped > 0)
@@ -98,8 +99,8 @@ void text_heap_totals(struct text *text, const struct findings *findings)
 
 static void orphan_row(struct text *text, const struct orphan_group *group)
 {
-	char count[FORMAT_MAX], size[FORMAT_MAX], words[96];
-	text_right(text, 13, format_size(group->bytes, size));
+	char count[FORMAT_MAX], words[96];
+	text_right(text, 13, size_text(group->bytes).text);
 	text_right(text, 22, format_count(group->chunks, count));
 	text_column(text, 24);
 	if (group->structures > 1)
@@ -134,11 +135,11 @@ static void arena_row(struct text *text, const struct heap_arena *arena)
 	char number[FORMAT_MAX];
 	text_printf(text, "  %s%s", names[arena->kind], arena->in_flux ? " (in flux)" : "");
 	text_right(text, 30, format_count(arena->used_chunks, number));
-	text_right(text, 41, format_size(arena->used_bytes, number));
-	text_right(text, 51, format_size(arena->free_bytes, number));
-	text_right(text, 61, format_size(arena->cached_bytes, number));
-	text_right(text, 71, format_size(arena->top_bytes, number));
-	text_right(text, 80, format_size(arena->system_bytes, number));
+	text_right(text, 41, size_text(arena->used_bytes).text);
+	text_right(text, 51, size_text(arena->free_bytes).text);
+	text_right(text, 61, size_text(arena->cached_bytes).text);
+	text_right(text, 71, size_text(arena->top_bytes).text);
+	text_right(text, 80, size_text(arena->system_bytes).text);
 	text_line(text);
 	if (text->style->verbose > 0 && arena->kind != ARENA_MMAPPED) {
 		text_printf(text, "    malloc_state 0x%" PRIx64 ", %" PRIu32 " heap%s",

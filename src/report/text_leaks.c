@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/text_parts.h"
 
+#include "base/size_text.h"
 #include "report/format.h"
 
 #include <inttypes.h>
@@ -8,17 +9,21 @@
 void text_leaks(struct text *text, const struct findings *findings)
 {
 	const struct orphans *orphans = findings->orphans;
-	char number[FORMAT_MAX], size[FORMAT_MAX];
-	if (orphans == NULL)
+	char number[FORMAT_MAX];
+	if (orphans == NULL || findings->reachability == NULL)
 		return;
 	text_heading(text, orphans->chunks > 0 ? TEXT_WARN : TEXT_HEADING, "ORPHANED");
 	if (orphans->chunks == 0) {
-		text_put(text, "nothing: every chunk in use can be reached");
+		const struct chunk_total *reachable =
+		    &findings->reachability->totals[CHUNK_REACHABLE];
+		text_put(text, reachable->chunks > 0
+				   ? "nothing: every chunk found in use can be reached"
+				   : "nothing: no chunk was found in use");
 		text_line(text);
 		return;
 	}
 	text_itemf(text, 10, true, "%s chunk%s, %s", format_count(orphans->chunks, number),
-		   orphans->chunks == 1 ? "" : "s", format_size(orphans->bytes, size));
+		   orphans->chunks == 1 ? "" : "s", size_text(orphans->bytes).text);
 	text_itemf(text, 10, false, "%s structure%s", format_count(orphans->structures, number),
 		   orphans->structures == 1 ? "" : "s");
 	text_line(text);

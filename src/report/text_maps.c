@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/text_parts.h"
 
+#include "base/size_text.h"
 #include "report/format.h"
 
 #include <inttypes.h>
@@ -36,9 +37,9 @@ static void module_row(struct text *text, const struct module *module)
 
 static void segment_row(struct text *text, const struct segment *segment)
 {
-	char permissions[5], size[FORMAT_MAX];
+	char permissions[5];
 	text_printf(text, "  0x%012" PRIx64 "–0x%012" PRIx64, segment->start, segment->end);
-	text_right(text, 44, format_size(segment->end - segment->start, size));
+	text_right(text, 44, size_text(segment->end - segment->start).text);
 	text_column(text, 46);
 	text_put(text, segment_permissions(segment, permissions));
 	text_column(text, 51);
