@@ -928,6 +928,26 @@ START_TEST(names_are_demangled)
 }
 END_TEST
 
+/* Each pair is of two of the pair before: 2^60 names in a linkage name of 600 characters. */
+START_TEST(a_name_that_would_fill_the_memory_stays_mangled)
+{
+	char linkage[1024] = "_Z1fSt4pairIiiES_IS0_S0_E";
+	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	for (int i = 1; i < 60; i++) {
+		char reference[8];
+		snprintf(reference, sizeof reference, "S%s%c_", i < 36 ? "" : "1", digits[i % 36]);
+		snprintf(linkage + strlen(linkage), sizeof linkage - strlen(linkage), "S_I%s%sE",
+			 reference, reference);
+	}
+	struct opened opened;
+	struct target *target = fake_target_new();
+	fake_target_seal(target);
+	open_modules(&opened, target, NULL);
+	ck_assert_str_eq(modules_demangle(opened.modules, linkage), linkage);
+	close_modules(&opened);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("modules");
@@ -963,6 +983,7 @@ int main(void)
 	tcase_add_test(names, source_lines_are_told);
 	tcase_add_test(names, a_live_process_is_told_as_it_is);
 	tcase_add_test(names, names_are_demangled);
+	tcase_add_test(names, a_name_that_would_fill_the_memory_stays_mangled);
 	tcase_set_timeout(names, 60);
 	suite_add_tcase(suite, names);
 	SRunner *runner = srunner_create(suite);
