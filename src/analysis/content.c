@@ -289,6 +289,8 @@ static const char *shape_phrase(struct content_recogniser *recogniser,
 		return NULL;
 	/* A walk that enters a doubly linked list in its middle branches once. */
 	bool is_list = shape->branchings == 0 || (shape->branchings == 1 && shape->cyclic);
+	if (!is_list && shape->links < 4)
+		return NULL;
 	return string_pool_format(recogniser->strings, "%s of %" PRIu64 "-byte nodes",
 				  is_list ? "list" : "tree", shape->link_size);
 }

@@ -33,6 +33,8 @@
  * A pointer that only the kernel holds (epoll data, timer values), that is disguised (XOR, a tag
  * in the high bits), unaligned, or one past the end is not seen by any scan of aligned words. */
 
+#define VVAR_MAX 0x10000 /* how far below the vdso it begins, at most */
+
 enum cover_use { COVER_ROOT, COVER_EXCLUDED };
 
 /* A range of memory whose use is known from what it is, not from its mapping. */
@@ -362,7 +364,7 @@ static bool make_cover(struct collection *collection)
 /* Mappings. */
 
 /* Memory that may hold roots but whose bytes are not to be had, in kinds that are told apart. */
-enum absence { ABSENT_SHARED, ABSENT_ANONYMOUS, ABSENT_LOST, ABSENCE_COUNT };
+enum absence { ABSENT_SHARED, ABSENT_ANONYMOUS, ABSENCE_COUNT };
 
 struct missing {
 	uint64_t mappings, bytes;
@@ -381,35 +383,48 @@ static bool is_file(const struct segment *segment)
 	       strncmp(segment->name, "/anon_hugepage", 14) != 0;
 }
 
-/* The kernel's own pages: the vdso, and [vvar] just below it. */
-static bool is_kernels(const struct target *target, const struct segment *segment)
+/* gcore leaves out file mappings without a word about their permissions: those of installed files
+ * (locales, caches) are not what a program keeps pointers in. */
+static bool is_installed(const char *path)
 {
-	uint64_t vdso;
-	if (segment->name != NULL && strncmp(segment->name, "[v", 2) == 0)
-		return true;
-	return segment->name == NULL && (segment->permissions & SEGMENT_WRITE) == 0 &&
-	       target_auxv(target, AT_SYSINFO_EHDR, &vdso) && segment->start <= vdso &&
-	       segment->end <= vdso + 0x2000 && vdso - segment->start <= 0x10000;
+	return strncmp(path, "/usr/", 5) == 0 || strncmp(path, "/lib", 4) == 0;
 }
 
+/* [vvar] of a core, which has no names for the kernel's pages: absent and just below the vdso. */
+static bool is_vvar(const struct target *target, const struct segment *segment)
+{
+	uint64_t vdso;
+	if (!target_auxv(target, AT_SYSINFO_EHDR, &vdso) || segment->end > vdso ||
+	    vdso - segment->start > VVAR_MAX)
+		return false;
+	for (uint64_t at = segment->end; at < vdso;) {
+		const struct segment *above = address_space_find(target->space, at);
+		if (above == NULL || above->origin != SEGMENT_ABSENT)
+			return false;
+		at = above->end;
+	}
+	return true;
+}
+
+/* What the target itself tells to be missing (cut off, or private and writable) is not told again.
+ */
 static enum mapping_use use_of_absent(const struct subject *subject, const struct segment *segment,
 				      enum absence *absence)
 {
-	if (segment->lost) {
-		*absence = ABSENT_LOST;
-		return MAPPING_ABSENT;
-	}
+	bool writable = (segment->permissions & SEGMENT_WRITE) != 0;
+	if (segment->lost || is_vvar(subject->target, segment))
+		return MAPPING_IGNORED;
 	/* Guard pages and reservations; private files and bss that were never written. */
 	if (segment->permissions_known && segment->permissions == 0)
 		return MAPPING_IGNORED;
 	if (subject->modules != NULL && modules_find(subject->modules, segment->start) != NULL)
 		return MAPPING_IGNORED;
-	bool writable = (segment->permissions & SEGMENT_WRITE) != 0;
 	if (segment->name == NULL) {
 		*absence = ABSENT_ANONYMOUS;
-		return MAPPING_ABSENT;
+		return writable ? MAPPING_IGNORED : MAPPING_ABSENT;
 	}
-	if (is_file(segment) && !writable)
+	if (is_file(segment) && !writable &&
+	    (segment->permissions_known || is_installed(segment->name)))
 		return MAPPING_IGNORED;
 	*absence = ABSENT_SHARED;
 	return MAPPING_ABSENT;
@@ -418,7 +433,8 @@ static enum mapping_use use_of_absent(const struct subject *subject, const struc
 static enum mapping_use use_of(const struct subject *subject, const struct segment *segment,
 			       enum absence *absence)
 {
-	if (is_kernels(subject->target, segment))
+	/* [vdso], [vvar], [vsyscall]: the kernel's own. */
+	if (segment->name != NULL && strncmp(segment->name, "[v", 2) == 0)
 		return MAPPING_IGNORED;
 	bool writable = (segment->permissions & SEGMENT_WRITE) != 0;
 	bool executable = (segment->permissions & SEGMENT_EXECUTE) != 0;
@@ -551,9 +567,7 @@ static bool add_mappings(struct collection *collection)
 			return false;
 	struct gaps *gaps = collection->subject->gaps;
 	tell_missing(gaps, &missing[ABSENT_SHARED], "shared, not dumped");
-	tell_missing(gaps, &missing[ABSENT_ANONYMOUS],
-		     "not dumped: never touched, or MADV_DONTDUMP");
-	tell_missing(gaps, &missing[ABSENT_LOST], "cut off by the end of the core file");
+	tell_missing(gaps, &missing[ABSENT_ANONYMOUS], "read-only, not dumped");
 	return true;
 }
 

@@ -1,6 +1,7 @@
-/* reach_dump CORE|PID [ADDRESS…]: what the analyses make of a target's chunks, as JSON: totals,
- * groups of orphans, every orphaned or possible chunk, and the state of the chunk around each
- * ADDRESS. For the tests that compare it with what programs tell of themselves.
+/* reach_dump [-w KIND] CORE|PID [ADDRESS…]: what the analyses make of a target's chunks, as JSON:
+ * totals, groups of orphans, every orphaned or possible chunk, and the state of the chunk around
+ * each ADDRESS. For the tests that compare it with what programs tell of themselves. -w leaves out
+ * the roots of one kind: what only they held is then orphaned.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/orphans.h"
@@ -96,13 +97,25 @@ static json_t *roots_json(const struct roots *roots)
 	return list;
 }
 
-static json_t *analyse(const struct subject *subject, int count, char **addresses)
+static void leave_out(struct roots *roots, const char *kind)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < roots->list.count; i++)
+		if (strcmp(root_kind_name(roots->list.items[i].kind), kind) != 0)
+			roots->list.items[kept++] = roots->list.items[i];
+	roots->list.count = kept;
+}
+
+static json_t *analyse(const struct subject *subject, const char *without, int count,
+		       char **addresses)
 {
 	struct roots roots;
 	struct reachability reachability;
 	struct orphans orphans;
 	double before = seconds();
 	must(roots_collect(subject, &roots));
+	if (without != NULL)
+		leave_out(&roots, without);
 	must(reachability_compute(subject, &roots, &reachability));
 	double marked = seconds();
 	must(orphans_find(subject, &reachability, &orphans));
@@ -131,6 +144,12 @@ int main(int argc, char **argv)
 	struct threads threads = { 0 };
 	struct glibc_pthreads pthreads = { 0 };
 	struct heap heap;
+	const char *without = NULL;
+	if (argc > 3 && strcmp(argv[1], "-w") == 0) {
+		without = argv[2];
+		argc -= 2;
+		argv += 2;
+	}
 	if (argc < 2)
 		return 64;
 	const struct target_options options = { 0 };
@@ -146,7 +165,7 @@ int main(int argc, char **argv)
 	if (heap.chunks == NULL)
 		must(error_new(ERROR_NOT_FOUND, "no heap"));
 	const struct subject subject = { target, modules, &threads, &pthreads, &heap, NULL, &gaps };
-	json_t *result = analyse(&subject, argc - 2, argv + 2);
+	json_t *result = analyse(&subject, without, argc - 2, argv + 2);
 	json_dumpf(result, stdout, JSON_INDENT(1));
 	putchar('\n');
 	json_decref(result);

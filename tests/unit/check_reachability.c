@@ -81,6 +81,23 @@ START_TEST(what_the_allocator_owns_is_no_root)
 }
 END_TEST
 
+/* What lies near the vdso is not the kernel's for that. */
+START_TEST(read_only_memory_below_the_vdso_is_a_root)
+{
+	struct world *world = world_new();
+	uint64_t chunk = world_chunk(world, 24);
+	fake_target_map(world->target, 0x7fe000, 0x1000, "r--p", NULL);
+	fake_target_absent(world->target, 0x7ff000, 0x4000, "r--p", NULL);
+	fake_target_map(world->target, 0x803000, 0x1000, "r-x", "[vdso]");
+	fake_target_auxv(world->target, AT_SYSINFO_EHDR, 0x803000);
+	world_ready(world);
+	put(world, 0x7fe008, chunk);
+	ck_assert_int_eq(world_state(world, chunk), CHUNK_REACHABLE);
+	ck_assert_uint_eq(world->gaps.list.count, 0);
+	world_free(world);
+}
+END_TEST
+
 START_TEST(absent_memory_becomes_few_gaps)
 {
 	struct world *world = world_new();
@@ -88,9 +105,11 @@ START_TEST(absent_memory_becomes_few_gaps)
 	fake_target_absent(world->target, 0x100000000, 0x10000000, "rw-s", "/dev/shm/segment");
 	fake_target_absent(world->target, 0x200000, 0x1000, "---p", NULL);
 	fake_target_absent(world->target, 0x300000, 0x1000, "r--p", "/usr/lib/locale/archive");
-	fake_target_absent(world->target, 0x400000, 0x2000, "rw-p", NULL);
-	fake_target_absent(world->target, 0x500000, 0x1000, "rw-p", NULL);
-	fake_target_absent(world->target, 0x7ff000, 0x4000, "r--p", NULL); /* [vvar] */
+	fake_target_absent(world->target, 0x400000, 0x2000, "r--p", NULL);
+	fake_target_absent(world->target, 0x500000, 0x1000, "r--p", NULL);
+	fake_target_absent(world->target, 0x600000, 0x1000, "rw-p", NULL); /* the target tells */
+	fake_target_absent(world->target, 0x7ff000, 0x3000, "r--p", NULL); /* [vvar] */
+	fake_target_absent(world->target, 0x802000, 0x1000, "r--p", NULL);
 	fake_target_map(world->target, 0x803000, 0x1000, "r-x", NULL);
 	fake_target_auxv(world->target, AT_SYSINFO_EHDR, 0x803000);
 	world_ready(world);
@@ -98,7 +117,7 @@ START_TEST(absent_memory_becomes_few_gaps)
 	ck_assert_uint_eq(world->gaps.list.count, 2);
 	ck_assert(world_has_gap(
 	    world, "mapping 0x100000000 (256 MB, shared, not dumped): pointers from there"));
-	ck_assert(world_has_gap(world, "2 mappings (12 kB, not dumped"));
+	ck_assert(world_has_gap(world, "2 mappings (12 kB, read-only, not dumped"));
 	world_free(world);
 }
 END_TEST
@@ -575,6 +594,7 @@ int main(void)
 	TCase *roots = tcase_create("roots");
 	tcase_add_test(roots, every_kind_of_mapping_is_a_root);
 	tcase_add_test(roots, what_the_allocator_owns_is_no_root);
+	tcase_add_test(roots, read_only_memory_below_the_vdso_is_a_root);
 	tcase_add_test(roots, absent_memory_becomes_few_gaps);
 	tcase_add_test(roots, registers_are_roots);
 	tcase_add_loop_test(roots, vector_registers_are_roots, 0, 2);

@@ -1,0 +1,135 @@
+"""Live chunks, orphans and their structures against what the programs planted.
+
+SPDX-License-Identifier: GPL-3.0-or-later
+"""
+
+import json
+import os
+import subprocess
+import unittest
+from pathlib import Path
+
+from harness import CORESCAN, Program, compile_program, corescan_json, each_way
+
+REACH_DUMP = Path(os.environ.get("REACH_DUMP", CORESCAN.parent / "reach_dump"))
+
+
+def reach_dump(target, *addresses, without=None):
+    """The state of every chunk, by address, as the analyses see it; `target` is a core or a PID."""
+    options = ["-w", without] if without else []
+    result = subprocess.run([REACH_DUMP, *options, str(target), *addresses], check=True,
+                            capture_output=True, text=True)
+    return json.loads(result.stdout)
+
+
+def suspects(document):
+    return {chunk["address"]: chunk for chunk in document["suspects"]}
+
+
+class Planted(unittest.TestCase):
+    def check_orphans(self, document, program):
+        """All planted orphans are found, with their size, and no chunk but they is one."""
+        found = suspects(document)
+        planted = {int(line["orphan"], 16): line for line in program.told("orphan")}
+        for address, truth in planted.items():
+            with self.subTest(orphan=truth):
+                self.assertEqual(found.get(address, {}).get("state"), "orphaned")
+                self.assertGreaterEqual(found[address]["size"], truth["size"])
+        return {address for address, chunk in found.items()
+                if chunk["state"] == "orphaned" and address not in planted}
+
+    def check_shapes(self, document, program):
+        self.assertEqual(self.check_orphans(document, program), set())
+        structures = program.told("structure")
+        self.assertEqual(sum(group["structures"] for group in document["groups"]),
+                         len(structures))
+        for what in {line["what"] for line in structures} - {""}:
+            planted = [line for line in structures if line["what"] == what]
+            groups = [group for group in document["groups"] if group["what"] == what]
+            with self.subTest(what=what):
+                self.assertLessEqual(sum(line["chunks"] for line in planted),
+                                     sum(group["chunks"] for group in groups))
+                self.assertLessEqual(sum(line["bytes"] for line in planted),
+                                     sum(group["bytes"] for group in groups))
+        self.assertEqual([group["bytes"] for group in document["groups"]],
+                         sorted((group["bytes"] for group in document["groups"]), reverse=True))
+        return document
+
+    def test_shapes(self):
+        with Program(compile_program("orphans_shapes", "-D_GNU_SOURCE")) as program:
+            program.settle()
+            planted = program.told("orphan")
+
+            def look(arguments, way):
+                self.check_shapes(reach_dump(arguments[-1]), program)
+                document = corescan_json("leaks", "--limit=0", *arguments)
+                self.assertEqual(sum(group["chunks"] for group in document["orphans"]["groups"]),
+                                 len(planted))
+
+            self.assertGreater(len(planted), 6000)
+            each_way(self, program, look)
+
+    def test_objects(self):
+        # C++: classes are named by their vtables, with symbols or without.
+        for flags in ((), ("-s",)):
+            with Program(compile_program("orphans_objects", *flags)) as program:
+                program.settle()
+
+                def look(arguments, way):
+                    document = reach_dump(arguments[-1])
+                    self.assertEqual(self.check_orphans(document, program), set())
+                    groups = {group["what"]: group for group in document["groups"]}
+                    for line in program.told("class"):
+                        name = f"class {line['class']} (vtable)"
+                        if flags:
+                            self.assertNotIn(name, groups)
+                        else:
+                            self.assertEqual(groups[name]["structures"], line["count"])
+                    if flags:
+                        named = [group for what, group in groups.items()
+                                 if what.startswith("object with functions at ")]
+                        self.assertEqual(len(named), len(program.told("class")))
+
+                with self.subTest(flags=flags):
+                    each_way(self, program, look)
+
+
+class Roots(unittest.TestCase):
+    """Each live chunk is held by one kind of root: found with it, orphaned without it."""
+
+    def check_roots(self, target, way, program):
+        whole = reach_dump(target)
+        found = suspects(whole)
+        told = program.told("live")
+        for truth in told:
+            address = int(truth["live"], 16)
+            with self.subTest(way=way, live=truth):
+                if way != "live" and truth.get("kernel") == "no":
+                    if (way, truth.get("gcore")) != ("gcore", "silent"):
+                        self.assertTrue(any("not dumped" in gap for gap in whole["gaps"]))
+                    continue
+                self.assertNotEqual(found.get(address, {}).get("state"), "orphaned")
+        for truth in program.told("orphan"):
+            with self.subTest(way=way, orphan=truth):
+                self.assertEqual(
+                    found.get(int(truth["orphan"], 16), {}).get("state"), "orphaned")
+        for kind in {truth["root"] for truth in told} - {""}:
+            without = suspects(reach_dump(target, without=kind))
+            for truth in told:
+                if truth["root"] != kind:
+                    continue
+                with self.subTest(way=way, without=kind, live=truth):
+                    self.assertEqual(
+                        without.get(int(truth["live"], 16), {}).get("state"), "orphaned")
+
+    def test_roots(self):
+        library = compile_program("orphans_library", "-shared", "-fPIC")
+        with Program(compile_program("orphans_roots", "-D_GNU_SOURCE"), library) as program:
+            program.settle()
+            self.assertGreater(len(program.told("live")), 35)
+            each_way(self, program,
+                     lambda arguments, way: self.check_roots(arguments[-1], way, program))
+
+
+if __name__ == "__main__":
+    unittest.main()
