@@ -407,7 +407,7 @@ static const char *why_missing(const struct address_space *space, uint64_t addre
 	if (segment == NULL)
 		return "nothing is mapped there";
 	if (segment->lost)
-		return "the core file ends before it";
+		return "the core has lost it (cut off, or not written)";
 	if (segment->origin == SEGMENT_LIVE)
 		return "the process's memory could not be read there";
 	return space->mirrors.count > 0 ? "it was not copied from the process"

@@ -29,8 +29,8 @@ struct segment {
 	enum segment_origin origin;
 	uint8_t permissions;	/* enum segment_permission */
 	bool permissions_known; /* false where only NT_FILE tells of the mapping */
-	bool lost;		/* absent because the core file ends before it, and the process may
-				   have changed it: the mapped file does not stand for it */
+	bool lost;		/* absent because the core was cut off or not fully written, and the
+				   process may have changed it: no file stands for it */
 	bool shared;		/* MAP_SHARED, as far as known (live, and gcore's); else false */
 	const char *name;	/* the mapped file's path as the process saw it, "[stack]",
 				   "[heap]", "[vdso]" …; NULL for anonymous; owned */

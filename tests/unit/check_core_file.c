@@ -208,6 +208,18 @@ START_TEST(nothing_died_in_a_gcore)
 }
 END_TEST
 
+START_TEST(a_note_of_gdb_tells_a_gcore_whatever_its_order)
+{
+	struct fake_core core = { 0 };
+	fake_core_thread(&core, 5, 0);
+	fake_core_process(&core, 5, "app", "app");
+	fake_core_note(&core, "GDB", 0xff000000, "<target/>", 9);
+	open_core(&core);
+	ck_assert(target->from_gcore);
+	fake_core_end(&core);
+}
+END_TEST
+
 START_TEST(a_gcore_of_a_crash_keeps_its_signal)
 {
 	struct fake_core core = { 0 };
@@ -248,7 +260,7 @@ START_TEST(a_truncated_core_says_what_is_missing)
 	ck_assert(!at(0x30000)->lost);
 	uint8_t byte;
 	struct error *error = address_space_read(target->space, 0x20800, &byte, 1);
-	ck_assert_ptr_nonnull(strstr(error->message, "the core file ends before it"));
+	ck_assert_ptr_nonnull(strstr(error->message, "the core has lost it"));
 	error_free(error);
 	fake_core_end(&core);
 }
@@ -695,6 +707,7 @@ int main(void)
 	tcase_add_test(all, segments_have_names_and_what_was_not_dumped_is_absent);
 	tcase_add_test(all, a_signal_from_outside_names_its_sender);
 	tcase_add_test(all, nothing_died_in_a_gcore);
+	tcase_add_test(all, a_note_of_gdb_tells_a_gcore_whatever_its_order);
 	tcase_add_test(all, a_gcore_of_a_crash_keeps_its_signal);
 	tcase_add_test(all, a_truncated_core_says_what_is_missing);
 	tcase_add_test(all, a_core_cut_off_in_its_headers_gives_the_rest);

@@ -127,6 +127,35 @@ START_TEST(absent_memory_is_a_fault_that_names_its_first_address)
 }
 END_TEST
 
+START_TEST(reads_go_across_pieces_that_lie_apart)
+{
+	struct target *target = fake_target_new();
+	fake_target_map(target, 0x1000, 0x1000, "rw-p", NULL);
+	fake_target_map(target, 0x2000, 0x1000, "r--p", "/file");
+	fake_target_put(target, 0x1ffe, "ab", 2);
+	fake_target_put(target, 0x2000, "cd", 2);
+	fake_target_seal(target);
+	char text[5] = "";
+	ck_assert_ptr_null(address_space_read(target->space, 0x1ffe, text, 4));
+	ck_assert_str_eq(text, "abcd");
+	uint32_t value;
+	uint64_t word = 7;
+	ck_assert(address_space_u32(target->space, 0x1ffe, &value));
+	ck_assert_uint_eq(value, 0x64636261);
+	ck_assert(!address_space_u32(target->space, 0x2ffe, &value));
+	ck_assert(!address_space_u64(target->space, 0x2ffe, &word));
+	ck_assert_uint_eq(word, 7);
+	ck_assert(!address_space_u64(target->space, UINT64_MAX - 3, &word));
+	ck_assert(!address_space_string(target->space, 0x1000, text, 0));
+	struct error *error = address_space_read(target->space, 0x2ffe, text, 4);
+	ck_assert_uint_eq(error->address, 0x3000);
+	ck_assert_ptr_nonnull(strstr(error->message, "nothing is mapped"));
+	error_free(error);
+	ck_assert_uint_eq(address_space_preload(target->space, 0x1800, 0x2800), 0x1000);
+	target_close(target);
+}
+END_TEST
+
 START_TEST(strings_are_cut_at_the_buffer_and_at_unmapped_memory)
 {
 	struct target *target = fake_target_new();
@@ -401,6 +430,22 @@ START_TEST(unreadable_live_pages_are_absent_one_by_one)
 }
 END_TEST
 
+START_TEST(what_is_too_large_to_mirror_is_absent_and_takes_nothing_with_it)
+{
+	struct fake_process process = { .start = LIVE_START, .end = LIVE_END };
+	struct address_space *space = address_space_new(read_fake, &process);
+	add(space, LIVE_START, LIVE_START + 0x3000, SEGMENT_LIVE, NULL, NULL);
+	add(space, LIVE_START + 0x3000, UINT64_C(1) << 60, SEGMENT_LIVE, NULL, NULL);
+	seal(space);
+	uint8_t byte;
+	ck_assert(address_space_probe(space, LIVE_START + 0x2fff, &byte, 1));
+	ck_assert(!address_space_probe(space, LIVE_START + 0x3000, &byte, 1));
+	ck_assert_int_eq(address_space_find(space, LIVE_START)->origin, SEGMENT_LIVE);
+	ck_assert_int_eq(address_space_find(space, LIVE_START + 0x3000)->origin, SEGMENT_ABSENT);
+	address_space_free(space);
+}
+END_TEST
+
 START_TEST(a_frozen_space_keeps_what_it_has)
 {
 	struct fake_process process = { 0 };
@@ -511,12 +556,14 @@ int main(void)
 	tcase_add_test(space, a_segment_that_ends_before_it_starts_is_refused);
 	tcase_add_test(space, spans_join_what_is_adjacent_in_both_memories);
 	tcase_add_test(space, absent_memory_is_a_fault_that_names_its_first_address);
+	tcase_add_test(space, reads_go_across_pieces_that_lie_apart);
 	tcase_add_test(space, strings_are_cut_at_the_buffer_and_at_unmapped_memory);
 	tcase_add_test(space, a_file_backs_only_what_is_absent);
 	tcase_add_test(space, many_overlapping_segments_are_flattened);
 	tcase_add_test(space, random_segments_and_files_agree_with_a_model);
 	tcase_add_test(space, live_memory_is_read_once_and_contiguous);
 	tcase_add_test(space, unreadable_live_pages_are_absent_one_by_one);
+	tcase_add_test(space, what_is_too_large_to_mirror_is_absent_and_takes_nothing_with_it);
 	tcase_add_test(space, a_frozen_space_keeps_what_it_has);
 	tcase_add_test(space, several_threads_may_read_live_memory);
 	suite_add_tcase(suite, space);
