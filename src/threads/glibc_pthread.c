@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "threads/glibc_pthread.h"
 
+#include "base/bytes.h"
 #include "threads/address_map.h"
 
 #include <elf.h>
@@ -59,7 +60,7 @@ struct search {
 	struct address_map walked;	     /* addresses whose list nodes were followed */
 	ARRAY(uint64_t) heads;		     /* list nodes that are in no struct pthread */
 	const struct module *threads_module; /* with libc's threads, or NULL */
-	bool uses_glibc;
+	bool uses_glibc, big_endian;
 	bool no_memory;
 };
 
@@ -280,12 +281,21 @@ static void add_from_lists(struct search *search)
 /* Looks for the struct pthread of a stack that ends at `end`, in a mapping from `start` on. */
 static void add_from_stack_top(struct search *search, uint64_t start, uint64_t end)
 {
-	uint64_t top = end & ~(uint64_t)(PTHREAD_STEP - 1);
 	uint64_t bottom = end > TOP_OF_STACK ? end - TOP_OF_STACK : 0;
 	if (bottom < start)
 		bottom = start;
-	for (uint64_t at = top; at >= bottom + PTHREAD_STEP && !search->no_memory;)
-		add(search, at -= PTHREAD_STEP, true);
+	bottom = (bottom + PTHREAD_STEP - 1) & ~(uint64_t)(PTHREAD_STEP - 1);
+	const uint8_t *bytes;
+	for (uint64_t at = bottom; at < end && !search->no_memory;) {
+		size_t size = address_space_span(search->space, at, end - at, &bytes);
+		if (size < sizeof at)
+			return;
+		/* A span at a time: there may be tens of thousands of mappings. */
+		for (size_t i = 0; i + sizeof at <= size; i += PTHREAD_STEP)
+			if (bytes_unsigned(bytes + i, sizeof at, search->big_endian) == at + i)
+				add(search, at + i, true);
+		at = (at + size + PTHREAD_STEP - 1) & ~(uint64_t)(PTHREAD_STEP - 1);
+	}
 }
 
 /* Looks at the top of every mapping that may be a thread's stack, and below every stack that is
