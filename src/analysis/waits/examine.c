@@ -103,11 +103,10 @@ void examined_deadline(struct examined *examined, int64_t nanoseconds, int clock
 	if (examined->all->subject->target->kind == TARGET_LIVE &&
 	    clock_gettime(clock, &now) == 0) {
 		int64_t left = nanoseconds - ((int64_t)now.tv_sec * SECOND + now.tv_nsec);
-		words_separate(detail, ", ");
-		if (left <= 0) {
-			words_add(detail, "its time is over");
+		/* It stands still while it is looked at, and its time goes on. */
+		if (left <= 0)
 			return;
-		}
+		words_separate(detail, ", ");
 		words_add_duration(detail, left / 1000000 * 1000000);
 		words_add(detail, " left");
 		return;

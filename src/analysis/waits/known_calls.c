@@ -78,20 +78,25 @@ static const char *const runtime_modules[] = {
 	"ld-musl",	"[vdso]",      "linux-vdso", "libm.so",
 };
 
-/* Waits that programs build for themselves, by the function that stands on the stack. */
+/* Waits that programs build for themselves, by the function that stands on the stack or by the
+ * variable that holds the object; `kind` is what they are made of, WAIT_NONE: anything. */
 static const struct {
-	const char *function, *detail;
+	const char *function, *variable;
+	enum wait_kind kind;
+	const char *detail;
 	bool idle;
 } program_waits[] = {
-	{ "take_gil", "Python's global interpreter lock", false },
-	{ "PyThread_acquire_lock_timed", "a lock or queue of Python's threading module", false },
-	{ "ProcSleep", "a lock of PostgreSQL's lock manager", false },
-	{ "LWLockAcquire", "a lightweight lock of PostgreSQL", false },
-	{ "LWLockAcquireOrWait", "a lightweight lock of PostgreSQL", false },
-	{ "gomp_barrier_wait_end", "a barrier of OpenMP (libgomp)", false },
-	{ "gomp_team_barrier_wait_end", "a barrier of OpenMP (libgomp)", false },
-	{ "gomp_simple_barrier_wait", "OpenMP's pool of threads (libgomp)", true },
-	{ "gomp_thread_start", "OpenMP's pool of threads (libgomp)", true },
+	{ "take_gil", NULL, WAIT_NONE, "Python's global interpreter lock", false },
+	{ "PyEval_RestoreThread", NULL, WAIT_CONDITION, "Python's global interpreter lock", false },
+	{ NULL, "_PyRuntime", WAIT_CONDITION, "Python's global interpreter lock", false },
+	{ "PyThread_acquire_lock_timed", NULL, WAIT_NONE,
+	  "a lock or queue of Python's threading module", false },
+	{ "ProcSleep", NULL, WAIT_NONE, "a lock of PostgreSQL's lock manager", false },
+	{ "LWLockAcquire", NULL, WAIT_NONE, "a lightweight lock of PostgreSQL", false },
+	{ "LWLockAcquireOrWait", NULL, WAIT_NONE, "a lightweight lock of PostgreSQL", false },
+	{ "gomp_barrier_wait_end", NULL, WAIT_NONE, "a barrier of OpenMP (libgomp)", false },
+	{ "gomp_team_barrier_wait_end", NULL, WAIT_NONE, "a barrier of OpenMP (libgomp)", false },
+	{ "gomp_simple_barrier_wait", NULL, WAIT_NONE, "work in OpenMP's pool (libgomp)", true },
 };
 
 struct name_part {
@@ -321,20 +326,35 @@ const struct frame *wait_site(const struct thread *thread)
 	return NULL;
 }
 
-bool known_program_wait(const struct thread *thread, const char **detail, bool *idle)
+static bool on_stack(const struct thread *thread, const char *function)
 {
-	for (size_t i = 0; i < thread->frame_count && i < RUNTIME_DEPTH; i++) {
-		const char *function = frame_name(&thread->frames[i]);
-		if (function == NULL)
-			continue;
-		struct name_part plain = plain_name(function);
-		for (size_t row = 0; row < sizeof program_waits / sizeof program_waits[0]; row++) {
-			if (!same_name(plain, program_waits[row].function))
-				continue;
-			*detail = program_waits[row].detail;
-			*idle = program_waits[row].idle;
+	for (size_t i = 0; i < thread->frame_count && i < RUNTIME_DEPTH; i++)
+		if (frame_is_function(&thread->frames[i], function))
 			return true;
-		}
+	return false;
+}
+
+static bool in_variable(const struct subject *subject, uint64_t object, const char *variable)
+{
+	struct symbol symbol;
+	return object != 0 && modules_symbol_at(subject->modules, object, &symbol) &&
+	       symbol.linkage != NULL && strcmp(symbol.linkage, variable) == 0;
+}
+
+bool known_program_wait(const struct subject *subject, const struct wait *wait, const char **detail,
+			bool *idle)
+{
+	for (size_t i = 0; i < sizeof program_waits / sizeof program_waits[0]; i++) {
+		if (program_waits[i].kind != WAIT_NONE && program_waits[i].kind != wait->kind)
+			continue;
+		bool matches = program_waits[i].function != NULL
+				   ? on_stack(wait->thread, program_waits[i].function)
+				   : in_variable(subject, wait->object, program_waits[i].variable);
+		if (!matches)
+			continue;
+		*detail = program_waits[i].detail;
+		*idle = program_waits[i].idle;
+		return true;
 	}
 	return false;
 }

@@ -36,7 +36,8 @@ bool frame_is_function(const struct frame *frame, const char *name);
 
 /* What is known of programs and language runtimes that build waits of their own, as Python's
  * interpreter lock: `*detail` (a literal) says what it is, `*idle` whether that is a wait for
- * work. False: no such frame. */
-bool known_program_wait(const struct thread *thread, const char **detail, bool *idle);
+ * work. `wait` has its thread, kind and object. False: nothing is known. */
+bool known_program_wait(const struct subject *subject, const struct wait *wait, const char **detail,
+			bool *idle);
 
 #endif

@@ -235,12 +235,16 @@ bool resolve_join(struct examined *examined, const struct futex_call *futex, boo
 		return false;
 	struct wait *wait = examined->wait;
 	wait->kind = WAIT_JOIN;
+	/* Of a thread that could not be stopped, only the tid is known. */
+	if (joined == NULL)
+		joined = by_value;
 	if (joined == NULL) {
 		examined_object(examined, futex->address);
 		examined_no_owner(examined, OWNER_GONE, "the thread it waits for has ended");
 		return true;
 	}
-	examined_object(examined, joined->thread_pointer);
+	examined_object(examined,
+			joined->thread_pointer != 0 ? joined->thread_pointer : futex->address);
 	wait->owner_state = joined == examined->thread ? OWNER_SELF : OWNER_THREAD;
 	wait->owner = joined->tid;
 	wait->target_pid = joined->tid;

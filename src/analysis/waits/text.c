@@ -4,6 +4,7 @@
 #include "analysis/waits/examine.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* How each kind is said. `verb` goes before the object or fd; `noun` names the object. */
 static const struct {
@@ -221,6 +222,8 @@ static void unblocked_text(const struct examined *examined, struct words *words)
 			words_add(words, ", in state %c", examined->thread->raw->state);
 		if (examined->thread->raw->wchan[0] != '\0')
 			words_add(words, ", in the kernel's %s", examined->thread->raw->wchan);
+		if (strcmp(examined->thread->raw->wchan, "kernel_clone") == 0)
+			words_add(words, ": a vfork whose child has not yet run its program");
 		break;
 	case THREAD_IN_SYSCALL:
 		words_add(words, "is in ");

@@ -75,9 +75,9 @@ static void examine_wait(struct examined *examined, const struct wait_row *row)
 		row->examine(examined);
 	wait->idle = wait->idle || wait_kind_idle(wait->kind);
 	const char *detail;
-	if (known_program_wait(examined->thread, &detail, &wait->idle)) {
+	if (known_program_wait(examined->all->subject, wait, &detail, &wait->idle)) {
 		words_separate(&examined->detail, ", ");
-		words_add(&examined->detail, "%s", detail);
+		words_add(&examined->detail, "for %s", detail);
 	}
 	/* A thread that crashed is not idle, whatever it did. */
 	if (wait->activity == THREAD_CRASHED)
