@@ -93,27 +93,56 @@ static void add_thread(struct words *words, const struct thread *thread)
 		words_add(words, " \"%s\"", thread->name);
 }
 
+/* The first writable segment above `address`: a stack, if something ran over its end. */
+static const struct segment *next_writable(const struct address_space *space, uint64_t address)
+{
+	size_t count;
+	const struct segment *segments = address_space_segments(space, &count);
+	size_t low = 0, high = count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (segments[middle].start <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	/* Guards lie between. */
+	while (low < count && (segments[low].permissions & SEGMENT_WRITE) == 0 &&
+	       segments[low].permissions_known && segments[low].permissions == 0)
+		low++;
+	return low < count && (segments[low].permissions & SEGMENT_WRITE) != 0 ? &segments[low]
+									       : NULL;
+}
+
+/* Whether `segment` is known to hold this thread's stack, without asking SP. */
+static bool holds_stack(const struct thread *thread, const struct segment *segment)
+{
+	if (thread->is_main && segment->name != NULL && strcmp(segment->name, "[stack]") == 0)
+		return true;
+	return thread->thread_pointer >= segment->start && thread->thread_pointer < segment->end;
+}
+
+static uint64_t distance(uint64_t left, uint64_t right)
+{
+	return left > right ? left - right : right - left;
+}
+
 /* The thread whose SP shows that it ran over the end of its stack into `address`. */
 static const struct thread *overflowed(const struct subject *subject, uint64_t address)
 {
-	if (subject->threads == NULL)
-		return NULL;
 	const struct target *target = subject->target;
+	const struct segment *stack = next_writable(target->space, address);
+	if (subject->threads == NULL || stack == NULL)
+		return NULL;
 	for (size_t i = 0; i < subject->threads->count; i++) {
 		const struct thread *thread = &subject->threads->items[i];
 		if (thread->raw == NULL || thread->raw->registers.general_size == 0)
 			continue;
 		uint64_t sp = arch_sp(target->arch, &thread->raw->registers);
-		uint64_t distance = sp > address ? sp - address : address - sp;
-		if (distance > OVERFLOW_REACH)
-			continue;
-		/* What lies above must be the stack: not a pointer that is wild by chance. */
-		const struct segment *above =
-		    address_space_find(target->space, address + OVERFLOW_REACH);
-		bool stack = above != NULL && (above->permissions & SEGMENT_WRITE) != 0 &&
-			     (sp >= above->start || above->start - sp <= OVERFLOW_REACH) &&
-			     sp < above->end;
-		if (stack)
+		bool at_end =
+		    sp < stack->start + OVERFLOW_REACH && distance(sp, address) <= OVERFLOW_REACH;
+		if (at_end &&
+		    (holds_stack(thread, stack) || stack->start - address <= OVERFLOW_REACH))
 			return thread;
 	}
 	return NULL;
