@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { PAGE = 4096, BLOCK = 16 * PAGE };
+enum { PAGE = 4096, BLOCK = 16 * PAGE, GROUP = 4096 /* blocks */ };
 
 /* process_vm_readv and /proc/PID/mem are at full speed from 1 MB on; more at once would only keep
  * other threads waiting. */
@@ -23,6 +23,8 @@ struct live_mirror {
 	uint64_t start, size;
 	uint8_t *bytes;
 	_Atomic uint8_t *states; /* enum block_state of each block */
+	_Atomic uint8_t *groups; /* whether any block of a group is known: most of a sanitizer's
+				    terabytes never are */
 	uint8_t *missing;	 /* of a partial block: a bit for each page */
 	address_space_reader *reader;
 	void *context;
@@ -64,8 +66,10 @@ struct live_mirror *live_mirror_new(uint64_t start, uint64_t end, address_space_
 	pthread_mutex_init(&mirror->fill, NULL);
 	mirror->bytes = reserve(mirror->size);
 	mirror->states = reserve(block_count(mirror));
+	mirror->groups = reserve(block_count(mirror) / GROUP + 1);
 	mirror->missing = reserve(block_count(mirror) * (BLOCK / PAGE / 8));
-	if (mirror->bytes == NULL || mirror->states == NULL || mirror->missing == NULL) {
+	if (mirror->bytes == NULL || mirror->states == NULL || mirror->groups == NULL ||
+	    mirror->missing == NULL) {
 		live_mirror_free(mirror);
 		return NULL;
 	}
@@ -78,6 +82,7 @@ void live_mirror_free(struct live_mirror *mirror)
 		return;
 	release(mirror->bytes, mirror->size);
 	release((void *)mirror->states, block_count(mirror));
+	release((void *)mirror->groups, block_count(mirror) / GROUP + 1);
 	release(mirror->missing, block_count(mirror) * (BLOCK / PAGE / 8));
 	pthread_mutex_destroy(&mirror->fill);
 	free(mirror);
@@ -91,6 +96,7 @@ static enum block_state state_of(const struct live_mirror *mirror, uint64_t bloc
 static void set_state(struct live_mirror *mirror, uint64_t block, enum block_state state)
 {
 	atomic_store_explicit(&mirror->states[block], state, memory_order_release);
+	atomic_store_explicit(&mirror->groups[block / GROUP], 1, memory_order_relaxed);
 }
 
 static bool page_missing(const struct live_mirror *mirror, uint64_t page)
@@ -214,9 +220,17 @@ bool live_mirror_known(const struct live_mirror *mirror, uint64_t address, uint6
 	uint64_t block = (address - mirror->start) / BLOCK;
 	uint64_t last = (*end - 1 - mirror->start) / BLOCK;
 	bool known = state_of(mirror, block) != BLOCK_UNKNOWN;
-	do
+	while (block <= last) {
+		if (!known && block % GROUP == 0 &&
+		    atomic_load_explicit(&mirror->groups[block / GROUP], memory_order_relaxed) ==
+			0) {
+			block += GROUP;
+			continue;
+		}
+		if ((state_of(mirror, block) != BLOCK_UNKNOWN) != known)
+			break;
 		block++;
-	while (block <= last && (state_of(mirror, block) != BLOCK_UNKNOWN) == known);
+	}
 	if (block <= last)
 		*end = mirror->start + block * BLOCK;
 	return known;

@@ -112,8 +112,11 @@ bool proc_read_stat(struct proc_task task, struct proc_stat *stat)
 	/* The name in parentheses may hold anything, parentheses and spaces included. */
 	const char *after = strrchr(text, ')');
 	struct proc_stat read;
-	if (after == NULL || sscanf(after + 1, " %c %" SCNd32 " %*d %*d %*d %*d %" SCNu32,
-				    &read.state, &read.parent, &read.flags) != 3) {
+	if (after == NULL ||
+	    sscanf(after + 1,
+		   " %c %" SCNd32 " %*d %*d %*d %*d %" SCNu32 " %*u %*u %*u %*u %*u %*u %*d %*d"
+		   " %*d %*d %" SCNu32,
+		   &read.state, &read.parent, &read.flags, &read.threads) != 4) {
 		errno = EINVAL;
 		return false;
 	}

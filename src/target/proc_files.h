@@ -22,7 +22,8 @@ struct proc_task {
 struct proc_stat {
 	char state; /* R, S, D, T (stopped), t (traced), Z (zombie), X … */
 	int32_t parent;
-	uint32_t flags; /* PF_… of the kernel */
+	uint32_t flags;	  /* PF_… of the kernel */
+	uint32_t threads; /* of the process, zombies included */
 };
 
 /* From /proc/PID/status. */

@@ -82,7 +82,8 @@ static bool has_ended(struct proc_task task, struct proc_stat *stat)
 	return !proc_read_stat(task, stat) || stat->state == 'Z' || stat->state == 'X';
 }
 
-/* Adds a thread with what can be seen only while it runs. False when memory is exhausted. */
+/* Adds a thread with what /proc tells of it: much of that only while it runs, and all of it before
+ * anything is stopped, as it takes longer than the stop. False when memory is exhausted. */
 static bool add_thread(struct ptrace_stop *stop, int32_t tid)
 {
 	struct proc_stat stat;
@@ -90,6 +91,7 @@ static bool add_thread(struct ptrace_stop *stop, int32_t tid)
 	if (has_ended(task, &stat))
 		return true;
 	struct tracee tracee = { .thread = { .tid = tid, .state = stat.state } };
+	proc_read_line(task, "comm", tracee.thread.name, sizeof tracee.thread.name);
 	char *wchan = tracee.thread.wchan;
 	proc_read_line(task, "wchan", wchan, sizeof tracee.thread.wchan);
 	if (strcmp(wchan, "0") == 0)
@@ -274,10 +276,6 @@ static struct error *read_stopped(struct ptrace_stop *stop)
 {
 	for (size_t i = 0; i < stop->tracees.count; i++) {
 		struct tracee *tracee = &stop->tracees.items[i];
-		if (tracee->state == TRACEE_GONE)
-			continue;
-		proc_read_line(task_of(stop, tracee), "comm", tracee->thread.name,
-			       sizeof tracee->thread.name);
 		if (tracee->state != TRACEE_STOPPED)
 			continue;
 		tracee->thread.stopped = true;
@@ -287,6 +285,23 @@ static struct error *read_stopped(struct ptrace_stop *stop)
 			read_signal(tracee);
 	}
 	return NULL;
+}
+
+static size_t threads_left(const struct ptrace_stop *stop)
+{
+	size_t left = 0;
+	for (size_t i = 0; i < stop->tracees.count; i++)
+		left += stop->tracees.items[i].state != TRACEE_GONE;
+	return left;
+}
+
+/* Whether the kernel counts more threads than are known, or may do so. As the known ones are
+ * stopped, the rest can only be new, or a main thread that has ended. */
+static bool may_have_more(const struct ptrace_stop *stop)
+{
+	struct proc_stat stat;
+	return !proc_read_stat((struct proc_task){ stop->pid, stop->pid }, &stat) ||
+	       stat.threads != threads_left(stop);
 }
 
 static struct error *stop_all(struct ptrace_stop *stop)
@@ -302,7 +317,8 @@ static struct error *stop_all(struct ptrace_stop *stop)
 		if (error != NULL)
 			return error;
 		wait_for(stop, first);
-	} while (stop->tracees.count > first && now_us() < stop->deadline_us);
+	} while (stop->tracees.count > first && may_have_more(stop) &&
+		 now_us() < stop->deadline_us);
 	return read_stopped(stop);
 }
 
@@ -342,14 +358,6 @@ static int start_tracer(struct ptrace_stop *stop)
 	int reason = pthread_create(&stop->tracer, NULL, trace, stop);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return reason;
-}
-
-static size_t threads_left(const struct ptrace_stop *stop)
-{
-	size_t left = 0;
-	for (size_t i = 0; i < stop->tracees.count; i++)
-		left += stop->tracees.items[i].state != TRACEE_GONE;
-	return left;
 }
 
 struct error *ptrace_stop_process(int32_t pid, unsigned deadline_ms, struct ptrace_stop **result)

@@ -667,6 +667,41 @@ START_TEST(a_snapshot_stays_while_the_process_runs_on)
 }
 END_TEST
 
+/* The middle of libc's text, which no page of the process's own is near to. */
+static uint64_t library_text(const struct target *target)
+{
+	size_t count;
+	const struct segment *segments = address_space_segments(target->space, &count);
+	for (size_t i = 0; i < count; i++)
+		if ((segments[i].permissions & SEGMENT_EXECUTE) != 0 && segments[i].name != NULL &&
+		    strstr(segments[i].name, "/libc.so") != NULL)
+			return segments[i].start + (segments[i].end - segments[i].start) / 2;
+	return 0;
+}
+
+START_TEST(a_file_stands_for_what_a_snapshot_did_not_copy)
+{
+	static const uint8_t bytes[] = "from the file";
+	pid_t pid = start(sleep_long);
+	struct gaps gaps = { 0 };
+	struct target *target = open_live(pid, &gaps);
+	uint64_t text = library_text(target), value;
+	if (text != 0) { /* not a static program */
+		ck_assert_ptr_null(live_process_snapshot(target, NULL, &gaps));
+		ck_assert_int_eq(address_space_find(target->space, text)->origin, SEGMENT_ABSENT);
+		ck_assert(!address_space_u64(target->space, text, &value));
+		ck_assert_ptr_null(address_space_back(target->space, text, sizeof bytes, bytes,
+						      "file", 0, SEGMENT_READ | SEGMENT_EXECUTE));
+		char read[sizeof bytes];
+		ck_assert_ptr_null(address_space_read(target->space, text, read, sizeof read));
+		ck_assert_str_eq(read, (const char *)bytes);
+	}
+	target_close(target);
+	gaps_free(&gaps);
+	end(pid);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("live");
@@ -686,6 +721,7 @@ int main(void)
 	tcase_add_test(all, a_process_of_another_user_is_refused);
 	tcase_add_test(all, a_process_killed_while_it_is_read_is_a_short_read);
 	tcase_add_loop_test(all, a_snapshot_stays_while_the_process_runs_on, 0, 2);
+	tcase_add_test(all, a_file_stands_for_what_a_snapshot_did_not_copy);
 	suite_add_tcase(suite, all);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
