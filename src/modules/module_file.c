@@ -60,7 +60,8 @@ int module_file_map_descriptor(int fd, const char *path, struct module_file *fil
 		free(kept);
 		return number;
 	}
-	*file = (struct module_file){ bytes, (size_t)status.st_size, kept };
+	*file = (struct module_file){ bytes, (size_t)status.st_size, kept, status.st_dev,
+				      status.st_ino };
 	return 0;
 }
 
@@ -242,6 +243,23 @@ static bool ends_in_deleted(const char *path)
 	return length > tail && strcmp(path + length - tail, deleted) == 0;
 }
 
+/* The end of the mapping that `segment` begins: a snapshot cuts mappings into what it copied and
+ * what it did not. */
+static uint64_t mapping_end(const struct target *target, const struct segment *segment)
+{
+	size_t count;
+	const struct segment *segments = address_space_segments(target->space, &count);
+	const struct segment *next = segment + 1;
+	uint64_t end = segment->end;
+	for (; next < segments + count && next->start == end && next->name != NULL &&
+	       next->permissions == segment->permissions &&
+	       next->file_offset == segment->file_offset + (end - segment->start) &&
+	       strcmp(next->name, segment->name) == 0;
+	     next++)
+		end = next->end;
+	return end;
+}
+
 /* /proc/PID/map_files has the file itself, even when it was deleted or replaced. */
 static bool map_files_path(const struct target *target, uint64_t header, char *path, size_t size)
 {
@@ -252,7 +270,7 @@ static bool map_files_path(const struct target *target, uint64_t header, char *p
 	    segment->start != header)
 		return false;
 	snprintf(path, size, "/proc/%" PRId32 "/map_files/%" PRIx64 "-%" PRIx64, target->pid,
-		 segment->start, segment->end);
+		 segment->start, mapping_end(target, segment));
 	return true;
 }
 
@@ -277,9 +295,14 @@ static bool try_place(const struct place *place, struct target *target,
 		module_file_unmap(&candidate);
 		return false;
 	}
-	if (found == MODULE_UNVERIFIED && *match == MODULE_UNVERIFIED) {
+	/* The file at the path is the very one: its path says more than map_files'. */
+	bool same = file->bytes != NULL && file->device == candidate.device &&
+		    file->inode == candidate.inode;
+	if (same && found == MODULE_VERIFIED)
+		*match = found;
+	if (same || (found == MODULE_UNVERIFIED && *match == MODULE_UNVERIFIED)) {
 		module_file_unmap(&candidate);
-		return false;
+		return *match == MODULE_VERIFIED;
 	}
 	module_file_unmap(file);
 	*file = candidate;

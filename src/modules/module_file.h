@@ -12,6 +12,8 @@ struct module_file {
 	uint8_t *bytes; /* NULL: no file */
 	size_t size;	/* of the file */
 	char *path;	/* owned */
+	dev_t device;	/* with .inode: which file it is, whatever its path */
+	ino_t inode;
 };
 
 /* Maps the regular file `path`, looked up below `root` when that is not NULL (absolute symbolic

@@ -45,9 +45,8 @@ static bool fits_target(const struct modules *modules, const struct elf_image *i
 static void read_build_id(struct modules *modules, struct module_entry *entry)
 {
 	struct memory_source source = { modules->target->space, entry->header };
-	if (entry->image_in_memory)
-		elf_image_build_id(&entry->image, memory_source, &source, true,
-				   entry->module.build_id, &entry->module.build_id_size);
+	elf_image_build_id(&entry->image, memory_source, &source, true, entry->module.build_id,
+			   &entry->module.build_id_size);
 }
 
 /* Sets bias and range from the header's address and the program headers. False: they make no
@@ -151,17 +150,27 @@ static bool alone_in_range(const struct modules *modules, const struct module_en
 	return true;
 }
 
-/* Reads the headers at entry->header from memory, else from the file. */
+/* The ELF headers are those of the same file, as far as a header tells. */
+static bool same_header(const struct elf_image *a, const struct elf_image *b)
+{
+	return a->type == b->type && a->machine == b->machine && a->entry == b->entry &&
+	       a->program_headers == b->program_headers && a->section_headers == b->section_headers;
+}
+
+/* Reads the headers at entry->header from memory; from the file where they were not dumped, which
+ * tools that append to a linked file bring about: they put the program headers at its end. */
 static bool read_headers(struct modules *modules, const struct modules_options *options,
 			 struct module_entry *entry)
 {
 	struct memory_source source = { modules->target->space, entry->header };
+	struct elf_image header;
 	uint8_t first;
 	if (elf_image_read(memory_source, &source, &entry->image)) {
 		entry->image_in_memory = true;
 		return fits_target(modules, &entry->image);
 	}
-	if (address_space_probe(modules->target->space, entry->header, &first, 1))
+	bool has_header = elf_image_read_header(memory_source, &source, &header);
+	if (!has_header && address_space_probe(modules->target->space, entry->header, &first, 1))
 		return false; /* dumped, and no ELF header */
 	struct module_identity identity = { .path = entry->module.path, .header = entry->header };
 	struct module_file file = { 0 };
@@ -173,7 +182,8 @@ static bool read_headers(struct modules *modules, const struct modules_options *
 	struct elf_bytes bytes = { file.bytes, file.size };
 	bool read = elf_image_read(elf_bytes_source, &bytes, &entry->image);
 	module_file_unmap(&file);
-	return read && fits_target(modules, &entry->image);
+	return read && fits_target(modules, &entry->image) &&
+	       (!has_header || same_header(&header, &entry->image));
 }
 
 static struct error *try_mapping(struct modules *modules, const struct modules_options *options,
