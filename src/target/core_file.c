@@ -26,7 +26,8 @@ struct opening {
 	uint64_t lost_bytes, lost_segments;	/* dumped, but past the end of the file */
 	uint64_t zeroed_bytes, zeroed_segments; /* gdb could not read them and wrote zeros */
 	uint64_t damaged_segments;
-	uint64_t splits_left;
+	/* Each of these is enough for headers that do not overlap. */
+	uint64_t splits_left, samples_left, scan_left;
 	ARRAY(uint64_t) stack_pointers; /* of gcore's core: of all threads, sorted */
 	struct special specials[SPECIALS_MAX];
 	size_t special_count;
@@ -238,74 +239,103 @@ static struct error *collect_stack_pointers(struct opening *opening)
 }
 
 /* So many bytes above SP are never all zeros in a thread that has called anything. */
-#define STACK_SAMPLE 1024
+#define STACK_SAMPLE UINT64_C(1024)
+
+/* gdb's gcore copies a mapping by so many bytes, and stops where it cannot read: what follows is
+ * left as zeros, in silence (seen with gdb 13). */
+#define GCORE_BLOCK UINT64_C(0x100000)
 
 static bool all_zero(const uint8_t *bytes, uint64_t size)
 {
-	for (uint64_t i = 0; i < size; i++)
-		if (bytes[i] != 0)
-			return false;
-	return true;
+	return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
 }
 
-/* gdb's gcore writes zeros for memory that it fails to read, and reads a megabyte at a time: from
- * glibc 2.42 on a thread's stack holds unreadable guard pages within one mapping, so that the
- * stacks of all threads are lost. The zeros above a thread's SP tell. */
-static bool is_zeroed_stack(const struct opening *opening, const struct core_segment *row,
-			    uint64_t there)
+/* Whether the first of the sorted stack pointers in [row->address, row->address + there) with
+ * nothing but zeros above it is at `*offset`. */
+static bool find_zeroed_stack(struct opening *opening, const struct core_segment *row,
+			      uint64_t there, uint64_t *offset)
 {
+	const uint64_t *pointers = opening->stack_pointers.items;
+	const uint8_t *bytes = opening->file->bytes + row->offset;
 	size_t low = 0, high = opening->stack_pointers.count;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (opening->stack_pointers.items[middle] < row->address)
+		if (pointers[middle] < row->address)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low == opening->stack_pointers.count)
-		return false;
-	uint64_t offset = opening->stack_pointers.items[low] - row->address;
-	if (offset >= there || there - offset < STACK_SAMPLE)
-		return false;
-	return all_zero(opening->file->bytes + row->offset + offset, STACK_SAMPLE);
+	for (size_t i = low; i < opening->stack_pointers.count; i++) {
+		uint64_t at = pointers[i] - row->address;
+		if (at >= there || there - at < STACK_SAMPLE || opening->samples_left == 0)
+			return false;
+		opening->samples_left--;
+		if (all_zero(bytes + at, STACK_SAMPLE)) {
+			*offset = at;
+			return true;
+		}
+	}
+	return false;
 }
 
+/* How many of the `there` bytes of a segment gdb did copy: all, as far as can be told. From glibc
+ * 2.42 on unreadable guard pages lie within the stacks' mapping, so that the stacks are lost; the
+ * zeros above a thread's SP tell. */
+static uint64_t copied_by_gdb(struct opening *opening, const struct core_segment *row,
+			      uint64_t there)
+{
+	uint64_t offset;
+	if (!find_zeroed_stack(opening, row, there, &offset))
+		return there;
+	const uint8_t *bytes = opening->file->bytes + row->offset;
+	uint64_t copied = offset / GCORE_BLOCK * GCORE_BLOCK;
+	while (copied > 0 && opening->scan_left >= GCORE_BLOCK &&
+	       all_zero(bytes + copied - GCORE_BLOCK, GCORE_BLOCK)) {
+		opening->scan_left -= GCORE_BLOCK;
+		copied -= GCORE_BLOCK;
+	}
+	return opening->scan_left >= GCORE_BLOCK ? copied : 0;
+}
+
+static struct error *add_part(struct opening *opening, const struct segment *whole, uint64_t from,
+			      uint64_t to, bool lost)
+{
+	if (from == to)
+		return NULL;
+	struct segment part = *whole;
+	part.start = whole->start + from;
+	part.end = whole->start + to;
+	part.lost = lost;
+	return add_named(opening, part);
+}
+
+/* In this order: what the file holds, what gdb left as zeros, what is past the end of the file,
+ * and what was not dumped. */
 static struct error *add_load(struct opening *opening, const struct core_segment *row)
 {
-	const struct core_bytes *file = opening->file;
-	uint64_t start = row->address, there = available(file, row->offset, row->file_size);
-	struct segment segment = { .permissions = permissions(row->flags),
-				   .permissions_known = true,
-				   .name = special_name(opening, row) };
-	struct error *error = NULL;
-	if (there > 0) {
-		bool zeroed = is_zeroed_stack(opening, row, there);
-		segment.start = start;
-		segment.end = start + there;
-		segment.origin = zeroed ? SEGMENT_ABSENT : SEGMENT_CORE;
-		segment.bytes = zeroed ? NULL : file->bytes + row->offset;
-		segment.lost = zeroed;
-		opening->zeroed_bytes += zeroed ? there : 0;
-		opening->zeroed_segments += zeroed;
-		error = add_named(opening, segment);
-	}
-	segment.lost = false;
-	segment.origin = SEGMENT_ABSENT;
-	segment.bytes = NULL;
-	if (error == NULL && there < row->file_size) {
-		segment.start = start + there;
-		segment.end = start + row->file_size;
-		segment.lost = may_differ_from_file(row);
-		opening->lost_bytes += row->file_size - there;
-		opening->lost_segments++;
-		error = add_named(opening, segment);
-	}
-	if (error == NULL && row->file_size < row->memory_size) {
-		segment.start = start + row->file_size;
-		segment.end = start + row->memory_size;
-		segment.lost = false;
-		error = add_named(opening, segment);
-	}
+	uint64_t there = available(opening->file, row->offset, row->file_size);
+	uint64_t copied = copied_by_gdb(opening, row, there);
+	struct segment whole = { .start = row->address,
+				 .origin = SEGMENT_CORE,
+				 .permissions = permissions(row->flags),
+				 .permissions_known = true,
+				 .name = special_name(opening, row),
+				 .bytes = copied > 0 ? opening->file->bytes + row->offset : NULL };
+	struct segment absent = whole;
+	absent.origin = SEGMENT_ABSENT;
+	absent.bytes = NULL;
+	opening->zeroed_bytes += there - copied;
+	opening->zeroed_segments += copied < there;
+	opening->lost_bytes += row->file_size - there;
+	opening->lost_segments += there < row->file_size;
+	struct error *error = add_part(opening, &whole, 0, copied, false);
+	if (error == NULL)
+		error = add_part(opening, &absent, copied, there, true);
+	if (error == NULL)
+		error =
+		    add_part(opening, &absent, there, row->file_size, may_differ_from_file(row));
+	if (error == NULL)
+		error = add_part(opening, &absent, row->file_size, row->memory_size, false);
 	return error;
 }
 
@@ -423,6 +453,8 @@ static struct error *build(struct opening *opening)
 		return error;
 	find_specials(opening);
 	opening->splits_left = 2 * opening->notes.mappings.count + 1;
+	opening->samples_left = 2 * opening->target->threads.count + 1;
+	opening->scan_left = opening->file->size + 2 * GCORE_BLOCK;
 	error = collect_stack_pointers(opening);
 	if (error == NULL)
 		error = read_loads(opening);

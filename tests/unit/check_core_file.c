@@ -220,6 +220,39 @@ START_TEST(a_note_of_gdb_tells_a_gcore_whatever_its_order)
 }
 END_TEST
 
+START_TEST(what_gdb_left_as_zeros_is_missing)
+{
+	enum { BLOCK = 0x100000, SIZE = 4 * BLOCK };
+	uint8_t *memory = calloc(1, SIZE);
+	memory[BLOCK + 5] = 1; /* in the second block; the fault was in the third */
+	memset(memory + 0x1000, 2, 0x1000);
+	struct fake_core core = { 0 };
+	fake_core_process(&core, 5, "app", "app");
+	fake_core_thread_at(&core, 5, 0, 0x10000 + 0x1800);
+	fake_core_thread_at(&core, 6, 0, 0x10000 + 3 * BLOCK + 0x800);
+	fake_core_load(&core, 0x10000, PF_R | PF_W, memory, SIZE, SIZE);
+	open_core(&core);
+	ck_assert(has_gap(GAP_MEMORY, "wrote zeros for 2097152 bytes of 1 mapping"));
+	ck_assert_int_eq(at(0x10000)->origin, SEGMENT_CORE);
+	ck_assert_uint_eq(at(0x10000)->end, 0x10000 + 2 * BLOCK);
+	ck_assert_int_eq(at(0x10000 + 2 * BLOCK)->origin, SEGMENT_ABSENT);
+	ck_assert(at(0x10000 + 2 * BLOCK)->lost);
+	end();
+	begin();
+	unlink(core.path);
+	fake_core_end(&core);
+
+	/* A kernel's core has no such zeros, only true ones. */
+	core = (struct fake_core){ 0 };
+	fake_core_thread_at(&core, 6, 0, 0x10000 + 3 * BLOCK + 0x800);
+	fake_core_load(&core, 0x10000, PF_R | PF_W, memory, SIZE, SIZE);
+	open_core(&core);
+	ck_assert_uint_eq(gaps.list.count, 0);
+	fake_core_end(&core);
+	free(memory);
+}
+END_TEST
+
 START_TEST(a_gcore_of_a_crash_keeps_its_signal)
 {
 	struct fake_core core = { 0 };
@@ -708,6 +741,7 @@ int main(void)
 	tcase_add_test(all, a_signal_from_outside_names_its_sender);
 	tcase_add_test(all, nothing_died_in_a_gcore);
 	tcase_add_test(all, a_note_of_gdb_tells_a_gcore_whatever_its_order);
+	tcase_add_test(all, what_gdb_left_as_zeros_is_missing);
 	tcase_add_test(all, a_gcore_of_a_crash_keeps_its_signal);
 	tcase_add_test(all, a_truncated_core_says_what_is_missing);
 	tcase_add_test(all, a_core_cut_off_in_its_headers_gives_the_rest);

@@ -40,12 +40,18 @@ static void put(uint8_t *bytes, size_t offset, uint64_t value, size_t size)
 
 void fake_core_thread(struct fake_core *core, int32_t tid, int signal)
 {
+	fake_core_thread_at(core, tid, signal, 0);
+}
+
+void fake_core_thread_at(struct fake_core *core, int32_t tid, int signal, uint64_t sp)
+{
 	const struct arch *arch = &arch_x86_64;
 	uint8_t status[336] = { 0 }, floating[512] = { 0 };
 	put(status, arch->prstatus_cursig, (uint64_t)signal, 2);
 	put(status, arch->prstatus_pid, (uint32_t)tid, 4);
 	put(status, arch->prstatus_registers + arch->registers[arch->pc].offset, (uint64_t)tid * 16,
 	    8);
+	put(status, arch->prstatus_registers + arch->registers[arch->sp].offset, sp, 8);
 	fake_core_note(core, "CORE", NT_PRSTATUS, status, sizeof status);
 	fake_core_note(core, "CORE", NT_FPREGSET, floating, sizeof floating);
 }

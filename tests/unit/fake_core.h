@@ -39,6 +39,7 @@ void fake_core_note(struct fake_core *core, const char *owner, uint32_t type, co
 
 /* NT_PRSTATUS with rip = tid * 16, and NT_FPREGSET. */
 void fake_core_thread(struct fake_core *core, int32_t tid, int signal);
+void fake_core_thread_at(struct fake_core *core, int32_t tid, int signal, uint64_t sp);
 
 void fake_core_process(struct fake_core *core, int32_t pid, const char *fname, const char *psargs);
 void fake_core_siginfo(struct fake_core *core, int32_t number, int32_t code, uint64_t field);
