@@ -57,10 +57,11 @@ struct search {
 	struct address_map by_thread_pointer; /* → index in target->threads */
 	struct address_map known;	      /* addresses in .found */
 	ARRAY(struct glibc_pthread) found;
-	struct address_map walked;	     /* addresses whose list nodes were followed */
-	ARRAY(uint64_t) heads;		     /* list nodes that are in no struct pthread */
-	const struct module *threads_module; /* with libc's threads, or NULL */
-	bool uses_glibc, big_endian;
+	struct address_map walked;		/* addresses whose list nodes were followed */
+	ARRAY(uint64_t) heads;			/* list nodes that are in no struct pthread */
+	const struct module *libc, *libpthread; /* or NULL; the latter is a stub from 2.34 on */
+	const struct module *asked;		/* of these, the one that a layout is sought in */
+	bool big_endian;
 	bool no_memory;
 };
 
@@ -124,8 +125,11 @@ static void read_stack(struct search *search, struct glibc_pthread *pthread)
 static void read_main_stack(struct search *search, struct glibc_pthread *pthread)
 {
 	uint64_t random;
-	if (pthread->tid != search->target->pid || pthread->stack_end != 0 ||
-	    !target_auxv(search->target, AT_RANDOM, &random))
+	uint32_t index;
+	/* The id in a container's own pid namespace is not the one that we see. */
+	if (!address_map_find(&search->by_thread_pointer, pthread->address, &index) ||
+	    search->target->threads.items[index].tid != search->target->pid ||
+	    pthread->stack_end != 0 || !target_auxv(search->target, AT_RANDOM, &random))
 		return;
 	const struct segment *segment = address_space_find(search->space, random);
 	if (segment == NULL)
@@ -263,10 +267,11 @@ static void add_from_lists(struct search *search)
 			follow_ring(search, address + (uint64_t)search->layout.list);
 	}
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		/* The first three are in libpthread, the others in a static program. */
+		const struct module *module = i < 3 ? search->libpthread : search->libc;
 		struct symbol symbol;
-		if (search->threads_module != NULL &&
-		    modules_symbol_named(search->modules, search->threads_module, names[i],
-					 &symbol) &&
+		if (module != NULL && (i < 3 || module->is_executable) &&
+		    modules_symbol_named(search->modules, module, names[i], &symbol) &&
 		    add_head(search, symbol.address))
 			follow_ring(search, symbol.address);
 	}
@@ -360,7 +365,7 @@ static bool threads_agree(struct search *search)
 		return false;
 	if (agreement.tids * 2 > agreement.descriptors)
 		return true;
-	if (agreement.tids > 0 || !search->uses_glibc)
+	if (search->libc == NULL)
 		return false;
 	return (search->target->threads.count == 1 && agreement.zeros == 1) ||
 	       (search->target->kind == TARGET_LIVE &&
@@ -435,8 +440,7 @@ static bool layout_from_dwarf(struct search *search, struct glibc_pthread_layout
 			    { .name = "list" },
 			    { .name = "header.dtv" } },
 	};
-	if (search->threads_module == NULL ||
-	    type_layouts_from_dwarf(search->modules, search->threads_module, &type, 1) == 0 ||
+	if (type_layouts_from_dwarf(search->modules, search->asked, &type, 1) == 0 ||
 	    type.size > UINT16_MAX)
 		return false;
 	*layout = (struct glibc_pthread_layout){
@@ -466,7 +470,7 @@ static bool thread_db_number(struct search *search, const char *name, unsigned i
 			     uint32_t *value)
 {
 	struct symbol symbol;
-	return modules_symbol_named(search->modules, search->threads_module, name, &symbol) &&
+	return modules_symbol_named(search->modules, search->asked, name, &symbol) &&
 	       address_space_u32(search->space, symbol.address + (uint64_t)index * 4, value);
 }
 
@@ -482,8 +486,6 @@ static int32_t thread_db_offset(struct search *search, const char *name)
  * gives the rest. */
 static bool layout_from_thread_db(struct search *search, struct glibc_pthread_layout *layout)
 {
-	if (search->threads_module == NULL)
-		return false;
 	int32_t tid = thread_db_offset(search, "_thread_db_pthread_tid");
 	int32_t list = thread_db_offset(search, "_thread_db_pthread_list");
 	int32_t specific = thread_db_offset(search, "_thread_db_pthread_specific");
@@ -518,11 +520,20 @@ static bool layout_from_thread_db(struct search *search, struct glibc_pthread_la
 /* The first evidence that the memory agrees with. */
 static bool find_all(struct search *search)
 {
+	static bool (*const evidence[])(struct search *, struct glibc_pthread_layout *) = {
+		layout_from_dwarf,
+		layout_from_thread_db,
+	};
+	const struct module *const modules[] = { search->libpthread, search->libc };
 	struct glibc_pthread_layout layout;
-	if (layout_from_dwarf(search, &layout) && try_layout(search, &layout))
-		return true;
-	if (layout_from_thread_db(search, &layout) && try_layout(search, &layout))
-		return true;
+	for (size_t i = 0; i < sizeof evidence / sizeof *evidence; i++) {
+		for (size_t j = 0; j < sizeof modules / sizeof *modules; j++) {
+			search->asked = modules[j];
+			if (modules[j] != NULL && evidence[i](search, &layout) &&
+			    try_layout(search, &layout))
+				return true;
+		}
+	}
 	for (size_t i = 0; i < TABLE_ROWS; i++)
 		if (table[i].elf_machine == search->target->arch->elf_machine &&
 		    try_layout(search, &table[i].layout))
@@ -579,14 +590,10 @@ static void find_modules(struct search *search)
 	size_t count;
 	const struct module *list = modules_list(search->modules, &count);
 	for (size_t i = 0; i < count; i++) {
-		if (list[i].is_libc) {
-			search->uses_glibc = true;
-			if (search->threads_module == NULL)
-				search->threads_module = &list[i];
-		}
-		/* Before 2.34 threads were in a library of their own. */
+		if (list[i].is_libc && search->libc == NULL)
+			search->libc = &list[i];
 		if (strncmp(list[i].name, "libpthread", 10) == 0)
-			search->threads_module = &list[i];
+			search->libpthread = &list[i];
 	}
 }
 
