@@ -306,8 +306,10 @@ static void tell_other_malloc(struct glibc_walk *walk)
 		    symbol.is_function)
 			gaps_add(
 			    walk->gaps, GAP_HEAP, module->start, module->end,
-			    "%s defines a malloc of its own, which corescan does not know: its "
-			    "chunks were not walked, and count as ordinary mappings",
+			    "%s defines a malloc of its own, which corescan does not know: what it "
+			    "did not take from libc's malloc was not walked, and counts as "
+			    "ordinary "
+			    "mappings",
 			    module->name);
 	}
 }

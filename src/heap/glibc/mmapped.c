@@ -61,13 +61,15 @@ static void follow_memalign(const struct search *search, struct candidate *candi
 	uint64_t size = candidate->end - candidate->start;
 	for (uint64_t alignment = CHUNK_MINIMUM; alignment < size; alignment *= 2) {
 		uint64_t user = (candidate->start + CHUNK_HEADER + alignment - 1) & -alignment;
-		if (user - CHUNK_HEADER - candidate->start < CHUNK_MINIMUM)
-			user += alignment;
-		struct candidate moved;
-		if (user < candidate->end && chunk_at(search, user - CHUNK_HEADER, &moved) &&
-		    moved.start == candidate->start && moved.end == candidate->end) {
-			candidate->header = moved.header;
-			return;
+		/* Where less than a chunk would be left in front it is the next one, mostly. */
+		for (unsigned i = 0; i < 2; i++, user += alignment) {
+			struct candidate moved;
+			if (user < candidate->end && user - CHUNK_HEADER > candidate->start &&
+			    chunk_at(search, user - CHUNK_HEADER, &moved) &&
+			    moved.start == candidate->start && moved.end == candidate->end) {
+				candidate->header = moved.header;
+				return;
+			}
 		}
 	}
 }
