@@ -111,6 +111,14 @@ struct scan {
 	bool par_is_ambiguous;
 };
 
+/* Thread arenas lie at the start of their first heap, behind its heap_info, which names them. */
+static bool is_thread_arena(struct glibc_walk *walk, uint64_t address)
+{
+	uint64_t arena, offset = address % 4096;
+	return (offset == 32 || offset == 48) &&
+	       address_space_u64(walk->space, address - offset, &arena) && arena == address;
+}
+
 /* Two layouts may agree on where bins and next lie, and differ in where the struct begins: only
  * with the right one does the ring of arenas come back to its beginning. */
 static void try_state(struct glibc_walk *walk, uint64_t address, struct scan *scan)
@@ -118,7 +126,7 @@ static void try_state(struct glibc_walk *walk, uint64_t address, struct scan *sc
 	for (size_t i = 0; i < malloc_state_layout_count; i++) {
 		const struct state_layout *layout = &malloc_state_layouts[i];
 		unsigned points = state_score(walk, address, layout);
-		if (points < BINS_AT_LEAST)
+		if (points < BINS_AT_LEAST || is_thread_arena(walk, address))
 			continue;
 		points += ring_closes(walk, address, layout) ? MALLOC_BINS : 0;
 		if (points <= scan->state_points)

@@ -1,0 +1,616 @@
+/* Heaps built word by word, whole and broken, over the in-memory target.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "heap/glibc/glibc.h"
+#include "fake_target.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define LIBC	  0x7f0000000000
+#define ARENA	  (LIBC + 0xc60)
+#define PAR	  (LIBC + 0x200)
+#define HEAP	  0x555500000000
+#define HEAP_SIZE 0x21000
+#define ANON	  0x7e0000000000
+#define TLS	  0x7f1000000000
+#define POINTER	  (TLS + 0x1000) /* the thread pointer */
+#define TID	  7
+
+/* A heap under construction. */
+struct fake {
+	struct target *target;
+	struct modules *modules;
+	struct threads threads;
+	struct thread thread;
+	const struct state_layout *state;
+	const struct par_layout *par;
+	uint64_t at;	   /* header of the next chunk */
+	bool last_is_used; /* the chunk before it */
+	struct gaps gaps;
+	struct heap heap;
+};
+
+static void put(struct fake *fake, uint64_t address, uint64_t value)
+{
+	fake_target_put64(fake->target, address, value);
+}
+
+static uint64_t get(struct fake *fake, uint64_t address)
+{
+	uint64_t value = 0;
+	memcpy(&value, fake_target_bytes(fake->target, address, 8), 8);
+	return value;
+}
+
+static void empty_bins(struct fake *fake, uint64_t arena)
+{
+	for (unsigned i = 0; i < MALLOC_BINS; i++) {
+		uint64_t links = arena + fake->state->bins + i * 16;
+		put(fake, links, links - 16);
+		put(fake, links + 8, links - 16);
+	}
+}
+
+/* A process with an empty main arena of HEAP_SIZE bytes. `row`: which layouts. */
+static struct fake *fake_new(size_t row)
+{
+	struct fake *fake = calloc(1, sizeof *fake);
+	ck_assert_ptr_nonnull(fake);
+	fake->state = &malloc_state_layouts[row == 2 ? 1 : 0];
+	fake->par = &malloc_par_layouts[row];
+	fake->target = fake_target_new();
+	fake_target_map_file(fake->target, LIBC, 0x3000, "rw-p", "/lib/libc.so.6", 0x1d0000);
+	fake_target_map(fake->target, HEAP, HEAP_SIZE, "rw-p", NULL);
+	fake_target_map(fake->target, ANON, 0x400000, "rw-p", NULL);
+	fake_target_map(fake->target, TLS, 0x2000, "rw-p", NULL);
+	fake->at = HEAP;
+	fake->last_is_used = true;
+	put(fake, PAR, 131072);
+	put(fake, PAR + fake->par->arena_test, 8);
+	fake_target_put32(fake->target, PAR + fake->par->n_mmaps_max, 65536);
+	put(fake, PAR + fake->par->sbrk_base, HEAP);
+	empty_bins(fake, ARENA);
+	put(fake, ARENA + fake->state->next, ARENA);
+	put(fake, ARENA + fake->state->system_mem, HEAP_SIZE);
+	return fake;
+}
+
+/* The next chunk, of `size` bytes with its header. Returns its user address. */
+static uint64_t add_chunk(struct fake *fake, uint64_t size, bool used)
+{
+	uint64_t header = fake->at;
+	put(fake, header + 8, size | (fake->last_is_used ? PREV_IN_USE : 0));
+	if (!used)
+		put(fake, header + size, size);
+	fake->last_is_used = used;
+	fake->at += size;
+	return header + 16;
+}
+
+/* Puts the free chunk into the list whose bin has its links at `links`. */
+static void link_chunk(struct fake *fake, uint64_t links, uint64_t user)
+{
+	uint64_t first = get(fake, links), bin = links - 16, header = user - 16;
+	put(fake, user, first);
+	put(fake, user + 8, bin);
+	put(fake, first + 24, header);
+	put(fake, links, header);
+}
+
+static uint64_t bin_links(const struct fake *fake, unsigned bin)
+{
+	return ARENA + fake->state->bins + (bin - 1) * 16;
+}
+
+static void end_heap(struct fake *fake)
+{
+	put(fake, ARENA + fake->state->top, fake->at);
+	put(fake, fake->at + 8,
+	    (HEAP + HEAP_SIZE - fake->at) | (fake->last_is_used ? PREV_IN_USE : 0));
+}
+
+static void walk(struct fake *fake)
+{
+	static const struct modules_options options;
+	fake_target_thread(fake->target, TID);
+	fake_target_set_register(fake->target, TID, "fs_base", POINTER);
+	fake_target_seal(fake->target);
+	fake->thread = (struct thread){ .tid = TID, .is_main = true, .thread_pointer = POINTER };
+	fake->threads = (struct threads){ .items = &fake->thread, .count = 1 };
+	ck_assert_ptr_null(modules_open(fake->target, &options, &fake->gaps, &fake->modules));
+	const struct heap_context context = { .target = fake->target,
+					      .modules = fake->modules,
+					      .threads = &fake->threads };
+	fake->heap.chunks = chunk_table_new();
+	ck_assert_ptr_null(glibc_heap_provider.enumerate(&context, &fake->gaps, &fake->heap));
+	ck_assert_ptr_null(chunk_table_freeze(fake->heap.chunks));
+}
+
+static void fake_free(struct fake *fake)
+{
+	heap_free(&fake->heap);
+	modules_free(fake->modules);
+	target_close(fake->target);
+	gaps_free(&fake->gaps);
+	free(fake);
+}
+
+static bool found(const struct fake *fake, uint64_t user, uint64_t size, bool used)
+{
+	struct chunk chunk;
+	return chunk_table_find(fake->heap.chunks, user, &chunk) && chunk.address == user &&
+	       chunk.size == size && chunk.used == used;
+}
+
+static bool has_finding(const struct fake *fake, const char *part)
+{
+	for (size_t i = 0; i < fake->heap.findings.count; i++)
+		if (strstr(fake->heap.findings.items[i].text, part) != NULL)
+			return true;
+	return false;
+}
+
+static bool has_gap(const struct fake *fake, const char *part)
+{
+	for (size_t i = 0; i < fake->gaps.list.count; i++)
+		if (strstr(fake->gaps.list.items[i].text, part) != NULL)
+			return true;
+	return false;
+}
+
+/* 40 chunks of 96 bytes in use; returns the user address of the first. */
+static uint64_t add_forty(struct fake *fake)
+{
+	uint64_t first = add_chunk(fake, 96, true);
+	for (int i = 1; i < 40; i++)
+		add_chunk(fake, 96, true);
+	return first;
+}
+
+START_TEST(a_whole_heap_is_counted)
+{
+	struct fake *fake = fake_new((size_t)_i);
+	uint64_t a = add_chunk(fake, 32, true), b = add_chunk(fake, 1200, false);
+	uint64_t c = add_chunk(fake, 48, true);
+	link_chunk(fake, bin_links(fake, 1), b);
+	end_heap(fake);
+	walk(fake);
+	ck_assert(found(fake, a, 24, true));
+	ck_assert(found(fake, b, 1192, false));
+	ck_assert(found(fake, c, 40, true));
+	const struct heap_arena *main_arena = &fake->heap.arenas.items[0];
+	ck_assert_uint_eq(main_arena->address, ARENA);
+	ck_assert_uint_eq(main_arena->used_chunks, 2);
+	ck_assert_uint_eq(main_arena->used_bytes, 80);
+	ck_assert_uint_eq(main_arena->free_bytes, 1200);
+	ck_assert_uint_eq(main_arena->top_bytes, HEAP_SIZE - 1280);
+	ck_assert_uint_eq(main_arena->system_bytes, HEAP_SIZE);
+	ck_assert_uint_eq(fake->heap.findings.count, 0);
+	fake_free(fake);
+}
+END_TEST
+
+/* A tcache with one chunk in each of two bins, the second of two; and a fastbin. */
+static uint64_t add_tcache(struct fake *fake, const uint64_t chunks[3], bool mangled)
+{
+	uint64_t tcache = add_chunk(fake, 0x290, true);
+	fake_target_put(fake->target, tcache, &(uint16_t){ 1 }, 2);
+	fake_target_put(fake->target, tcache + 2, &(uint16_t){ 2 }, 2);
+	put(fake, tcache + 128, chunks[0]);
+	put(fake, tcache + 136, chunks[1]);
+	put(fake, chunks[0], mangled ? chunks[0] >> 12 : 0);
+	put(fake, chunks[1], chunks[2] ^ (mangled ? chunks[1] >> 12 : 0));
+	put(fake, chunks[2], mangled ? chunks[2] >> 12 : 0);
+	put(fake, POINTER - 0x48, tcache);
+	put(fake, POINTER - 0x38, ARENA);
+	return tcache;
+}
+
+START_TEST(cached_and_fastbin_chunks_are_free)
+{
+	bool mangled = _i == 1;
+	struct fake *fake = fake_new((size_t)_i);
+	uint64_t chunks[3], fast = add_chunk(fake, 48, true);
+	for (int i = 0; i < 3; i++)
+		chunks[i] = add_chunk(fake, i == 0 ? 32 : 48, true);
+	uint64_t kept = add_chunk(fake, 48, true);
+	uint64_t tcache = add_tcache(fake, chunks, mangled);
+	put(fake, ARENA + fake->state->fastbins + 8, fast - 16);
+	put(fake, fast, mangled ? fast >> 12 : 0);
+	end_heap(fake);
+	walk(fake);
+	for (int i = 0; i < 3; i++)
+		ck_assert(found(fake, chunks[i], i == 0 ? 24 : 40, false));
+	ck_assert(found(fake, fast, 40, false));
+	ck_assert(found(fake, kept, 40, true));
+	ck_assert_uint_eq(fake->heap.internal.count, 1);
+	ck_assert_uint_eq(fake->heap.internal.items[0], tcache);
+	ck_assert_uint_eq(fake->heap.arenas.items[0].cached_chunks, 3);
+	ck_assert_uint_eq(fake->heap.arenas.items[0].free_chunks, 1);
+	ck_assert_uint_eq(fake->heap.findings.count, 0);
+	fake_free(fake);
+}
+END_TEST
+
+START_TEST(a_double_free_in_the_tcache_is_found)
+{
+	struct fake *fake = fake_new(1);
+	uint64_t chunks[3];
+	for (int i = 0; i < 3; i++)
+		chunks[i] = add_chunk(fake, i == 0 ? 32 : 48, true);
+	add_tcache(fake, chunks, true);
+	put(fake, chunks[2], chunks[1] ^ (chunks[2] >> 12));
+	end_heap(fake);
+	walk(fake);
+	ck_assert(has_finding(fake, "which is free already"));
+	ck_assert_uint_eq(fake->heap.arenas.items[0].cached_chunks, 3);
+	fake_free(fake);
+}
+END_TEST
+
+START_TEST(absurd_tcache_counts_do_no_harm)
+{
+	struct fake *fake = fake_new(1);
+	uint64_t chunks[3];
+	for (int i = 0; i < 3; i++)
+		chunks[i] = add_chunk(fake, i == 0 ? 32 : 48, true);
+	uint64_t tcache = add_tcache(fake, chunks, true);
+	fake_target_put(fake->target, tcache, &(uint16_t){ 65535 }, 2);
+	fake_target_put(fake->target, tcache + 2, &(uint16_t){ 60000 }, 2);
+	end_heap(fake);
+	walk(fake);
+	ck_assert(has_finding(fake, "another number of chunks than they count"));
+	ck_assert_uint_eq(fake->heap.arenas.items[0].cached_chunks, 3);
+	fake_free(fake);
+}
+END_TEST
+
+START_TEST(a_cycle_in_a_bin_ends)
+{
+	struct fake *fake = fake_new(1);
+	uint64_t a = add_chunk(fake, 1200, false);
+	add_chunk(fake, 32, true);
+	uint64_t b = add_chunk(fake, 1200, false);
+	add_chunk(fake, 32, true);
+	link_chunk(fake, bin_links(fake, 1), a);
+	link_chunk(fake, bin_links(fake, 1), b);
+	put(fake, a, b - 16); /* and so not back to the bin */
+	end_heap(fake);
+	walk(fake);
+	ck_assert(has_finding(fake, "comes twice"));
+	ck_assert_uint_eq(fake->heap.arenas.items[0].free_chunks, 2);
+	fake_free(fake);
+}
+END_TEST
+
+START_TEST(a_bin_into_nowhere_is_found)
+{
+	struct fake *fake = fake_new(1);
+	uint64_t a = add_chunk(fake, 1200, false);
+	add_chunk(fake, 32, true);
+	put(fake, bin_links(fake, 1), 0x4141414141414140);
+	end_heap(fake);
+	walk(fake);
+	ck_assert(has_finding(fake, "0x4141414141414140, where no chunk"));
+	ck_assert(has_finding(fake, "is in no bin"));
+	ck_assert(found(fake, a, 1192, false));
+	fake_free(fake);
+}
+END_TEST
+
+START_TEST(a_smashed_size_costs_one_chunk)
+{
+	struct fake *fake = fake_new(1);
+	uint64_t first = add_forty(fake);
+	end_heap(fake);
+	put(fake, first + 10 * 96 - 8, 0x4141414141414141);
+	walk(fake);
+	ck_assert(has_finding(fake, "impossible size word 0x4141414141414141"));
+	ck_assert(found(fake, first + 9 * 96, 88, true));
+	ck_assert(!found(fake, first + 10 * 96, 88, true));
+	ck_assert(found(fake, first + 11 * 96, 88, true));
+	ck_assert_uint_eq(fake->heap.arenas.items[0].used_chunks, 39);
+	ck_assert_uint_eq(fake->heap.arenas.items[0].lost_bytes, 96);
+	ck_assert(has_gap(fake, "(96 bytes) could not be walked"));
+	fake_free(fake);
+}
+END_TEST
+
+START_TEST(a_size_that_leads_astray_costs_one_chunk)
+{
+	struct fake *fake = fake_new(1);
+	uint64_t first = add_forty(fake);
+	end_heap(fake);
+	put(fake, first + 10 * 96 - 8, 0x51); /* into the middle of its own data, which is zero */
+	walk(fake);
+	ck_assert(has_finding(fake, "impossible size word"));
+	ck_assert(found(fake, first + 9 * 96, 88, true));
+	ck_assert(found(fake, first + 11 * 96, 88, true));
+	ck_assert_uint_ge(fake->heap.arenas.items[0].used_chunks, 39);
+	fake_free(fake);
+}
+END_TEST
+
+START_TEST(an_overwritten_top_loses_nothing)
+{
+	static const uint64_t tops[] = { 0,	    0x4141414141414141, HEAP + 0x7ffff000,
+					 HEAP + 24, HEAP + 96 * 7 + 32, ARENA + 96 };
+	struct fake *fake = fake_new(1);
+	uint64_t first = add_forty(fake);
+	end_heap(fake);
+	put(fake, ARENA + fake->state->top, tops[_i]);
+	walk(fake);
+	/* Of a top of 0 no main_arena can be told without symbols; that is said. */
+	if (tops[_i] == 0) {
+		ck_assert(has_gap(fake, "main_arena was not found"));
+	} else {
+		ck_assert_uint_eq(fake->heap.arenas.items[0].used_chunks, 40);
+		ck_assert(has_finding(fake, "top is 0x"));
+		ck_assert(found(fake, first + 39 * 96, 88, true));
+	}
+	fake_free(fake);
+}
+END_TEST
+
+START_TEST(a_ring_of_arenas_that_does_not_close_ends)
+{
+	struct fake *fake = fake_new(1);
+	uint64_t first = add_forty(fake);
+	end_heap(fake);
+	put(fake, ARENA + fake->state->next, _i == 0 ? ANON + 0x30 : HEAP + 0x100);
+	put(fake, ANON, ANON + 0x30);
+	put(fake, ANON + 16, 0x21000);
+	put(fake, ANON + 0x30 + fake->state->next, ANON + 0x30);
+	walk(fake);
+	ck_assert(has_finding(fake, "ring of arenas is broken"));
+	ck_assert(found(fake, first, 88, true));
+	fake_free(fake);
+}
+END_TEST
+
+/* A thread arena of two heaps at `heaps`. */
+static void add_thread_arena(struct fake *fake, const uint64_t heaps[2])
+{
+	uint64_t arena = heaps[0] + 48;
+	uint64_t at = (arena + fake->state->size + 15) & ~(uint64_t)15;
+	put(fake, ARENA + fake->state->next, arena);
+	put(fake, arena + fake->state->next, ARENA);
+	put(fake, arena + fake->state->system_mem, 0x22000);
+	empty_bins(fake, arena);
+	put(fake, heaps[0], arena);
+	put(fake, heaps[0] + 16, 0x1000);
+	put(fake, heaps[1], arena);
+	put(fake, heaps[1] + 8, heaps[0]);
+	put(fake, heaps[1] + 16, 0x21000);
+	put(fake, at + 8, 256 | 5);
+	put(fake, at + 256 + 8, (heaps[0] + 0x1000 - 32 - at - 256) | 5);
+	put(fake, heaps[0] + 0x1000 - 32 + 8, 0x10 | 1);
+	put(fake, heaps[0] + 0x1000 - 16 + 8, 0 | 1);
+	put(fake, heaps[1] + 48 + 8, 64 | 5);
+	put(fake, heaps[1] + 48 + 64 + 8, (0x21000 - 48 - 64) | 1);
+	put(fake, arena + fake->state->top, heaps[1] + 48 + 64);
+}
+
+START_TEST(a_thread_arena_has_several_heaps)
+{
+	static const uint64_t heaps[2] = { 0x7d0000000000, 0x7d0004000000 };
+	struct fake *fake = fake_new(1);
+	fake_target_map(fake->target, heaps[0], 0x1000, "rw-p", NULL);
+	fake_target_absent(fake->target, heaps[0] + 0x1000, 0x3fff000, "---p", NULL);
+	fake_target_map(fake->target, heaps[1], 0x21000, "rw-p", NULL);
+	add_forty(fake);
+	end_heap(fake);
+	add_thread_arena(fake, heaps);
+	if (_i == 1)
+		put(fake, heaps[0] + 48 + fake->state->top, 0x1234560);
+	walk(fake);
+	const struct heap_arena *arena = &fake->heap.arenas.items[1];
+	ck_assert_int_eq(arena->kind, ARENA_THREAD);
+	ck_assert_uint_eq(arena->heap_count, 2);
+	ck_assert_uint_eq(arena->used_chunks, 3);
+	ck_assert_uint_eq(arena->lost_bytes, 0);
+	ck_assert(found(fake, 0x7d0004000040, 56, true));
+	ck_assert(_i == 0 ? fake->heap.findings.count == 0
+			  : has_finding(fake, "from which its first heap cannot be reached"));
+	fake_free(fake);
+}
+END_TEST
+
+static void add_mmapped(struct fake *fake, uint64_t page, uint64_t size)
+{
+	put(fake, page + 8, size | IS_MMAPPED);
+}
+
+START_TEST(a_page_that_looks_like_an_mmapped_chunk_is_none)
+{
+	struct fake *fake = fake_new(1);
+	add_forty(fake);
+	end_heap(fake);
+	fake_target_map(fake->target, 0x7e1000000000, 0x5000, "rw-p", NULL);
+	add_mmapped(fake, 0x7e1000000000, 0x5000);
+	add_mmapped(fake, ANON + 0x9000, _i == 0 ? 0x5000 : 0x3000);
+	fake_target_put32(fake->target, PAR + fake->par->n_mmaps, 1);
+	put(fake, PAR + fake->par->mmapped_mem, 0x5000);
+	put(fake, PAR + fake->par->mmapped_mem + 8, 0x5000);
+	walk(fake);
+	ck_assert(found(fake, 0x7e1000000010, 0x4ff0, true));
+	ck_assert(!found(fake, ANON + 0x9010, 0x4ff0, true));
+	ck_assert(!found(fake, ANON + 0x9010, 0x2ff0, true));
+	ck_assert_uint_eq(fake->heap.arenas.items[1].used_chunks, 1);
+	fake_free(fake);
+}
+END_TEST
+
+START_TEST(twins_that_nothing_tells_apart_are_no_chunks)
+{
+	struct fake *fake = fake_new(1);
+	add_forty(fake);
+	end_heap(fake);
+	add_mmapped(fake, ANON + 0x9000, 0x5000);
+	add_mmapped(fake, ANON + 0x19000, 0x5000);
+	fake_target_put32(fake->target, PAR + fake->par->n_mmaps, 1);
+	put(fake, PAR + fake->par->mmapped_mem, 0x5000);
+	put(fake, PAR + fake->par->mmapped_mem + 8, 0x5000);
+	walk(fake);
+	ck_assert_uint_eq(fake->heap.arenas.items[1].used_chunks, 0);
+	ck_assert(has_gap(fake, "cannot be told from pages that look like them"));
+	fake_free(fake);
+}
+END_TEST
+
+START_TEST(memory_that_was_not_dumped_is_a_gap)
+{
+	struct fake *fake = fake_new(1);
+	/* The heap goes on for three more pages: one absent, two there. */
+	fake_target_absent(fake->target, HEAP + HEAP_SIZE, 0x1000, "rw-p", NULL);
+	fake_target_map(fake->target, HEAP + HEAP_SIZE + 0x1000, 0x2000, "rw-p", NULL);
+	while (fake->at + 0x800 <= HEAP + HEAP_SIZE)
+		add_chunk(fake, 0x800, true);
+	uint64_t last = fake->at - 0x800 + 16;
+	fake->at = HEAP + HEAP_SIZE + 0x1400;
+	uint64_t first = add_chunk(fake, 0x400, true);
+	add_chunk(fake, 0x200, true);
+	put(fake, ARENA + fake->state->top, fake->at);
+	put(fake, ARENA + fake->state->system_mem, HEAP_SIZE + 0x3000);
+	put(fake, fake->at + 8, (HEAP + HEAP_SIZE + 0x3000 - fake->at) | 1);
+	walk(fake);
+	ck_assert(has_gap(fake, "is not there"));
+	ck_assert(found(fake, first, 0x3f8, true));
+	ck_assert(found(fake, last - 0x800, 0x7f8, true));
+	ck_assert(!found(fake, last, 0x7f8, true));
+	ck_assert_uint_eq(fake->heap.arenas.items[0].lost_bytes, 0x800 + 0x1400);
+	fake_free(fake);
+}
+END_TEST
+
+START_TEST(chunks_lie_across_segments)
+{
+	struct fake *fake = fake_new(1);
+	fake_target_map(fake->target, HEAP + HEAP_SIZE, 0x2000, "rw-p", NULL);
+	/* One header's size word is the first word of the second segment. */
+	uint64_t a = add_chunk(fake, HEAP_SIZE - 16, true);
+	fake->at = HEAP + HEAP_SIZE - 16;
+	uint64_t b = add_chunk(fake, 0x100, true);
+	put(fake, ARENA + fake->state->top, fake->at);
+	put(fake, ARENA + fake->state->system_mem, HEAP_SIZE + 0x2000);
+	put(fake, fake->at + 8, (HEAP + HEAP_SIZE + 0x2000 - fake->at) | 1);
+	walk(fake);
+	ck_assert(found(fake, a, HEAP_SIZE - 24, true));
+	ck_assert(found(fake, b, 0xf8, true));
+	ck_assert_uint_eq(fake->heap.findings.count, 0);
+	fake_free(fake);
+}
+END_TEST
+
+START_TEST(a_locked_arena_is_in_flux)
+{
+	struct fake *fake = fake_new(1);
+	add_chunk(fake, 1200, false);
+	add_chunk(fake, 32, true);
+	end_heap(fake);
+	fake_target_put32(fake->target, ARENA, 1);
+	walk(fake);
+	ck_assert(fake->heap.arenas.items[0].in_flux);
+	ck_assert(has_finding(fake, "in flux"));
+	fake_free(fake);
+}
+END_TEST
+
+/* Whatever the words are, the walk ends, and counts no more than there is. */
+START_TEST(random_words_do_no_harm)
+{
+	struct fake *fake = fake_new((size_t)_i % 3);
+	srandom((unsigned)_i + 1);
+	uint64_t chunks[3], free_chunk;
+	for (int i = 0; i < 3; i++)
+		chunks[i] = add_chunk(fake, i == 0 ? 32 : 48, true);
+	add_tcache(fake, chunks, _i % 2 == 0);
+	for (int i = 0; i < 30; i++) {
+		free_chunk = add_chunk(fake, 1200, false);
+		link_chunk(fake, bin_links(fake, 1 + (unsigned)i % 100), free_chunk);
+		add_chunk(fake, 48, true);
+	}
+	end_heap(fake);
+	fake_target_put32(fake->target, PAR + fake->par->n_mmaps, 3);
+	for (int i = 0; i < 12; i++) {
+		static const uint64_t bases[] = { HEAP, HEAP, HEAP, ARENA, ANON };
+		uint64_t values[] = { (uint64_t)random(),
+				      HEAP + (uint64_t)random() % HEAP_SIZE,
+				      ((uint64_t)random() % HEAP_SIZE & ~(uint64_t)15) | 1,
+				      0x21,
+				      ANON + (uint64_t)random() % 0x400000,
+				      UINT64_MAX - (uint64_t)random() % 64,
+				      (4096 << (unsigned)random() % 8) | 2 };
+		uint64_t address =
+		    bases[random() % 5] + ((uint64_t)random() % 0x880 & ~(uint64_t)7);
+		put(fake, address, values[(unsigned)random() % 7]);
+	}
+	walk(fake);
+	uint64_t bytes = 0;
+	struct chunk chunk;
+	for (uint64_t at = 0; chunk_table_next(fake->heap.chunks, at, &chunk);
+	     at = chunk.address + 1)
+		bytes += chunk.size;
+	ck_assert_uint_le(bytes, HEAP_SIZE + 0x400000 + 0x2000 + 0x3000);
+	if (fake->heap.arenas.count > 0)
+		ck_assert_uint_le(fake->heap.arenas.items[0].used_bytes, HEAP_SIZE);
+	fake_free(fake);
+}
+END_TEST
+
+START_TEST(a_process_without_malloc_is_said_to_have_none)
+{
+	static const struct modules_options options;
+	struct target *target = fake_target_new();
+	struct modules *modules;
+	struct gaps gaps = { 0 };
+	struct heap heap;
+	fake_target_map(target, HEAP, 0x1000, "rw-p", NULL);
+	fake_target_seal(target);
+	ck_assert_ptr_null(modules_open(target, &options, &gaps, &modules));
+	const struct heap_context context = { .target = target, .modules = modules };
+	ck_assert_ptr_null(heap_open(&context, &gaps, &heap));
+	ck_assert_ptr_null(heap.provider);
+	ck_assert_uint_eq(chunk_table_granules(heap.chunks), 0);
+	bool said = false;
+	for (size_t i = 0; i < gaps.list.count; i++)
+		said = said || strstr(gaps.list.items[i].text, "No allocator") != NULL;
+	ck_assert(said);
+	heap_free(&heap);
+	modules_free(modules);
+	target_close(target);
+	gaps_free(&gaps);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("heap");
+	TCase *all = tcase_create("all");
+	tcase_set_timeout(all, 60);
+	tcase_add_loop_test(all, a_whole_heap_is_counted, 0, 3);
+	tcase_add_loop_test(all, cached_and_fastbin_chunks_are_free, 0, 2);
+	tcase_add_test(all, a_double_free_in_the_tcache_is_found);
+	tcase_add_test(all, absurd_tcache_counts_do_no_harm);
+	tcase_add_test(all, a_cycle_in_a_bin_ends);
+	tcase_add_test(all, a_bin_into_nowhere_is_found);
+	tcase_add_test(all, a_smashed_size_costs_one_chunk);
+	tcase_add_test(all, a_size_that_leads_astray_costs_one_chunk);
+	tcase_add_loop_test(all, an_overwritten_top_loses_nothing, 0, 6);
+	tcase_add_loop_test(all, a_ring_of_arenas_that_does_not_close_ends, 0, 2);
+	tcase_add_loop_test(all, a_thread_arena_has_several_heaps, 0, 2);
+	tcase_add_loop_test(all, a_page_that_looks_like_an_mmapped_chunk_is_none, 0, 2);
+	tcase_add_test(all, twins_that_nothing_tells_apart_are_no_chunks);
+	tcase_add_test(all, memory_that_was_not_dumped_is_a_gap);
+	tcase_add_test(all, chunks_lie_across_segments);
+	tcase_add_test(all, a_locked_arena_is_in_flux);
+	tcase_add_loop_test(all, random_words_do_no_harm, 0, 300);
+	tcase_add_test(all, a_process_without_malloc_is_said_to_have_none);
+	suite_add_tcase(suite, all);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
