@@ -26,6 +26,8 @@ void text_tids(struct text *text, unsigned indent,
 	       size_t count)
 {
 	char item[64];
+	const size_t all = count;
+	count = text_rows(text, all, 40);
 	for (size_t i = 0, end; i < count; i = end) {
 		const int32_t first = tid_of(context, i);
 		for (end = i + 1;
@@ -46,6 +48,12 @@ void text_tids(struct text *text, unsigned indent,
 			text_column(text, indent);
 		}
 		text_put(text, item);
+	}
+	if (count < all) {
+		format_count(all - count, item);
+		text_wrap(text, indent, ", … ");
+		text_put(text, item);
+		text_wrap(text, indent, " more");
 	}
 }
 
@@ -108,19 +116,25 @@ static size_t recursion_at(const struct thread *thread, size_t first, size_t *ti
 	return 0;
 }
 
+/* Columns of the longest "#12 " in front of a frame. */
+static unsigned number_width(size_t count)
+{
+	char label[24];
+	return (unsigned)snprintf(label, sizeof label, "#%zu ", count > 0 ? count - 1 : 0);
+}
+
 static void text_frame(struct text *text, unsigned indent, unsigned width, size_t number,
 		       const struct frame *frame)
 {
 	char function[1024], place[512], label[24];
-	unsigned numbers = 3;
 	frame_function(text, frame, function, sizeof function);
 	frame_place(text, frame, place, sizeof place);
 	snprintf(label, sizeof label, "#%zu", number);
-	text_column(text, indent);
+	text_column(text, indent - number_width(number + 1));
 	text_put(text, label);
-	text_column(text, indent + numbers);
+	text_column(text, indent);
 	text_fold(text, function, width);
-	text_column(text, indent + numbers + width + 2);
+	text_column(text, indent + width + 2);
 	text_fold(text, place, text_room(text) > 12 ? text_room(text) : 12);
 	if (text->style->verbose > 1)
 		text_printf(text, "  pc 0x%" PRIx64 " sp 0x%" PRIx64, frame->pc, frame->sp);
@@ -161,25 +175,29 @@ static size_t program_frames(const struct thread *thread)
 	return thread->frame_count;
 }
 
+static void text_repetition(struct text *text, unsigned indent, size_t period, size_t times)
+{
+	char number[FORMAT_MAX];
+	text_column(text, indent);
+	text_printf(text, "… the same frame%s %s more times", period == 1 ? "" : "s",
+		    format_count(times, number));
+	text_line(text);
+}
+
 void text_frames(struct text *text, unsigned indent, const struct thread *thread, size_t count,
 		 size_t limit)
 {
-	unsigned width = function_width(text, indent, thread, limit);
+	const unsigned functions = indent + number_width(count);
+	const unsigned width = function_width(text, functions, thread, limit);
 	size_t shown = 0, at = 0;
 	while (at < count && shown < limit) {
 		size_t times = 0;
-		size_t period = recursion_at(thread, at, &times);
-		size_t end = at + (period > 0 ? period : 1);
+		const size_t period = recursion_at(thread, at, &times);
+		const size_t end = at + (period > 0 ? period : 1);
 		for (; at < end; at++, shown++)
-			text_frame(text, indent, width, at, &thread->frames[at]);
+			text_frame(text, functions, width, at, &thread->frames[at]);
 		if (period > 0) {
-			char number[FORMAT_MAX];
-			text_column(text, indent + 3);
-			text_printf(text,
-				    period == 1 ? "… the same frame %s more times"
-						: "… the same frames %s more times",
-				    format_count(times, number));
-			text_line(text);
+			text_repetition(text, functions, period, times);
 			at += times * period;
 		}
 	}
@@ -220,10 +238,12 @@ void text_site(struct text *text, const struct wait *wait, bool callers)
 	text_color(text, TEXT_DIM);
 	call_words(text, frame, words, sizeof words);
 	text_fold(text, words, text_room(text) > 20 ? text_room(text) : 20);
-	/* What libc calls on its own behalf, as start_thread, tells nothing. */
+	/* What libc calls on its own behalf, as start_thread, tells nothing; nor does recursion. */
 	for (frame++; callers && frame < end; frame++) {
 		if (frame->module != NULL && frame->module->is_libc)
 			break;
+		if (frame->function == frame[-1].function && frame->line == frame[-1].line)
+			continue;
 		call_words(text, frame, words, sizeof words);
 		if (text_width(text, words) + 3 > text_room(text))
 			break;

@@ -32,16 +32,17 @@ static void group_named_tids(struct text *text, const struct stack_group *group)
 			   group->members[i]->name != NULL ? group->members[i]->name : "");
 }
 
-static void group_heading(struct text *text, const struct stack_group *group)
+static void group_heading(struct text *text, const struct stack_group *group,
+			  const struct crash *crash)
 {
 	char number[FORMAT_MAX];
 	const struct thread *first = group->members[0];
 	text_section(text);
 	text_color(text, first->crashed ? TEXT_BAD : TEXT_HEADING);
-	if (first->crashed)
-		text_put(text, "crashed: ");
 	if (group->count == 1) {
 		text_thread(text, first);
+		if (first->crashed && crash != NULL && crash->signal_name != NULL)
+			text_printf(text, ", got %s", crash->signal_name);
 	} else {
 		text_printf(text, "%s threads", format_count(group->count, number));
 		if (same_names(group) && name_of(first)[0] != '\0')
@@ -66,7 +67,7 @@ void text_threads(struct text *text, const struct findings *findings)
 		return;
 	size_t rows = text_rows(text, groups->count, 50);
 	for (size_t i = 0; i < rows; i++) {
-		group_heading(text, &groups->items[i]);
+		group_heading(text, &groups->items[i], findings->crash);
 		const struct thread *first = groups->items[i].members[0];
 		text_frames(text, 2, first, first->frame_count,
 			    text_rows(text, first->frame_count, 64));
