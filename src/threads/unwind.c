@@ -165,6 +165,14 @@ static void end_stack(struct unwinder *unwinder, enum stack_end end, const struc
 	unwinder->stack->reason = reason;
 }
 
+static const char *why_unreadable(const struct unwinder *unwinder, uint64_t address)
+{
+	const struct segment *segment = address_space_find(unwinder->target->space, address);
+	if (segment == NULL)
+		return "not mapped";
+	return segment->origin == SEGMENT_ABSENT ? "not dumped" : "not readable";
+}
+
 /* The PC of the last frame lies in no module. */
 static void end_outside_modules(struct unwinder *unwinder, const struct raw_frame *frame)
 {
@@ -183,9 +191,13 @@ static void end_outside_modules(struct unwinder *unwinder, const struct raw_fram
 				: "is not executable (a jump through a bad pointer)";
 	else
 		why = "lies in no module";
-	end_stack(unwinder, STACK_NO_MODULE, NULL,
-		  string_pool_format(modules_strings(unwinder->modules), "%s 0x%" PRIx64 " %s",
-				     what, frame->pc, why));
+	struct string_pool *pool = modules_strings(unwinder->modules);
+	const char *reason = string_pool_format(pool, "%s 0x%" PRIx64 " %s", what, frame->pc, why);
+	uint64_t word;
+	if (!address_space_u64(unwinder->target->space, frame->sp, &word))
+		reason = string_pool_format(pool, "%s; the stack at 0x%" PRIx64 " is %s", reason,
+					    frame->sp, why_unreadable(unwinder, frame->sp));
+	end_stack(unwinder, STACK_NO_MODULE, NULL, reason);
 }
 
 static void end_without_rules(struct unwinder *unwinder, const struct module *module)
@@ -219,14 +231,10 @@ static void end_of_libdwfl(struct unwinder *unwinder, int result)
 {
 	struct string_pool *pool = modules_strings(unwinder->modules);
 	if (unwinder->faulted) {
-		const struct segment *segment =
-		    address_space_find(unwinder->target->space, unwinder->fault);
-		const char *why = segment == NULL		      ? "not mapped"
-				  : segment->origin == SEGMENT_ABSENT ? "not dumped"
-								      : "not readable";
 		end_stack(unwinder, STACK_MEMORY, NULL,
 			  string_pool_format(pool, "cannot read stack memory at 0x%" PRIx64 " (%s)",
-					     unwinder->fault, why));
+					     unwinder->fault,
+					     why_unreadable(unwinder, unwinder->fault)));
 	} else if (result == 0) {
 		end_stack(unwinder, STACK_ZERO, NULL,
 			  "the return address is 0 (the end of a coroutine's stack, or an "

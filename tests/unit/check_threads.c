@@ -142,6 +142,19 @@ START_TEST(call_through_null_needs_a_call_before_the_return_address)
 }
 END_TEST
 
+START_TEST(stack_that_was_not_dumped_is_said)
+{
+	struct opened opened;
+	struct target *target = target_at(0, STACK + 0x2800);
+	fake_target_absent(target, STACK + 0x2000, 0x1000, "rw-", NULL);
+	open_threads(&opened, target, 0);
+	const struct thread *thread = threads_find(&opened.threads, PID);
+	ck_assert_uint_eq(thread->frame_count, 1);
+	has_reason(thread, "bad pointer); the stack at 0x7f2800 is not dumped");
+	close_threads(&opened);
+}
+END_TEST
+
 START_TEST(every_form_of_call_is_known)
 {
 	static const struct {
@@ -703,6 +716,7 @@ int main(void)
 	tcase_add_test(stacks, early_end_is_a_gap);
 	tcase_add_test(stacks, call_through_null_goes_on_at_the_return_address);
 	tcase_add_test(stacks, call_through_null_needs_a_call_before_the_return_address);
+	tcase_add_test(stacks, stack_that_was_not_dumped_is_said);
 	tcase_add_test(stacks, every_form_of_call_is_known);
 	tcase_add_test(stacks, frame_pointers_lead_on_as_guesses);
 	tcase_add_test(stacks, frame_pointer_ring_ends);
