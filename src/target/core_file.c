@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "target/core_bytes.h"
 #include "target/core_headers.h"
+#include "target/core_names.h"
 #include "target/core_notes.h"
+#include "target/gcore_zeros.h"
 #include "target/target.h"
 
 #include <elf.h>
 #include <inttypes.h>
 #include <string.h>
-
-enum { SPECIALS_MAX = 8, VVAR_MAX = 3 };
-
-/* A mapping that is no file's: the one that holds .address. */
-struct special {
-	const char *name;
-	uint64_t address;
-};
 
 /* A core on its way to be opened. */
 struct opening {
@@ -26,11 +20,9 @@ struct opening {
 	uint64_t lost_bytes, lost_segments;	/* dumped, but past the end of the file */
 	uint64_t zeroed_bytes, zeroed_segments; /* gdb could not read them and wrote zeros */
 	uint64_t damaged_segments;
-	/* Each of these is enough for headers that do not overlap. */
-	uint64_t splits_left, samples_left, scan_left;
-	ARRAY(uint64_t) stack_pointers; /* of gcore's core: of all threads, sorted */
-	struct special specials[SPECIALS_MAX];
-	size_t special_count;
+	uint64_t splits_left; /* enough for headers that do not overlap */
+	struct core_names names;
+	struct gcore_zeros zeros;
 };
 
 static void close_core(struct target *target)
@@ -67,117 +59,6 @@ static uint8_t permissions(uint32_t flags)
 {
 	return (flags & PF_R ? SEGMENT_READ : 0) | (flags & PF_W ? SEGMENT_WRITE : 0) |
 	       (flags & PF_X ? SEGMENT_EXECUTE : 0);
-}
-
-static void add_special(struct opening *opening, const char *name, uint64_t address)
-{
-	opening->specials[opening->special_count++] = (struct special){ name, address };
-}
-
-/* The mapping that Linux took from the executable and that holds its program headers, or NULL. */
-static const struct core_mapping *exe_mapping(const struct opening *opening)
-{
-	static const uint64_t inside[] = { AT_PHDR, AT_ENTRY };
-	const struct core_mapping *mapping = NULL;
-	uint64_t address;
-	for (size_t i = 0; i < sizeof inside / sizeof *inside && mapping == NULL; i++)
-		if (target_auxv(opening->target, inside[i], &address))
-			mapping = core_notes_mapping(&opening->notes, address);
-	return mapping;
-}
-
-/* The end of the executable's last mapping in the run that starts at `mapping`. */
-static uint64_t exe_end(const struct opening *opening, const struct core_mapping *mapping)
-{
-	const struct core_mapping *last =
-	    opening->notes.mappings.items + opening->notes.mappings.count - 1;
-	while (mapping < last && mapping[1].start == mapping->end &&
-	       strcmp(mapping[1].path, mapping->path) == 0)
-		mapping++;
-	return mapping->end;
-}
-
-static bool is_anonymous_writable(const struct opening *opening, const struct core_segment *row)
-{
-	return row->type == PT_LOAD && (row->flags & (PF_R | PF_W)) == (PF_R | PF_W) &&
-	       core_notes_mapping(&opening->notes, row->address) == NULL;
-}
-
-/* The program break starts up to 1 GB (x86-64: arch_randomize_brk) and a gap above the executable,
- * far below all else that Linux places. What follows the executable at once is its .bss. */
-static void find_heap(struct opening *opening)
-{
-	const struct core_mapping *exe = exe_mapping(opening);
-	if (exe == NULL)
-		return;
-	uint64_t low = exe_end(opening, exe), best = UINT64_MAX, bss_end = low;
-	for (uint64_t i = 0; i < opening->headers.count; i++) {
-		struct core_segment row = core_headers_segment(&opening->headers, i);
-		if (row.address == low && is_anonymous_writable(opening, &row))
-			bss_end = low + row.memory_size;
-	}
-	for (uint64_t i = 0; i < opening->headers.count; i++) {
-		struct core_segment row = core_headers_segment(&opening->headers, i);
-		if (row.address > bss_end && row.address < best &&
-		    row.address - bss_end <= UINT64_C(0x42000000) &&
-		    is_anonymous_writable(opening, &row))
-			best = row.address;
-	}
-	if (best != UINT64_MAX)
-		add_special(opening, "[heap]", best);
-}
-
-static bool is_anonymous_readable(const struct opening *opening, const struct core_segment *row)
-{
-	return row->type == PT_LOAD && (row->flags & (PF_R | PF_W | PF_X)) == PF_R &&
-	       core_notes_mapping(&opening->notes, row->address) == NULL;
-}
-
-/* The kernel's data for the vdso stands just below it, in one to three mappings. */
-static void find_vvar(struct opening *opening, uint64_t vdso)
-{
-	uint64_t above = vdso;
-	for (int found = 0; found < VVAR_MAX; found++) {
-		uint64_t start = above;
-		for (uint64_t i = 0; i < opening->headers.count && start == above; i++) {
-			struct core_segment row = core_headers_segment(&opening->headers, i);
-			if (row.memory_size > 0 && row.memory_size <= 0x10000 &&
-			    row.address + row.memory_size == above &&
-			    is_anonymous_readable(opening, &row))
-				start = row.address;
-		}
-		if (start == above)
-			return;
-		add_special(opening, "[vvar]", start);
-		above = start;
-	}
-}
-
-/* The kernel names these in /proc/PID/maps, but not in a core. */
-static void find_specials(struct opening *opening)
-{
-	const struct target *target = opening->target;
-	uint64_t address;
-	if (target_auxv(target, AT_SYSINFO_EHDR, &address)) {
-		add_special(opening, "[vdso]", address);
-		find_vvar(opening, address);
-	}
-	/* execve's strings and random bytes stand above the first frame of the main stack. */
-	if (target_auxv(target, AT_RANDOM, &address) || target_auxv(target, AT_EXECFN, &address))
-		add_special(opening, "[stack]", address);
-	if (target->arch->vsyscall != 0)
-		add_special(opening, "[vsyscall]", target->arch->vsyscall);
-	find_heap(opening);
-}
-
-/* The special mapping that a program header describes, or NULL. */
-static const char *special_name(const struct opening *opening, const struct core_segment *row)
-{
-	for (size_t i = 0; i < opening->special_count; i++)
-		if (opening->specials[i].address >= row->address &&
-		    opening->specials[i].address - row->address < row->memory_size)
-			return opening->specials[i].name;
-	return NULL;
 }
 
 /* Adds a segment in as many parts as NT_FILE has names for it; the others keep segment.name. */
@@ -218,85 +99,6 @@ static bool may_differ_from_file(const struct core_segment *row)
 	return (row->flags & PF_W) || (!(row->flags & PF_X) && row->file_size == row->memory_size);
 }
 
-static int compare_addresses(const void *left, const void *right)
-{
-	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-	return a < b ? -1 : a > b;
-}
-
-static struct error *collect_stack_pointers(struct opening *opening)
-{
-	const struct target *target = opening->target;
-	for (size_t i = 0; target->from_gcore && i < target->threads.count; i++) {
-		uint64_t sp = arch_sp(target->arch, &target->threads.items[i].registers);
-		if (!array_push(&opening->stack_pointers, sp))
-			return error_no_memory();
-	}
-	if (opening->stack_pointers.count > 0)
-		qsort(opening->stack_pointers.items, opening->stack_pointers.count,
-		      sizeof(uint64_t), compare_addresses);
-	return NULL;
-}
-
-/* So many bytes above SP are never all zeros in a thread that has called anything. */
-#define STACK_SAMPLE UINT64_C(1024)
-
-/* gdb's gcore copies a mapping by so many bytes, and stops where it cannot read: what follows is
- * left as zeros, in silence (seen with gdb 13). */
-#define GCORE_BLOCK UINT64_C(0x100000)
-
-static bool all_zero(const uint8_t *bytes, uint64_t size)
-{
-	return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
-}
-
-/* Whether the first of the sorted stack pointers in [row->address, row->address + there) with
- * nothing but zeros above it is at `*offset`. */
-static bool find_zeroed_stack(struct opening *opening, const struct core_segment *row,
-			      uint64_t there, uint64_t *offset)
-{
-	const uint64_t *pointers = opening->stack_pointers.items;
-	const uint8_t *bytes = opening->file->bytes + row->offset;
-	size_t low = 0, high = opening->stack_pointers.count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (pointers[middle] < row->address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (size_t i = low; i < opening->stack_pointers.count; i++) {
-		uint64_t at = pointers[i] - row->address;
-		if (at >= there || there - at < STACK_SAMPLE || opening->samples_left == 0)
-			return false;
-		opening->samples_left--;
-		if (all_zero(bytes + at, STACK_SAMPLE)) {
-			*offset = at;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* How many of the `there` bytes of a segment gdb did copy: all, as far as can be told. From glibc
- * 2.42 on unreadable guard pages lie within the stacks' mapping, so that the stacks are lost; the
- * zeros above a thread's SP tell. */
-static uint64_t copied_by_gdb(struct opening *opening, const struct core_segment *row,
-			      uint64_t there)
-{
-	uint64_t offset;
-	if (!find_zeroed_stack(opening, row, there, &offset))
-		return there;
-	const uint8_t *bytes = opening->file->bytes + row->offset;
-	uint64_t copied = offset / GCORE_BLOCK * GCORE_BLOCK;
-	while (copied > 0 && opening->scan_left >= GCORE_BLOCK &&
-	       all_zero(bytes + copied - GCORE_BLOCK, GCORE_BLOCK)) {
-		opening->scan_left -= GCORE_BLOCK;
-		copied -= GCORE_BLOCK;
-	}
-	return opening->scan_left >= GCORE_BLOCK ? copied : 0;
-}
-
 static struct error *add_part(struct opening *opening, const struct segment *whole, uint64_t from,
 			      uint64_t to, bool lost)
 {
@@ -314,13 +116,14 @@ static struct error *add_part(struct opening *opening, const struct segment *who
 static struct error *add_load(struct opening *opening, const struct core_segment *row)
 {
 	uint64_t there = available(opening->file, row->offset, row->file_size);
-	uint64_t copied = copied_by_gdb(opening, row, there);
+	const uint8_t *bytes = there > 0 ? opening->file->bytes + row->offset : NULL;
+	uint64_t copied = gcore_zeros_copied(&opening->zeros, row->address, bytes, there);
 	struct segment whole = { .start = row->address,
 				 .origin = SEGMENT_CORE,
 				 .permissions = permissions(row->flags),
 				 .permissions_known = true,
-				 .name = special_name(opening, row),
-				 .bytes = copied > 0 ? opening->file->bytes + row->offset : NULL };
+				 .name = core_names_of(&opening->names, row),
+				 .bytes = bytes };
 	struct segment absent = whole;
 	absent.origin = SEGMENT_ABSENT;
 	absent.bytes = NULL;
@@ -435,7 +238,7 @@ static struct error *copy_text(const char *text, const char **copy)
 static struct error *find_exe(struct opening *opening)
 {
 	struct target *target = opening->target;
-	const struct core_mapping *mapping = exe_mapping(opening);
+	const struct core_mapping *mapping = core_names_exe(target, &opening->notes);
 	uint64_t address;
 	if (mapping != NULL)
 		return copy_text(mapping->path, &target->exe);
@@ -451,11 +254,9 @@ static struct error *build(struct opening *opening)
 	struct error *error = read_notes(opening);
 	if (error != NULL)
 		return error;
-	find_specials(opening);
+	core_names_find(&opening->names, opening->target, &opening->headers, &opening->notes);
 	opening->splits_left = 2 * opening->notes.mappings.count + 1;
-	opening->samples_left = 2 * opening->target->threads.count + 1;
-	opening->scan_left = opening->file->size + 2 * GCORE_BLOCK;
-	error = collect_stack_pointers(opening);
+	error = gcore_zeros_begin(&opening->zeros, opening->target, opening->file->size);
 	if (error == NULL)
 		error = read_loads(opening);
 	if (error == NULL)
@@ -482,7 +283,7 @@ static struct error *open_mapped(const char *path, struct core_bytes *file, stru
 	if (error == NULL)
 		error = build(&opening);
 	core_notes_free(&opening.notes);
-	array_free(&opening.stack_pointers);
+	gcore_zeros_end(&opening.zeros);
 	size_t segments;
 	address_space_segments(opening.target->space, &segments);
 	if (error == NULL && segments == 0 && opening.target->threads.count == 0)
