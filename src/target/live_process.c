@@ -124,13 +124,16 @@ static struct error *not_permitted(const char *name, const struct proc_status *s
 	if (own == 0)
 		return error_new(
 		    ERROR_OS,
-		    "process %s may not be traced, even by root here: in a container give "
-		    "it the capability SYS_PTRACE (docker run --cap-add=SYS_PTRACE)",
+		    "process %s may not be traced, even by root here: mostly this is a "
+		    "container without the capability SYS_PTRACE (docker run --cap-add=SYS_PTRACE)",
 		    name);
+	if (status->uid == 0)
+		return error_new(ERROR_OS, "process %s belongs to root: run corescan as root",
+				 name);
 	if (status->uid != own)
 		return error_new(
 		    ERROR_OS,
-		    "process %s belongs to %s and corescan runs as %s: run it as %s or as root",
+		    "process %s belongs to %s, and corescan runs as %s: run it as %s or as root",
 		    name, user_name(status->uid, owner, sizeof owner),
 		    user_name(own, me, sizeof me), owner);
 	if (scope > 0)
@@ -248,7 +251,11 @@ static char *find_root(struct proc_task task, struct gaps *gaps)
 	free(ours);
 
 	char path[64];
-	snprintf(path, sizeof path, "/proc/%" PRId32 "/task/%" PRId32 "/root", task.pid, task.tid);
+	if (task.tid == task.pid)
+		snprintf(path, sizeof path, "/proc/%" PRId32 "/root", task.pid);
+	else /* the main thread has ended, and has none */
+		snprintf(path, sizeof path, "/proc/%" PRId32 "/task/%" PRId32 "/root", task.pid,
+			 task.tid);
 	struct stat root, own;
 	if (stat(path, &root) != 0) {
 		gaps_add(gaps, GAP_MODULE, 0, 0,
