@@ -173,8 +173,7 @@ static void copy(struct target *target, const struct plan *plan, const struct pr
 	}
 }
 
-/* The bytes of the runs of touched pages that are large enough for a pool, and what their
- * alignment may take. */
+/* What the runs of touched pages would take from a pool. */
 static uint64_t large_runs(const struct live_memory *memory, const struct proc_mapping *mapping)
 {
 	struct page_run runs[256];
@@ -182,10 +181,8 @@ static uint64_t large_runs(const struct live_memory *memory, const struct proc_m
 	for (uint64_t at = mapping->start; at < mapping->end;) {
 		size_t count = live_memory_find_pages(memory, PAGES_TOUCHED, at, mapping->end, runs,
 						      sizeof runs / sizeof *runs, &at);
-		for (size_t i = 0; i < count; i++) {
-			uint64_t size = runs[i].end - runs[i].start;
-			bytes += size >= PAGE_POOL_UNIT ? size + PAGE_POOL_UNIT : 0;
-		}
+		for (size_t i = 0; i < count; i++)
+			bytes += page_pool_cost(runs[i].end - runs[i].start);
 	}
 	return bytes;
 }
@@ -203,7 +200,7 @@ struct page_pool *live_snapshot_prepare(struct proc_task task, const struct prog
 		const struct proc_mapping *mapping = &memory.maps.list.items[i];
 		if (live_memory_starts_as_zero(mapping) &&
 		    (mapping->permissions & SEGMENT_READ) != 0 &&
-		    mapping->end - mapping->start >= PAGE_POOL_UNIT)
+		    mapping->end - mapping->start >= PAGE_POOL_MIN)
 			bytes += large_runs(&memory, mapping);
 	}
 	live_memory_close(&memory);

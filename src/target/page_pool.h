@@ -12,9 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Ranges below this are not worth a move. Also the size of a huge page, to which the moves keep
- * their alignment: each move may use up to this much more than its size. */
-#define PAGE_POOL_UNIT ((uint64_t)2 << 20)
+/* Ranges below this are not worth a move. */
+#define PAGE_POOL_MIN ((uint64_t)64 << 10)
+
+/* What a move of `size` bytes takes from a pool at most: large ones keep their alignment to huge
+ * pages. 0 when it is not worth a move. */
+uint64_t page_pool_cost(uint64_t size);
 
 struct page_pool;
 
