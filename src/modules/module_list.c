@@ -22,17 +22,6 @@ static bool memory_source(void *context, uint64_t offset, void *buffer, size_t s
 	return address_space_probe(source->space, source->base + offset, buffer, size);
 }
 
-static bool read_word(const struct target *target, uint64_t address, uint64_t *value)
-{
-	if (target->arch->word_size == 8)
-		return address_space_u64(target->space, address, value);
-	uint32_t narrow;
-	if (!address_space_u32(target->space, address, &narrow))
-		return false;
-	*value = narrow;
-	return true;
-}
-
 static bool fits_target(const struct modules *modules, const struct elf_image *image)
 {
 	const struct arch *arch = modules->target->arch;
@@ -289,10 +278,10 @@ static bool dynamic_value(const struct modules *modules, const struct module_ent
 		return false;
 	uint64_t at = entry->module.bias + dynamic->vaddr, tag;
 	for (size_t i = 0; i < DYNAMIC_MAX && (i + 1) * 2 * word <= dynamic->memsz; i++) {
-		if (!read_word(modules->target, at + i * 2 * word, &tag) || tag == DT_NULL)
+		if (!modules_word(modules, at + i * 2 * word, &tag) || tag == DT_NULL)
 			return false;
 		if (tag == wanted)
-			return read_word(modules->target, at + i * 2 * word + word, value);
+			return modules_word(modules, at + i * 2 * word + word, value);
 	}
 	return false;
 }
@@ -328,16 +317,17 @@ struct link_map {
 	char name[4096];
 };
 
-static bool read_link_map(const struct target *target, uint64_t address, struct link_map *map)
+static bool read_link_map(const struct modules *modules, uint64_t address, struct link_map *map)
 {
-	uint64_t word = target->arch->word_size, name;
+	uint64_t word = modules->target->arch->word_size, name;
 	map->address = address;
 	map->name[0] = '\0';
-	if (!read_word(target, address, &map->bias) || !read_word(target, address + word, &name) ||
-	    !read_word(target, address + 2 * word, &map->dynamic) ||
-	    !read_word(target, address + 3 * word, &map->next))
+	if (!modules_word(modules, address, &map->bias) ||
+	    !modules_word(modules, address + word, &name) ||
+	    !modules_word(modules, address + 2 * word, &map->dynamic) ||
+	    !modules_word(modules, address + 3 * word, &map->next))
 		return false;
-	if (!address_space_string(target->space, name, map->name, sizeof map->name))
+	if (!address_space_string(modules->target->space, name, map->name, sizeof map->name))
 		map->name[0] = '\0';
 	return true;
 }
@@ -403,7 +393,7 @@ static struct error *walk_link_maps(struct modules *modules, const struct module
 		}
 		if ((i & (i - 1)) == 0)
 			checkpoint = address;
-		if (!read_link_map(modules->target, address, &map)) {
+		if (!read_link_map(modules, address, &map)) {
 			gaps_add(gaps, GAP_MODULE, 0, 0,
 				 "the loader's list of modules breaks off at 0x%" PRIx64
 				 ", which cannot be read: libraries may be missing",
@@ -432,12 +422,12 @@ struct error *module_list_from_loader(struct modules *modules,
 		uint32_t version;
 		uint64_t first;
 		if (!address_space_u32(modules->target->space, debug, &version) ||
-		    !read_word(modules->target, debug + word, &first))
+		    !modules_word(modules, debug + word, &first))
 			break;
 		struct error *error = walk_link_maps(modules, options, first, i, gaps);
 		if (error != NULL)
 			return error;
-		if (version < 2 || !read_word(modules->target, debug + 5 * word, &debug))
+		if (version < 2 || !modules_word(modules, debug + 5 * word, &debug))
 			break;
 	}
 	return NULL;

@@ -3,7 +3,8 @@
  * Opening them finds each file (below the sysroot, or by build-id), checks it against the build-id
  * in the target's memory, splices its bytes into the address space where memory was not dumped,
  * and reports it to libdwfl, which finds separate debug files (build-id, .gnu_debuglink, and
- * debuginfod where DEBUGINFOD_URLS is set). A file of another build is never used.
+ * debuginfod where DEBUGINFOD_URLS is set). A file of another build is never used. Symbols, units
+ * and types are read when first asked for, so the functions here belong to one thread at a time.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef CORESCAN_MODULES_MODULES_H
@@ -59,7 +60,8 @@ struct modules_options {
  * ERROR_UNSUPPORTED (another architecture). One that is another build is a gap that gives both
  * build-ids; it is not used, and the program is looked for by the target's own notes. Missing files
  * are gaps, not errors. Network is used only where DEBUGINFOD_URLS is set.
- * `*modules` borrows the target, and is ended with modules_free before target_close. */
+ * `*modules` borrows the target, and is ended with modules_free before target_close. The spliced
+ * bytes are the modules': after modules_free the target's memory is not to be read any more. */
 struct error *modules_open(struct target *target, const struct modules_options *options,
 			   struct gaps *gaps, struct modules **modules);
 void modules_free(struct modules *modules);

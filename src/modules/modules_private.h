@@ -42,6 +42,9 @@ struct modules {
 /* The entry behind a module of the list. */
 struct module_entry *modules_entry(const struct modules *modules, const struct module *module);
 
+/* The word at `address`, of the target's size and byte order. */
+bool modules_word(const struct modules *modules, uint64_t address, uint64_t *value);
+
 /* symbols.c and source_lines.c; NULL is allowed. */
 void symbol_table_free(struct symbol_table *table);
 void unit_index_free(struct unit_index *index);

@@ -5,11 +5,8 @@
 
 #include <string.h>
 
-/* dtv_t.pointer.val of a block that the thread has not used yet. */
-#define UNALLOCATED UINT64_MAX
 /* link_map.l_tls_offset of a module whose blocks are only in the dtv. */
-#define NO_OFFSET      0
-#define FORCED_DYNAMIC UINT64_MAX
+#define NO_OFFSET 0
 /* More modules than a process can have. */
 #define MODULE_ID_MAX 65536
 
@@ -76,17 +73,6 @@ bool tls_layout_find(struct modules *modules, struct tls_layout *layout)
 	return from_thread_db(modules, layout) || from_dwarf(modules, layout);
 }
 
-static bool read_word(const struct modules *modules, uint64_t address, uint64_t *value)
-{
-	uint32_t narrow;
-	if (modules->target->arch->word_size == 8)
-		return address_space_u64(modules->target->space, address, value);
-	if (!address_space_u32(modules->target->space, address, &narrow))
-		return false;
-	*value = narrow == UINT32_MAX ? UINT64_MAX : narrow;
-	return true;
-}
-
 /* A static program has no loader: its one block lies where the ELF TLS ABI puts the first. */
 static bool static_block(const struct modules *modules, const struct module_image *image,
 			 uint64_t thread_pointer, uint64_t *address)
@@ -103,6 +89,9 @@ bool tls_block(const struct modules *modules, const struct tls_layout *layout,
 	       const struct module *module, uint64_t thread_pointer, uint64_t *address)
 {
 	const struct module_image *image = modules_image(modules, module);
+	/* All bits set: in l_tls_offset "only in the dtv", as is 0; in the dtv "not allocated yet".
+	 */
+	const uint64_t none = modules->target->arch->word_size == 8 ? UINT64_MAX : UINT32_MAX;
 	uint64_t offset, id, dtv, block;
 	if (image->tls_size == 0 || thread_pointer == 0)
 		return false;
@@ -111,17 +100,19 @@ bool tls_block(const struct modules *modules, const struct tls_layout *layout,
 		       static_block(modules, image, thread_pointer, address);
 	if (layout->evidence == LAYOUT_NONE)
 		return false;
-	if (read_word(modules, image->link_map + layout->map_offset, &offset) &&
-	    offset != NO_OFFSET && offset != FORCED_DYNAMIC) {
+	if (modules_word(modules, image->link_map + layout->map_offset, &offset) && offset != 0 &&
+	    offset != none) {
 		*address = modules->target->arch->tls_below_thread_pointer
 			       ? thread_pointer - offset
 			       : thread_pointer + offset;
 		return true;
 	}
-	if (!read_word(modules, image->link_map + layout->map_id, &id) || id == 0 ||
-	    id > MODULE_ID_MAX || !read_word(modules, thread_pointer + layout->pthread_dtv, &dtv) ||
-	    !read_word(modules, dtv + id * layout->element_size + layout->element_block, &block) ||
-	    block == UNALLOCATED || block == 0)
+	if (!modules_word(modules, image->link_map + layout->map_id, &id) || id == 0 ||
+	    id > MODULE_ID_MAX ||
+	    !modules_word(modules, thread_pointer + layout->pthread_dtv, &dtv) ||
+	    !modules_word(modules, dtv + id * layout->element_size + layout->element_block,
+			  &block) ||
+	    block == none || block == 0)
 		return false;
 	*address = block;
 	return true;

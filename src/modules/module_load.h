@@ -1,0 +1,21 @@
+/* Finding each module's file, and what having it means: its bytes for memory that was not dumped.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_MODULES_MODULE_LOAD_H
+#define CORESCAN_MODULES_MODULE_LOAD_H
+
+#include "modules/modules_private.h"
+
+/* Finds and uses the files of the entries whose files have not been looked for yet. `exe` is the
+ * user's EXE, or empty; it is emptied when the program takes it. ERROR_NO_MEMORY. */
+struct error *module_load_files(struct modules *modules, const struct modules_options *options,
+				struct module_file *exe, struct gaps *gaps);
+
+/* A gap for each file that is missing, another build, or not verified. */
+void module_load_gaps(const struct modules *modules, struct gaps *gaps);
+
+/* The gap of a user's EXE that was not used; `why` is a clause ("has build-id …"). */
+void module_load_exe_gap(struct modules *modules, const struct modules_options *options,
+			 const char *why, struct gaps *gaps);
+
+#endif
