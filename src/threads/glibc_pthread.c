@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "threads/address_map.h"
+#include "threads/pthread_layouts.h"
 
 #include <elf.h>
 #include <inttypes.h>
@@ -18,31 +19,6 @@
 
 #define JOINSTATE_DETACHED 3u /* as seen on 2.43, where 2 is joinable */
 
-/* Offsets of the built-in table: x86-64, seen on 2.31, 2.36, 2.41, 2.42 and 2.43 (facts of struct
- * pthread at the thread pointer). A row is believed where the memory confirms it. */
-struct table_row {
-	uint16_t elf_machine;
-	struct glibc_pthread_layout layout;
-};
-
-#define COMMON_X86_64                                                                              \
-	.list = 704, .tid = 720, .cancel_handling = 776, .specific_first_block = 784,              \
-	.specific = 1296, .stack_block = 1680, .stack_block_size = 1688, .guard_size = 1696,       \
-	.dtv = 8, .evidence = LAYOUT_TABLE
-
-static const struct table_row table[] = {
-	/* 2.36 to 2.42 */
-	{ EM_X86_64,
-	  { COMMON_X86_64, .join_id = 1568, .result = 1576, .start_routine = 1592,
-	    .argument = 1600 } },
-	/* 2.31; and 2.43, which has a joinstate in the place of joinid */
-	{ EM_X86_64,
-	  { COMMON_X86_64, .join_id = 1576, .result = 1584, .start_routine = 1600,
-	    .argument = 1608 } },
-};
-
-#define TABLE_ROWS (sizeof table / sizeof *table)
-
 /* In the thread control block, which struct pthread begins with (tcbhead_t in sysdeps/x86_64). */
 #define TCB_SELF_OFFSETS                                                                           \
 	{                                                                                          \
@@ -57,10 +33,9 @@ struct search {
 	struct address_map by_thread_pointer; /* → index in target->threads */
 	struct address_map known;	      /* addresses in .found */
 	ARRAY(struct glibc_pthread) found;
-	struct address_map walked;		/* addresses whose list nodes were followed */
-	ARRAY(uint64_t) heads;			/* list nodes that are in no struct pthread */
-	const struct module *libc, *libpthread; /* or NULL; the latter is a stub from 2.34 on */
-	const struct module *asked;		/* of these, the one that a layout is sought in */
+	struct address_map walked; /* addresses whose list nodes were followed */
+	ARRAY(uint64_t) heads;	   /* list nodes that are in no struct pthread */
+	struct pthread_layout_sources sources;
 	bool big_endian;
 	bool no_memory;
 };
@@ -268,7 +243,8 @@ static void add_from_lists(struct search *search)
 	}
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		/* The first three are in libpthread, the others in a static program. */
-		const struct module *module = i < 3 ? search->libpthread : search->libc;
+		const struct module *module =
+		    i < 3 ? search->sources.libpthread : search->sources.libc;
 		struct symbol symbol;
 		if (module != NULL && (i < 3 || module->is_executable) &&
 		    modules_symbol_named(search->modules, module, names[i], &symbol) &&
@@ -365,7 +341,7 @@ static bool threads_agree(struct search *search)
 		return false;
 	if (agreement.tids * 2 > agreement.descriptors)
 		return true;
-	if (search->libc == NULL)
+	if (search->sources.libc == NULL)
 		return false;
 	return (search->target->threads.count == 1 && agreement.zeros == 1) ||
 	       (search->target->kind == TARGET_LIVE &&
@@ -414,129 +390,13 @@ static bool try_layout(struct search *search, const struct glibc_pthread_layout 
 	return false;
 }
 
-static int32_t field(const struct type_layout *type, const char *name)
-{
-	uint64_t offset;
-	return type_layout_offset(type, name, &offset) && offset < type->size ? (int32_t)offset
-									      : -1;
-}
-
-static bool layout_from_dwarf(struct search *search, struct glibc_pthread_layout *layout)
-{
-	struct type_layout type = {
-		.type = "pthread",
-		.fields = { { .name = "tid" },
-			    { .name = "stackblock" },
-			    { .name = "stackblock_size" },
-			    { .name = "guardsize" },
-			    { .name = "joinid" },
-			    { .name = "joinstate" },
-			    { .name = "result" },
-			    { .name = "start_routine" },
-			    { .name = "arg" },
-			    { .name = "cancelhandling" },
-			    { .name = "specific_1stblock" },
-			    { .name = "specific" },
-			    { .name = "list" },
-			    { .name = "header.dtv" } },
-	};
-	if (type_layouts_from_dwarf(search->modules, search->asked, &type, 1) == 0 ||
-	    type.size > UINT16_MAX)
-		return false;
-	*layout = (struct glibc_pthread_layout){
-		.tid = field(&type, "tid"),
-		.stack_block = field(&type, "stackblock"),
-		.stack_block_size = field(&type, "stackblock_size"),
-		.join_id = field(&type, "joinid"),
-		.result = field(&type, "result"),
-		.start_routine = field(&type, "start_routine"),
-		.argument = field(&type, "arg"),
-		.cancel_handling = field(&type, "cancelhandling"),
-		.specific_first_block = field(&type, "specific_1stblock"),
-		.specific = field(&type, "specific"),
-		.list = field(&type, "list"),
-		.guard_size = field(&type, "guardsize"),
-		.dtv = field(&type, "header.dtv"),
-		.size = (uint32_t)type.size,
-		.evidence = LAYOUT_DWARF,
-	};
-	if (layout->join_id < 0)
-		layout->join_id = field(&type, "joinstate");
-	return layout->tid >= 0;
-}
-
-/* What libthread_db would read: a symbol's number `index` of 4 bytes. */
-static bool thread_db_number(struct search *search, const char *name, unsigned index,
-			     uint32_t *value)
-{
-	struct symbol symbol;
-	return modules_symbol_named(search->modules, search->asked, name, &symbol) &&
-	       address_space_u32(search->space, symbol.address + (uint64_t)index * 4, value);
-}
-
-/* The offset in { bits, count, offset }; -1 where there is none. */
-static int32_t thread_db_offset(struct search *search, const char *name)
-{
-	uint32_t offset;
-	return thread_db_number(search, name, 2, &offset) && offset < UINT16_MAX ? (int32_t)offset
-										 : -1;
-}
-
-/* The _thread_db_* symbols tell of some fields; the row of the table that agrees with all of them
- * gives the rest. */
-static bool layout_from_thread_db(struct search *search, struct glibc_pthread_layout *layout)
-{
-	int32_t tid = thread_db_offset(search, "_thread_db_pthread_tid");
-	int32_t list = thread_db_offset(search, "_thread_db_pthread_list");
-	int32_t specific = thread_db_offset(search, "_thread_db_pthread_specific");
-	int32_t start_routine = thread_db_offset(search, "_thread_db_pthread_start_routine");
-	int32_t cancel = thread_db_offset(search, "_thread_db_pthread_cancelhandling");
-	if (tid < 0)
-		return false;
-	struct glibc_pthread_layout made = { -1, -1, -1, -1, -1, -1, -1, -1,
-					     -1, -1, -1, -1, -1, 0,  0 };
-	for (size_t i = 0; i < TABLE_ROWS; i++) {
-		const struct glibc_pthread_layout *row = &table[i].layout;
-		if (table[i].elf_machine == search->target->arch->elf_machine && row->tid == tid &&
-		    row->list == list && row->specific == specific &&
-		    row->start_routine == start_routine)
-			made = *row;
-	}
-	made.tid = tid;
-	made.list = list;
-	made.specific = specific;
-	made.start_routine = start_routine;
-	made.dtv = thread_db_offset(search, "_thread_db_pthread_dtvp");
-	if (cancel >= 0)
-		made.cancel_handling = cancel;
-	made.evidence = LAYOUT_THREAD_DB;
-	if (!thread_db_number(search, "_thread_db_sizeof_pthread", 0, &made.size) ||
-	    made.size > UINT16_MAX)
-		made.size = 0;
-	*layout = made;
-	return true;
-}
-
-/* The first evidence that the memory agrees with. */
+/* The first layout that the memory agrees with. */
 static bool find_all(struct search *search)
 {
-	static bool (*const evidence[])(struct search *, struct glibc_pthread_layout *) = {
-		layout_from_dwarf,
-		layout_from_thread_db,
-	};
-	const struct module *const modules[] = { search->libpthread, search->libc };
 	struct glibc_pthread_layout layout;
-	for (size_t i = 0; i < sizeof evidence / sizeof *evidence; i++) {
-		for (size_t j = 0; j < sizeof modules / sizeof *modules; j++) {
-			search->asked = modules[j];
-			if (modules[j] != NULL && evidence[i](search, &layout) &&
-			    try_layout(search, &layout))
-				return true;
-		}
-	}
-	for (size_t i = 0; i < TABLE_ROWS; i++)
-		if (table[i].elf_machine == search->target->arch->elf_machine &&
-		    try_layout(search, &table[i].layout))
+	for (size_t number = 0; number < PTHREAD_LAYOUT_GUESSES; number++)
+		if (pthread_layout_guess(&search->sources, number, &layout) &&
+		    try_layout(search, &layout))
 			return true;
 	return false;
 }
@@ -590,10 +450,10 @@ static void find_modules(struct search *search)
 	size_t count;
 	const struct module *list = modules_list(search->modules, &count);
 	for (size_t i = 0; i < count; i++) {
-		if (list[i].is_libc && search->libc == NULL)
-			search->libc = &list[i];
+		if (list[i].is_libc && search->sources.libc == NULL)
+			search->sources.libc = &list[i];
 		if (strncmp(list[i].name, "libpthread", 10) == 0)
-			search->libpthread = &list[i];
+			search->sources.libpthread = &list[i];
 	}
 }
 
@@ -615,7 +475,13 @@ static bool map_thread_pointers(struct search *search)
 struct error *glibc_pthreads_open(struct target *target, struct modules *modules, struct gaps *gaps,
 				  struct glibc_pthreads *pthreads)
 {
-	struct search search = { .target = target, .modules = modules, .space = target->space };
+	struct search search = {
+		.target = target,
+		.modules = modules,
+		.space = target->space,
+		.sources = { .target = target, .modules = modules },
+		.big_endian = target->arch->elf_data == ELFDATA2MSB,
+	};
 	struct error *error = NULL;
 	find_modules(&search);
 	if (!map_thread_pointers(&search)) {
