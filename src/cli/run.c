@@ -94,6 +94,18 @@ static struct error *open_target(struct run *run)
 	return error;
 }
 
+/* An EXE of another build is a gap, which stands at the end of the report: too late for a reader
+ * who takes it for the program. */
+static void warn_of_exe(struct run *run)
+{
+	const char *exe = run->options->exe;
+	for (size_t i = 0; exe != NULL && i < run->gaps.list.count; i++) {
+		const struct gap *gap = &run->gaps.list.items[i];
+		if (gap->kind == GAP_MODULE && strncmp(gap->text, exe, strlen(exe)) == 0)
+			message(&run->progress, "WARNING: %s", gap->text);
+	}
+}
+
 /* Without the EXE that is none of this target's: the process's own files may still be found. */
 static struct error *open_modules(struct run *run)
 {
@@ -104,6 +116,8 @@ static struct error *open_modules(struct run *run)
 		.progress = &run->progress.progress,
 	};
 	struct error *error = modules_open(run->target, &how, &run->gaps, &run->modules);
+	if (error == NULL)
+		warn_of_exe(run);
 	if (error == NULL || how.exe == NULL || error->code == ERROR_NO_MEMORY)
 		return error;
 	message(&run->progress, "WARNING: %s; going on without it", error->message);

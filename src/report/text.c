@@ -116,21 +116,37 @@ static const char *tail_of(const struct text *text, const char *string, unsigned
 	return string;
 }
 
-static void put_folded(struct text *text, const char *string, unsigned width)
+/* As much of the start of `string` as fits `width` columns. */
+static void put_head(struct text *text, const char *string, unsigned width)
 {
 	char printed[FORMAT_CHARACTER_MAX];
-	const unsigned ellipsis = text_width(text, "…");
-	unsigned head = width > ellipsis ? (width - ellipsis) / 2 : 0;
-	const char *tail = tail_of(text, string, width > ellipsis ? width - ellipsis - head : 0);
-	while (string < tail) {
-		unsigned columns = format_character(&string, text->style->utf8, printed);
-		if (columns > head)
+	while (*string != '\0') {
+		const unsigned columns = format_character(&string, text->style->utf8, printed);
+		if (columns > width)
 			break;
-		head -= columns;
+		width -= columns;
 		put_character(text, printed, columns);
 	}
+}
+
+void text_cut(struct text *text, const char *string, unsigned width)
+{
+	const unsigned ellipsis = text_width(text, "…");
+	if (text_width(text, string) <= width) {
+		text_put(text, string);
+	} else {
+		put_head(text, string, width > ellipsis ? width - ellipsis : 0);
+		text_put(text, "…");
+	}
+}
+
+static void put_folded(struct text *text, const char *string, unsigned width)
+{
+	const unsigned ellipsis = text_width(text, "…");
+	const unsigned head = width > ellipsis ? (width - ellipsis) / 2 : 0;
+	put_head(text, string, head);
 	text_put(text, "…");
-	text_put(text, tail);
+	text_put(text, tail_of(text, string, width > ellipsis ? width - ellipsis - head : 0));
 }
 
 void text_fold(struct text *text, const char *string, unsigned width)

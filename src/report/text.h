@@ -47,6 +47,9 @@ unsigned text_width(const struct text *text, const char *string);
  */
 void text_fold(struct text *text, const char *string, unsigned width);
 
+/* `string` in at most `width` columns: what is too long loses its end. */
+void text_cut(struct text *text, const char *string, unsigned width);
+
 /* `string` broken between words; further lines begin at column `indent`. */
 void text_wrap(struct text *text, unsigned indent, const char *string);
 

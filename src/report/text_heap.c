@@ -97,29 +97,38 @@ void text_heap_totals(struct text *text, const struct findings *findings)
 		heap_states(text, findings);
 }
 
-static void orphan_row(struct text *text, const struct orphan_group *group)
+static void orphan_row(struct text *text, const struct orphan_group *group, bool fold)
 {
+	const unsigned indent = 24;
 	char count[FORMAT_MAX], words[96];
+	const bool several = group->structures > 1;
 	text_right(text, 13, size_text(group->bytes).text);
 	text_right(text, 22, format_count(group->chunks, count));
-	text_column(text, 24);
-	if (group->structures > 1)
+	text_column(text, indent);
+	/* Where every structure is a single chunk their number stands there already. */
+	if (several && group->structures != group->chunks)
 		text_printf(text, "%s × ", format_count(group->structures, count));
-	snprintf(words, sizeof words, ", %s 0x%" PRIx64 "%s",
-		 group->structures > 1 ? "largest at" : "head", group->largest.head,
-		 group->largest.cyclic ? ", cyclic" : "");
+	snprintf(words, sizeof words, ", %s 0x%" PRIx64 "%s", several ? "e.g." : "head",
+		 group->largest.head, group->largest.cyclic ? ", cyclic" : "");
 	const unsigned tail = text_width(text, words);
-	text_fold(text, group->what, text_room(text) > tail + 16 ? text_room(text) - tail : 40);
-	text_colored(text, TEXT_DIM, words);
+	if (fold)
+		text_cut(text, group->what,
+			 text_room(text) > tail + 16 ? text_room(text) - tail : 40);
+	else
+		text_wrap(text, indent + 2, group->what);
+	text_color(text, TEXT_DIM);
+	text_wrap(text, indent + 2, words);
+	text_color(text, TEXT_PLAIN);
 	text_line(text);
 }
 
 void text_orphan_groups(struct text *text, const struct orphans *orphans, size_t usual,
 			const char *command)
 {
+	const bool fold = command != NULL && text->style->verbose == 0;
 	size_t rows = text_rows(text, orphans->groups.count, usual);
 	for (size_t i = 0; i < rows; i++)
-		orphan_row(text, &orphans->groups.items[i]);
+		orphan_row(text, &orphans->groups.items[i], fold);
 	text_more(text, 6, rows, orphans->groups.count, "groups", command);
 }
 

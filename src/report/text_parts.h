@@ -37,7 +37,7 @@ void text_heading(struct text *text, enum text_color color, const char *heading)
 /* What could not be examined; the last part of every view. */
 void text_gaps(struct text *text, const struct findings *findings, size_t usual);
 
-/* The orphan groups, a line each. */
+/* The orphan groups: a line each where `command` tells the whole, else in full. */
 void text_orphan_groups(struct text *text, const struct orphans *orphans, size_t usual,
 			const char *command);
 
