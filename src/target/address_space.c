@@ -5,19 +5,14 @@
 #include "base/bytes.h"
 #include "base/string_pool.h"
 #include "target/live_mirror.h"
+#include "target/segment_sweep.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-/* A segment on its way into the space: `order` is its place in the order of address_space_add. */
-struct pending {
-	struct segment segment;
-	size_t order;
-};
-
 struct address_space {
-	ARRAY(struct pending) pending;
-	ARRAY(struct segment) segments; /* sorted by .start, disjoint */
+	ARRAY(struct sweep_segment) added; /* before the seal */
+	segment_array segments;		   /* sorted by .start, disjoint */
 	ARRAY(struct live_mirror *) mirrors;
 	struct string_pool *names;
 	address_space_reader *reader;
@@ -48,7 +43,7 @@ void address_space_free(struct address_space *space)
 		live_mirror_free(space->mirrors.items[i]);
 	array_free(&space->mirrors);
 	array_free(&space->segments);
-	array_free(&space->pending);
+	array_free(&space->added);
 	string_pool_free(space->names);
 	free(space);
 }
@@ -56,11 +51,6 @@ void address_space_free(struct address_space *space)
 void address_space_set_big_endian(struct address_space *space, bool big_endian)
 {
 	space->big_endian = big_endian;
-}
-
-static bool has_bytes(const struct segment *segment)
-{
-	return segment->bytes != NULL || segment->origin == SEGMENT_LIVE;
 }
 
 struct error *address_space_add(struct address_space *space, const struct segment *segment)
@@ -71,115 +61,12 @@ struct error *address_space_add(struct address_space *space, const struct segmen
 				 segment->start, segment->end);
 	if (segment->start == segment->end)
 		return NULL;
-	struct pending pending = { *segment, space->pending.count };
-	pending.segment.name = string_pool_add(space->names, segment->name);
-	pending.segment.mirror = NULL;
-	if (!array_push(&space->pending, pending))
+	struct sweep_segment added = { *segment, space->added.count };
+	added.segment.name = string_pool_add(space->names, segment->name);
+	added.segment.mirror = NULL;
+	if (!array_push(&space->added, added))
 		return error_no_memory();
 	return NULL;
-}
-
-/* The part [start, end) of `whole`. */
-static struct segment part_of(const struct segment *whole, uint64_t start, uint64_t end)
-{
-	struct segment part = *whole;
-	part.start = start;
-	part.end = end;
-	if (whole->name != NULL && whole->name[0] != '[')
-		part.file_offset += start - whole->start;
-	if (whole->bytes != NULL)
-		part.bytes += start - whole->start;
-	return part;
-}
-
-static int compare_start(const void *left, const void *right)
-{
-	const struct pending *a = left, *b = right;
-	if (a->segment.start != b->segment.start)
-		return a->segment.start < b->segment.start ? -1 : 1;
-	return a->order < b->order ? -1 : 1;
-}
-
-/* Whether `a` is seen where both are mapped. */
-static bool wins(const struct pending *a, const struct pending *b)
-{
-	if (has_bytes(&a->segment) != has_bytes(&b->segment))
-		return has_bytes(&a->segment);
-	return a->order < b->order;
-}
-
-/* A binary heap of the segments that cover the sweep's position; the one that wins is first. */
-struct active {
-	const struct pending **items;
-	size_t count;
-};
-
-static void active_push(struct active *active, const struct pending *item)
-{
-	size_t at = active->count++;
-	while (at > 0 && wins(item, active->items[(at - 1) / 2])) {
-		active->items[at] = active->items[(at - 1) / 2];
-		at = (at - 1) / 2;
-	}
-	active->items[at] = item;
-}
-
-static void active_pop(struct active *active)
-{
-	const struct pending *last = active->items[--active->count];
-	size_t at = 0;
-	for (;;) {
-		size_t child = 2 * at + 1;
-		if (child >= active->count)
-			break;
-		if (child + 1 < active->count &&
-		    wins(active->items[child + 1], active->items[child]))
-			child++;
-		if (!wins(active->items[child], last))
-			break;
-		active->items[at] = active->items[child];
-		at = child;
-	}
-	active->items[at] = last;
-}
-
-/* Appends the part [start, end) of `source`; `*previous` is what the part before came from. */
-static bool emit(struct address_space *space, const struct pending **previous,
-		 const struct pending *source, uint64_t start, uint64_t end)
-{
-	size_t count = space->segments.count;
-	if (*previous == source && count > 0 && space->segments.items[count - 1].end == start) {
-		space->segments.items[count - 1].end = end;
-		return true;
-	}
-	*previous = source;
-	return array_push(&space->segments, part_of(&source->segment, start, end));
-}
-
-/* Sweeps over the sorted pending segments and leaves those parts that are seen. */
-static bool flatten(struct address_space *space, struct active *active)
-{
-	const struct pending *items = space->pending.items, *previous = NULL;
-	size_t count = space->pending.count, next = 0;
-	uint64_t at = 0;
-	while (next < count || active->count > 0) {
-		if (active->count == 0)
-			at = items[next].segment.start;
-		while (next < count && items[next].segment.start <= at)
-			active_push(active, &items[next++]);
-		const struct pending *top = active->items[0];
-		if (top->segment.end <= at) {
-			active_pop(active);
-			continue;
-		}
-		uint64_t stop = top->segment.end;
-		if (next < count && items[next].segment.start < stop)
-			stop = items[next].segment.start;
-		if (!emit(space, &previous, top, at, stop))
-			return false;
-		at = stop;
-	}
-	return true;
 }
 
 /* One mirror over the live segments [first, last), which are adjacent. */
@@ -229,16 +116,8 @@ static struct error *make_mirrors(struct address_space *space)
 
 struct error *address_space_seal(struct address_space *space)
 {
-	if (space->pending.count == 0)
-		return NULL;
-	qsort(space->pending.items, space->pending.count, sizeof *space->pending.items,
-	      compare_start);
-	struct active active = { calloc(space->pending.count, sizeof *active.items), 0 };
-	if (active.items == NULL)
-		return error_no_memory();
-	bool fits = flatten(space, &active);
-	free(active.items);
-	array_free(&space->pending);
+	bool fits = segment_sweep(space->added.items, space->added.count, &space->segments);
+	array_free(&space->added);
 	return fits ? make_mirrors(space) : error_no_memory();
 }
 
@@ -270,12 +149,10 @@ const struct segment *address_space_find(const struct address_space *space, uint
 	return &space->segments.items[at];
 }
 
-typedef ARRAY(struct segment) segment_array;
-
 /* `old`, which is absent, with the file's bytes. */
 static struct segment backed(const struct segment *old, const struct segment *file)
 {
-	struct segment part = part_of(file, old->start, old->end);
+	struct segment part = segment_part(file, old->start, old->end);
 	if (old->name != NULL) {
 		part.name = old->name;
 		part.file_offset = old->file_offset;
@@ -292,10 +169,10 @@ static bool back_part(const struct segment *old, uint64_t start, uint64_t end,
 {
 	if (old->origin != SEGMENT_ABSENT || old->lost)
 		return array_push(parts, *old);
-	struct segment inside = part_of(old, start, end);
-	return (old->start == start || array_push(parts, part_of(old, old->start, start))) &&
+	struct segment inside = segment_part(old, start, end);
+	return (old->start == start || array_push(parts, segment_part(old, old->start, start))) &&
 	       array_push(parts, backed(&inside, file)) &&
-	       (old->end == end || array_push(parts, part_of(old, end, old->end)));
+	       (old->end == end || array_push(parts, segment_part(old, end, old->end)));
 }
 
 /* What stands for the segments [first, last) once `file` is laid under them. */
@@ -307,13 +184,13 @@ static bool lay_under(const struct address_space *space, size_t first, size_t la
 		const struct segment *old = &space->segments.items[i];
 		uint64_t start = old->start > file->start ? old->start : file->start;
 		uint64_t end = old->end < file->end ? old->end : file->end;
-		if (at < start && !array_push(parts, part_of(file, at, start)))
+		if (at < start && !array_push(parts, segment_part(file, at, start)))
 			return false;
 		if (!back_part(old, start, end, file, parts))
 			return false;
 		at = end;
 	}
-	return at == file->end || array_push(parts, part_of(file, at, file->end));
+	return at == file->end || array_push(parts, segment_part(file, at, file->end));
 }
 
 struct error *address_space_back(struct address_space *space, uint64_t start, uint64_t size,
@@ -497,7 +374,7 @@ static bool settle_segment(const struct segment *segment, segment_array *parts)
 	for (uint64_t at = segment->start, end; at < segment->end && fits; at = end) {
 		end = segment->end;
 		bool known = live_mirror_known(segment->mirror, at, &end);
-		struct segment part = part_of(segment, at, end);
+		struct segment part = segment_part(segment, at, end);
 		if (!known) {
 			part.origin = SEGMENT_ABSENT;
 			part.mirror = NULL;
@@ -522,8 +399,6 @@ struct error *address_space_settle(struct address_space *space)
 		return error_no_memory();
 	}
 	array_free(&space->segments);
-	space->segments.items = parts.items;
-	space->segments.count = parts.count;
-	space->segments.capacity = parts.capacity;
+	space->segments = parts;
 	return NULL;
 }

@@ -723,6 +723,16 @@ START_TEST(mutated_cores_are_read_or_refused)
 	fake_core_build(&core);
 	open_mutated(&core.file, 3000);
 	fake_core_end(&core);
+	static const uint8_t zeros[0x3000];
+	core = (struct fake_core){ 0 };
+	fake_core_process(&core, 5, "app", "app");
+	fake_core_thread_at(&core, 5, 0, 0x11000);
+	fake_core_thread_at(&core, 6, 0, 0x21000);
+	fake_core_load(&core, 0x10000, PF_R | PF_W, zeros, sizeof zeros, sizeof zeros);
+	fake_core_load(&core, 0x20000, PF_R | PF_W, page, sizeof page, sizeof zeros);
+	fake_core_build(&core);
+	open_mutated(&core.file, 1000);
+	fake_core_end(&core);
 	fake_core_bytes real = { 0 };
 	if (real_core(&real))
 		open_mutated(&real, 3000);
