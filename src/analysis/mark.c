@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define WORKERS_MAX	  8
@@ -17,15 +18,22 @@
 #define STACK_FIRST	  ((size_t)1 << 10)
 #define SLICE		  ((uint64_t)1 << 16) /* a larger piece is scanned in slices, and shared */
 #define SOURCE_SLICE	  ((uint64_t)1 << 20)
-#define CANDIDATES	  32
+#define CANDIDATES	  16
 #define PIECES		  16
 #define BLOCK		  256  /* pieces that change hands at once */
 #define GROUP_GRANULES	  4096 /* that one bit of the overflow bitmap stands for */
 #define PROGRESS_STEPS	  1000
 #define WORTH_SHARING	  ((uint64_t)16 << 20)
 #define HOST_BIG_ENDIAN	  (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+#define LARGE_PAGE	  ((size_t)2 << 20)
 #define LINE		  64
-#define LINES_ASKED_AHEAD 4
+#define LINES_ASKED_AHEAD 2
+
+/* 64 granules: side by side, so that a candidate costs one cache miss and not two. */
+struct granules {
+	uint64_t starts; /* as in the chunk table */
+	uint64_t marks;	 /* accessed by __atomic built-ins while workers run */
+};
 
 /* Memory to scan, in our own address space. */
 struct piece {
@@ -56,8 +64,8 @@ struct marking {
 	struct target *target;
 	const struct chunk_table *table;
 	const struct progress *progress;
-	uint64_t *bits;	    /* accessed by __atomic built-ins while workers run */
-	uint64_t *overflow; /* a bit for each group of granules; atomic as .bits */
+	struct granules *granules;
+	uint64_t *overflow; /* a bit for each group of granules; atomic as the marks */
 	uint64_t *rescan;   /* the groups that the present phase scans again */
 	uint64_t group_count;
 	const uint8_t **region_bytes; /* of a region whose bytes are one span, else NULL */
@@ -88,21 +96,58 @@ struct marking {
 	atomic_uint hungry; /* workers that wait */
 };
 
-/* Marks, and says whether the bit was clear. */
-static inline bool mark(uint64_t *bits, uint64_t number)
+/* Sets a bit, and says whether it was clear. */
+static inline bool set_once(uint64_t *word, uint64_t bit)
 {
-	uint64_t mask = (uint64_t)1 << number % 64;
-	uint64_t *word = &bits[number / 64];
+	uint64_t mask = (uint64_t)1 << bit;
 	if ((__atomic_load_n(word, __ATOMIC_RELAXED) & mask) != 0)
 		return false;
 	return (__atomic_fetch_or(word, mask, __ATOMIC_RELAXED) & mask) == 0;
+}
+
+static inline bool mark(struct marking *marking, uint64_t number)
+{
+	return set_once(&marking->granules[number / 64].marks, number % 64);
+}
+
+static inline bool is_marked(const struct marking *marking, uint64_t number)
+{
+	uint64_t marks = __atomic_load_n(&marking->granules[number / 64].marks, __ATOMIC_RELAXED);
+	return (marks >> number % 64 & 1) != 0;
+}
+
+/* chunk_lookup_start, from the word at hand where it has the answer. */
+static inline uint64_t find_start(const struct marking *marking, const struct chunk_region *region,
+				  uint64_t granule)
+{
+	uint64_t bits =
+	    marking->granules[granule / 64].starts & (UINT64_MAX >> (63 - granule % 64));
+	if (bits == 0)
+		return chunk_lookup_start(marking->table, region, granule);
+	uint64_t found = granule / 64 * 64 + 63 - (uint64_t)__builtin_clzll(bits);
+	return found < region->first_granule ? CHUNK_NONE : found;
+}
+
+/* chunk_lookup_size, from the word at hand where it has the answer. */
+static inline uint64_t find_size(const struct marking *marking, const struct chunk_region *region,
+				 uint64_t number)
+{
+	uint64_t above = marking->granules[number / 64].starts & (UINT64_MAX << number % 64 << 1);
+	if (above == 0)
+		return chunk_lookup_size(marking->table, region, number);
+	uint64_t following = number / 64 * 64 + (uint64_t)__builtin_ctzll(above);
+	if (following >= chunk_lookup_limit(region))
+		return chunk_lookup_size(marking->table, region, number);
+	uint64_t size = (following - number) * CHUNK_GRANULE;
+	return size > region->trailer ? size - region->trailer : 0;
 }
 
 /* Scanning: words, candidates, chunks, pieces. */
 
 static void note_overflow(struct marking *marking, uint64_t number)
 {
-	mark(marking->overflow, number / GROUP_GRANULES);
+	uint64_t group = number / GROUP_GRANULES;
+	set_once(&marking->overflow[group / 64], group % 64);
 }
 
 static bool push_piece(struct worker *worker, const uint8_t *bytes, uint64_t size)
@@ -155,7 +200,7 @@ static void push_chunk(struct worker *worker, const struct chunk_region *region,
 {
 	struct marking *marking = worker->marking;
 	uint64_t address = chunk_lookup_address(region, number);
-	uint64_t size = chunk_lookup_size(marking->table, region, number);
+	uint64_t size = find_size(marking, region, number);
 	const uint8_t *bytes = marking->region_bytes[region - marking->table->regions];
 	if (bytes == NULL)
 		push_scattered(worker, address, size, number);
@@ -166,17 +211,14 @@ static void push_chunk(struct worker *worker, const struct chunk_region *region,
 static inline void consider(struct worker *worker, const struct candidate *candidate)
 {
 	struct marking *marking = worker->marking;
-	const struct chunk_table *table = marking->table;
 	const struct chunk_region *region = candidate->region;
-	uint64_t number = chunk_lookup_start(table, region, candidate->granule);
-	if (number == CHUNK_NONE ||
-	    (__atomic_load_n(&marking->bits[number / 64], __ATOMIC_RELAXED) >> number % 64 & 1) !=
-		0)
+	uint64_t number = find_start(marking, region, candidate->granule);
+	if (number == CHUNK_NONE || is_marked(marking, number))
 		return;
 	uint64_t offset = candidate->address - chunk_lookup_address(region, number);
-	if (offset != 0 && offset >= chunk_lookup_size(table, region, number))
+	if (offset != 0 && offset >= find_size(marking, region, number))
 		return;
-	if (mark(marking->bits, number))
+	if (mark(marking, number))
 		push_chunk(worker, region, number);
 }
 
@@ -189,8 +231,7 @@ static inline void see_word(struct worker *worker, uint64_t word)
 	if (region == NULL)
 		return;
 	uint64_t granule = chunk_lookup_granule(region, word);
-	__builtin_prefetch(&marking->table->levels[0][granule / 64]);
-	__builtin_prefetch(&marking->bits[granule / 64], 1);
+	__builtin_prefetch(&marking->granules[granule / 64], 1);
 	struct candidate *slot = &worker->candidates[worker->next_candidate];
 	struct candidate waiting = *slot;
 	*slot = (struct candidate){ word, granule, region };
@@ -392,11 +433,9 @@ static void scan_group(struct worker *worker, uint64_t group)
 	if (end > table->granules)
 		end = table->granules;
 	for (uint64_t number = group * GROUP_GRANULES; number < end; number++) {
-		uint64_t word = number / 64;
-		uint64_t bits = table->levels[0][word] & table->used[word] &
-				__atomic_load_n(&marking->bits[word], __ATOMIC_RELAXED);
 		struct chunk chunk;
-		if ((bits >> number % 64 & 1) == 0 || !chunk_table_numbered(table, number, &chunk))
+		if (!chunk_lookup_bit(table->levels[0], number) || !is_marked(marking, number) ||
+		    !chunk_table_numbered(table, number, &chunk) || !chunk.used)
 			continue;
 		worker->unread_chunks +=
 		    scan_memory(worker, chunk.address, chunk.address + chunk.size);
@@ -582,18 +621,32 @@ static bool take_regions(struct marking *marking)
 	return true;
 }
 
+/* Random access to a large bitmap misses the TLB, too, unless it lies in large pages. */
+static void *allocate_bitmap(size_t size)
+{
+	void *memory = NULL;
+	size = (size + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+	if (size <= LARGE_PAGE)
+		return calloc(1, size);
+	if (posix_memalign(&memory, LARGE_PAGE, size) != 0)
+		return NULL;
+	madvise(memory, size, MADV_HUGEPAGE);
+	return memory;
+}
+
 static bool take_bitmaps(struct marking *marking)
 {
 	const struct chunk_table *table = marking->table;
 	uint64_t words = (table->granules + 63) / 64;
 	marking->group_count = (table->granules + GROUP_GRANULES - 1) / GROUP_GRANULES;
-	marking->bits = calloc(words + 1, sizeof *marking->bits);
+	marking->granules = allocate_bitmap((words + 1) * sizeof *marking->granules);
 	marking->overflow = calloc(marking->group_count / 64 + 1, sizeof *marking->overflow);
 	marking->rescan = calloc(marking->group_count / 64 + 1, sizeof *marking->rescan);
-	if (marking->bits == NULL || marking->overflow == NULL || marking->rescan == NULL)
+	if (marking->granules == NULL || marking->overflow == NULL || marking->rescan == NULL)
 		return false;
 	for (uint64_t i = 0; i < words; i++)
-		marking->bits[i] = table->levels[0][i] & ~table->used[i];
+		marking->granules[i] =
+		    (struct granules){ table->levels[0][i], table->levels[0][i] & ~table->used[i] };
 	return true;
 }
 
@@ -630,7 +683,7 @@ void marking_free(struct marking *marking)
 		return;
 	pthread_mutex_destroy(&marking->lock);
 	pthread_cond_destroy(&marking->changed);
-	free(marking->bits);
+	free(marking->granules);
 	free(marking->overflow);
 	free(marking->rescan);
 	free(marking->region_bytes);
@@ -638,16 +691,16 @@ void marking_free(struct marking *marking)
 	free(marking);
 }
 
-uint64_t *marking_bits(struct marking *marking)
+uint64_t marking_word(const struct marking *marking, uint64_t word)
 {
-	return marking->bits;
+	return marking->granules[word].marks;
 }
 
 bool marking_pin(struct marking *marking, uint64_t address, struct chunk *chunk)
 {
 	if (!chunk_table_find(marking->table, address, chunk) || !chunk->used)
 		return false;
-	mark(marking->bits, chunk->number);
+	mark(marking, chunk->number);
 	return true;
 }
 

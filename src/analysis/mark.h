@@ -36,9 +36,9 @@ struct error *marking_new(struct target *target, const struct chunk_table *table
 			  const struct mark_options *options, struct marking **marking);
 void marking_free(struct marking *marking);
 
-/* The mark bitmap over granules. From the start the bits of free chunks are set, so that the loop
- * never asks whether a chunk is used. */
-uint64_t *marking_bits(struct marking *marking);
+/* The marks of 64 granules, granule 64 * `word` in bit 0. From the start the bits of free chunks
+ * are set, so that the loop never asks whether a chunk is used. */
+uint64_t marking_word(const struct marking *marking, uint64_t word);
 
 /* Marks the chunk that holds `address`, if it is not free, without scanning it. Returns whether
  * there is one; `*chunk` is then filled. */

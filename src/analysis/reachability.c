@@ -52,9 +52,8 @@ static struct error *mark_all(const struct subject *subject, const struct roots 
 		return error;
 	uint64_t words = (chunk_table_granules(table) + 63) / 64;
 	const uint64_t *used = chunk_table_used_bits(table);
-	uint64_t *bits = marking_bits(marking);
-	result->reachable = calloc(words + 1, sizeof *bits);
-	result->possible = calloc(words + 1, sizeof *bits);
+	result->reachable = calloc(words + 1, sizeof *used);
+	result->possible = calloc(words + 1, sizeof *used);
 	if (result->reachable == NULL || result->possible == NULL)
 		error = error_no_memory();
 
@@ -64,16 +63,16 @@ static struct error *mark_all(const struct subject *subject, const struct roots 
 	if (error == NULL)
 		error = mark_roots(marking, roots, ROOT_STRONG);
 	for (uint64_t i = 0; i < words && error == NULL; i++)
-		result->reachable[i] = bits[i];
+		result->reachable[i] = marking_word(marking, i);
 	if (error == NULL)
 		error = mark_roots(marking, roots, ROOT_WEAK);
 	for (uint64_t i = 0; i < words && error == NULL; i++)
-		result->possible[i] = bits[i] & ~result->reachable[i];
+		result->possible[i] = marking_word(marking, i) & ~result->reachable[i];
 	/* Last, so that nothing that anything else leads to stays without its scan. */
 	for (size_t i = 0; i < roots->pinned.count; i++)
 		pin_with_children(marking, subject->target, roots->pinned.items[i]);
 	for (uint64_t i = 0; i < words && error == NULL; i++)
-		result->reachable[i] = bits[i] & used[i] & ~result->possible[i];
+		result->reachable[i] = marking_word(marking, i) & used[i] & ~result->possible[i];
 
 	result->unread_bytes = marking_unread_chunks(marking);
 	uint64_t unread = marking_unread_sources(marking);

@@ -26,6 +26,13 @@ static double seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+static double processor_seconds(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 static uint64_t random_next(uint64_t *state)
 {
 	*state ^= *state << 13;
@@ -139,13 +146,14 @@ static struct target *make_target(const struct graph *graph)
 }
 
 static uint64_t count_wrong(const struct graph *graph, const struct chunk_table *table,
-			    const uint64_t *bits)
+			    const struct marking *marking)
 {
 	uint64_t wrong = 0;
 	for (uint64_t i = 0; i < graph->count; i++) {
 		struct chunk chunk;
 		if (!chunk_table_find(table, address_of(graph, i), &chunk) ||
-		    chunk_lookup_bit(bits, chunk.number) == is_orphaned(graph, i))
+		    (marking_word(marking, chunk.number / 64) >> chunk.number % 64 & 1) ==
+			is_orphaned(graph, i))
 			wrong++;
 	}
 	return wrong;
@@ -173,11 +181,13 @@ int main(int argc, char **argv)
 	memcpy(bytes, &root, sizeof root);
 	struct mark_source source = { .bytes = bytes, .size = sizeof bytes };
 	start = seconds();
+	double processors = processor_seconds();
 	if (marking_new(target, table, &options, &marking) != NULL ||
 	    marking_run(marking, &source, 1) != NULL)
 		abort();
-	printf("mark    %.2f s\n", seconds() - start);
-	uint64_t wrong = count_wrong(&graph, table, marking_bits(marking));
+	printf("mark    %.2f s, %.2f s of processors\n", seconds() - start,
+	       processor_seconds() - processors);
+	uint64_t wrong = count_wrong(&graph, table, marking);
 	printf("wrong   %" PRIu64 "\n", wrong);
 	marking_free(marking);
 	chunk_table_free(table);
