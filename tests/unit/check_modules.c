@@ -288,9 +288,10 @@ START_TEST(a_file_mapped_for_reading_is_no_module)
 	struct target *target = fake_target_new();
 	struct opened opened;
 	fake_module_write(&file);
-	uint8_t *bytes = fake_target_map_file(target, BIAS, 0x3000, "r--", file.path, 0);
+	/* Once as any reader would, once with all that a loaded file has but its data's place. */
+	uint8_t *bytes = fake_target_map_file(target, BIAS, 0x5000, "r--", file.path, 0);
 	memcpy(bytes, file.file, sizeof file.file);
-	bytes = fake_target_map_file(target, OTHER_BIAS, 0x3000, "rwx", file.path, 0);
+	bytes = fake_target_map_file(target, OTHER_BIAS, 0x5000, "rwx", file.path, 0);
 	memcpy(bytes, file.file, sizeof file.file);
 	fake_target_seal(target);
 	open_modules(&opened, target, NULL);
@@ -514,7 +515,7 @@ START_TEST(a_cycle_in_the_loaders_list_is_a_gap)
 	struct target *target = target_with_program(&program, NULL);
 	fake_target_put64(target, LOADER_PAGE + 0x218, LOADER_PAGE + 0x100);
 	open_modules(&opened, target, NULL);
-	ck_assert(has_gap(&opened, GAP_MODULE, "does not end"));
+	ck_assert(has_gap(&opened, GAP_MODULE, "does not end: it was left after 4 entries"));
 	ck_assert_uint_eq(module_count(&opened), 1);
 	close_modules(&opened);
 
@@ -727,6 +728,52 @@ static __attribute__((noinline, used)) int a_static_function(int x)
 }
 
 static int a_static_variable[10] = { 1 };
+
+/* A function of 32 bytes with another of 4 inside, at 8, and 16 bytes of code with a bare label. */
+__asm__(".pushsection .text\n"
+	"planted_outer:\n"
+	".skip 8, 0x90\n"
+	"planted_inner:\n"
+	".skip 24, 0x90\n"
+	"planted_label:\n"
+	".skip 16, 0x90\n"
+	"planted_after:\n"
+	".skip 16, 0x90\n"
+	".type planted_outer, @function\n"
+	".size planted_outer, 32\n"
+	".type planted_inner, @function\n"
+	".size planted_inner, 4\n"
+	".type planted_after, @function\n"
+	".size planted_after, 8\n"
+	".popsection\n");
+
+static void expect_symbol(struct opened *opened, uint64_t address, const char *name, uint64_t size)
+{
+	struct symbol symbol;
+	ck_assert(modules_symbol_at(opened->modules, address, &symbol));
+	ck_assert_str_eq(symbol.name, name);
+	ck_assert_uint_eq(symbol.size, size);
+}
+
+START_TEST(the_innermost_symbol_that_covers_an_address_is_told)
+{
+	struct opened opened;
+	struct symbol outer;
+	open_self(&opened);
+	ck_assert(modules_symbol_named(opened.modules, NULL, "planted_outer", &outer));
+	expect_symbol(&opened, outer.address + 7, "planted_outer", 32);
+	expect_symbol(&opened, outer.address + 8, "planted_inner", 4);
+	expect_symbol(&opened, outer.address + 11, "planted_inner", 4);
+	expect_symbol(&opened, outer.address + 12, "planted_outer", 32);
+	expect_symbol(&opened, outer.address + 31, "planted_outer", 32);
+	expect_symbol(&opened, outer.address + 32, "planted_label", 0);
+	expect_symbol(&opened, outer.address + 47, "planted_label", 0);
+	expect_symbol(&opened, outer.address + 48, "planted_after", 8);
+	/* A label ends where another symbol begins. */
+	ck_assert(!modules_symbol_at(opened.modules, outer.address + 56, &outer));
+	close_modules(&opened);
+}
+END_TEST
 
 START_TEST(symbols_are_told_by_address_and_by_name)
 {
@@ -978,6 +1025,7 @@ int main(void)
 	tcase_set_timeout(program, 60);
 	suite_add_tcase(suite, program);
 	TCase *names = tcase_create("names");
+	tcase_add_test(names, the_innermost_symbol_that_covers_an_address_is_told);
 	tcase_add_test(names, symbols_are_told_by_address_and_by_name);
 	tcase_add_test(names, layouts_come_from_debug_information);
 	tcase_add_test(names, source_lines_are_told);
