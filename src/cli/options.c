@@ -3,6 +3,8 @@
 
 #include "cli/options.h"
 
+#include "report/chunk_lines.h"
+
 #include <argp.h>
 #include <errno.h>
 #include <limits.h>
@@ -16,6 +18,7 @@ enum option_key {
 	OPTION_COLOR,
 	OPTION_LIMIT,
 	OPTION_FAIL_ON,
+	OPTION_STATE,
 };
 
 static const struct argp_option rows[] = {
@@ -29,6 +32,10 @@ static const struct argp_option rows[] = {
 	{ "limit", OPTION_LIMIT, "N", 0, "Show at most N rows of each list; 0 shows all.", 0 },
 	{ "fail-on", OPTION_FAIL_ON, "WHAT", 0,
 	  "End with status 3 when there is a deadlock, or orphans: deadlock,orphans.", 0 },
+	{ "state", OPTION_STATE, "STATES", 0,
+	  "For chunks: list only those that are free, reachable, possible or orphaned, with commas "
+	  "between.",
+	  0 },
 	{ "verbose", 'v', NULL, 0, "Tell more: full paths, longer lists, evidence.", 0 },
 	{ 0 },
 };
@@ -90,6 +97,15 @@ static unsigned parse_conditions(struct argp_state *state, const char *text)
 	return conditions;
 }
 
+static unsigned parse_states(struct argp_state *state, const char *text)
+{
+	unsigned states = 0;
+	if (!chunk_states_parse(text, &states))
+		argp_error(state, "--state knows free, reachable, possible and orphaned, not '%s'",
+			   text);
+	return states;
+}
+
 static void take_positional(struct argp_state *state, struct parse *parse, const char *text)
 {
 	struct options *options = parse->options;
@@ -145,6 +161,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_FAIL_ON:
 		options->fail_on |= parse_conditions(state, argument);
+		return 0;
+	case OPTION_STATE:
+		options->states = parse_states(state, argument);
 		return 0;
 	case ARGP_KEY_ARG:
 		take_positional(state, parse, argument);
@@ -207,7 +226,7 @@ void options_parse(int argc, char **argv, struct options *options)
 	};
 	size_t count;
 	struct parse parse = { .options = options };
-	*options = (struct options){ .view = &view_list(&count)[0], .limit = -1 };
+	*options = (struct options){ .view = &view_list(&count)[0], .limit = -1, .states = ~0u };
 	argp_program_version = PACKAGE_STRING;
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &parse);

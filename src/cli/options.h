@@ -29,6 +29,7 @@ struct options {
 	int limit; /* as in struct report_style */
 	unsigned verbose;
 	unsigned fail_on; /* enum fail_condition */
+	unsigned states;  /* as in struct report_style */
 };
 
 /* Reads the command line into `*options`, whose strings are those of `argv`. Ends the program for

@@ -44,11 +44,13 @@ struct error *render(const struct options *options, const struct findings *findi
 		.width = output_width(),
 		.limit = options->limit,
 		.verbose = options->verbose,
+		.json = options->json,
+		.states = options->states,
 	};
 	struct error *error = NULL;
 	*reader_gone = false;
 	errno = 0;
-	if (options->json)
+	if (options->json && options->view->stream == NULL)
 		error = report_json(options->view, findings, &style, stdout);
 	else
 		report_text(options->view, findings, &style, stdout);

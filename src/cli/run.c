@@ -4,7 +4,6 @@
 #include "cli/messages.h"
 #include "cli/render.h"
 #include "target/live_process.h"
-#include "target/live_process.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -241,6 +240,13 @@ static bool condition_found(const struct run *run)
 		findings->orphans->chunks > 0);
 }
 
+/* A stream has no place for its gaps. */
+static void tell_gaps(struct run *run)
+{
+	for (size_t i = 0; i < run->gaps.list.count; i++)
+		message(&run->progress, "not examined: %s", run->gaps.list.items[i].text);
+}
+
 static enum exit_status show(struct run *run)
 {
 	struct findings *findings = &run->findings;
@@ -252,6 +258,8 @@ static enum exit_status show(struct run *run)
 				: findings_partial(findings) ? EXIT_PARTIAL
 							     : EXIT_COMPLETE;
 	progress_line_erase(&run->progress);
+	if (run->options->view->stream != NULL)
+		tell_gaps(run);
 	struct error *error = render(run->options, findings, &reader_gone);
 	if (error == NULL)
 		return (enum exit_status)findings->exit_status;

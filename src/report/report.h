@@ -23,6 +23,8 @@ struct report_style {
 	unsigned width;	  /* columns to fit: lines are folded, never wrapped by chance */
 	int limit;	  /* rows per list; 0: all; -1: the view's own default (all, in JSON) */
 	unsigned verbose; /* 0, 1 …: -v given so often */
+	bool json;	  /* --json; for the views that are streams */
+	unsigned states;  /* bits 1 << enum chunk_state: the chunks that `chunks` lists */
 };
 
 struct text;
@@ -37,6 +39,10 @@ struct view {
 	void (*text)(struct text *text, const struct findings *findings);
 	/* Adds this view's members to the document. */
 	void (*json)(struct json_document *document);
+	/* In place of both: lines for scripts, without header and gaps (the command line tells the
+	 * gaps on standard error). */
+	void (*stream)(const struct findings *findings, const struct report_style *style,
+		       FILE *out);
 };
 
 /* The row named `name`, or NULL. */

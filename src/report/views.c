@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/report.h"
 
+#include "report/chunk_lines.h"
 #include "report/json_parts.h"
 #include "report/text_parts.h"
 
@@ -9,16 +10,20 @@
 static const struct view views[] = {
 	{ "report", "one screen: what died, deadlocks, threads, heap, leaks (the default)",
 	  NEED_THREADS | NEED_WAITS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS, text_report,
-	  json_report },
-	{ "threads", "every stack, equal ones grouped", NEED_THREADS, text_threads, json_threads },
+	  json_report, NULL },
+	{ "threads", "every stack, equal ones grouped", NEED_THREADS, text_threads, json_threads,
+	  NULL },
 	{ "waits", "what each thread does or waits for, who holds it, and deadlocks",
-	  NEED_THREADS | NEED_WAITS, text_waits, json_waits },
+	  NEED_THREADS | NEED_WAITS, text_waits, json_waits, NULL },
 	{ "heap", "the allocator's arenas, and how much of the heap can be reached",
-	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY, text_heap, json_heap },
+	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY, text_heap, json_heap, NULL },
 	{ "leaks", "memory that nothing leads to, grouped by what it is",
-	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS, text_leaks, json_leaks },
+	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS, text_leaks, json_leaks,
+	  NULL },
 	{ "maps", "the loaded files with their build-ids, and every mapping", 0, text_maps,
-	  json_maps },
+	  json_maps, NULL },
+	{ "chunks", "every chunk, one a line: address, usable size, state, arena",
+	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY, NULL, NULL, chunk_lines },
 };
 
 const struct view *view_list(size_t *count)
@@ -39,6 +44,10 @@ void report_text(const struct view *view, const struct findings *findings,
 		 const struct report_style *style, FILE *out)
 {
 	struct text text = { .out = out, .style = style };
+	if (view->stream != NULL) {
+		view->stream(findings, style, out);
+		return;
+	}
 	text_header(&text, findings);
 	view->text(&text, findings);
 	text_gaps(&text, findings, 6);
