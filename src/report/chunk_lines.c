@@ -86,7 +86,7 @@ void chunk_lines(const struct findings *findings, const struct report_style *sty
 	const struct reachability *reachability = findings->reachability;
 	struct chunk chunk;
 	struct line line;
-	if (heap == NULL || reachability == NULL)
+	if (heap == NULL || heap->chunks == NULL || reachability == NULL)
 		return;
 	int left = style->limit > 0 ? style->limit : -1;
 	for (uint64_t at = 0; left != 0 && chunk_table_next(heap->chunks, at, &chunk);

@@ -218,6 +218,8 @@ START_TEST(every_line_fits_its_width)
 	for (unsigned width = 80; width <= 140; width += 20) {
 		const struct report_style style = { .utf8 = true, .width = width, .limit = -1 };
 		for (size_t i = 0; i < count; i++) {
+			if (views[i].stream != NULL)
+				continue;
 			char *text = text_of(views[i].name, fake, &style);
 			check_lines(text, true, width);
 			free(text);
@@ -253,6 +255,8 @@ START_TEST(hostile_names_are_shown_and_not_obeyed)
 	const struct view *views = view_list(&count);
 	struct fake_findings *fake = hostile_findings();
 	for (size_t i = 0; i < 2 * count; i++) {
+		if (views[i / 2].stream != NULL)
+			continue;
 		const struct report_style style = { .utf8 = i % 2, .width = 80, .verbose = 1 };
 		char *text = text_of(views[i / 2].name, fake, &style);
 		check_lines(text, style.utf8, 0);
@@ -342,6 +346,8 @@ START_TEST(every_view_is_valid_by_the_schema)
 	const struct view *views = view_list(&count);
 	struct fake_findings *ordinary = fake_findings_new(), *hostile = hostile_findings();
 	for (size_t i = 0; i < count; i++) {
+		if (views[i].stream != NULL)
+			continue;
 		json_decref(valid_json(views[i].name, ordinary));
 		json_decref(valid_json(views[i].name, hostile));
 	}
@@ -384,6 +390,8 @@ START_TEST(parts_that_are_not_there_are_left_out)
 				.gaps = findings->subject->gaps };
 	*findings = (struct findings){ .subject = &bare, .exit_status = 1 };
 	for (size_t i = 0; i < count; i++) {
+		if (views[i].stream != NULL)
+			continue;
 		char *text = text_of(views[i].name, fake, &usual);
 		after(text, "NOT EXAMINED");
 		after(text, "exit status 1 (partial)");
