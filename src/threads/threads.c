@@ -73,7 +73,7 @@ static const char *outermost_function(const struct opening *opening, size_t back
 	return function != NULL ? function : "a function without name";
 }
 
-/* "frame limit of 256 reached; 749 more frames, up to deep, start_thread, clone3" */
+/* "frame limit of 256 reached; 747 more frames, up to descend, deep, start_thread, clone3" */
 static const char *limit_reason(const struct opening *opening)
 {
 	struct string_pool *pool = modules_strings(opening->modules);
@@ -84,11 +84,15 @@ static const char *limit_reason(const struct opening *opening)
 			       opening->frame_limit, stack->endless ? "more than " : "", more);
 	if (stack->endless)
 		return reason;
-	size_t named = more < STACK_OUTERMOST ? more : STACK_OUTERMOST;
-	for (size_t back = named; back-- > 0;)
-		reason = string_pool_format(pool, "%s%s%s", reason,
-					    back + 1 == named ? ", up to " : ", ",
-					    outermost_function(opening, back));
+	const char *separator = ", up to ", *last = NULL;
+	for (size_t back = more < STACK_OUTERMOST ? more : STACK_OUTERMOST; back-- > 0;) {
+		const char *function = outermost_function(opening, back);
+		if (function == last)
+			continue; /* the recursion itself */
+		reason = string_pool_format(pool, "%s%s%s", reason, separator, function);
+		separator = ", ";
+		last = function;
+	}
 	return reason;
 }
 

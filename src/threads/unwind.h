@@ -25,7 +25,7 @@ enum stack_end {
 	STACK_UNWINDER_FAILED, /* libdwfl gave up */
 };
 
-#define STACK_OUTERMOST 3
+#define STACK_OUTERMOST 6 /* libc's three below main, and what began it */
 
 struct unwound_stack {
 	ARRAY(struct raw_frame) frames; /* innermost first; emptied by each unwind */

@@ -43,7 +43,7 @@ class Shapes(unittest.TestCase):
         deep = thread_of(document, program.told("deep")[0]["deep"])
         self.assertEqual(len(deep["frames"]), 256)
         self.assertIn("frame limit of 256 reached; ", deep["stop_reason"])
-        self.assertIn("up to deep, start_thread, clone", deep["stop_reason"])
+        self.assertIn("up to descend, deep, start_thread, clone", deep["stop_reason"])
 
     def check_optimised(self, flag):
         executable = compile_program("stack_shapes", flag)
