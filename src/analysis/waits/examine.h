@@ -10,6 +10,13 @@
 
 struct live_descriptors;
 
+/* Who runs the initialisation that threads wait for at `word`: of the last one that was asked
+ * for, because many threads may wait for one. */
+struct known_runner {
+	uint64_t word;		     /* 0: nothing was asked for yet */
+	const struct thread *runner; /* or NULL */
+};
+
 /* What is the same for all threads of one run of waits_find. */
 struct examination {
 	const struct subject *subject;
@@ -18,6 +25,7 @@ struct examination {
 	 * pthread, or 0: it differs from the kernel's where corescan looks into a PID namespace
 	 * from outside. */
 	int32_t *own_tids;
+	struct known_runner *last_runner;
 };
 
 /* One thread. */

@@ -72,16 +72,18 @@ static const struct thread *only_runner(const struct examined *examined, uint64_
 						     const struct thread *thread, uint64_t word))
 {
 	const struct threads *threads = examined->all->subject->threads;
-	const struct thread *runner = NULL;
+	struct known_runner *known = examined->all->last_runner;
+	if (known->word == word && word != 0)
+		return known->runner;
+	size_t found = 0;
+	*known = (struct known_runner){ .word = word };
 	for (size_t i = 0; i < threads->count; i++) {
 		const struct thread *thread = &threads->items[i];
 		if (waits_for(examined, thread, word) || !runs(examined, thread, word))
 			continue;
-		if (runner != NULL)
-			return NULL;
-		runner = thread;
+		known->runner = found++ == 0 ? thread : NULL;
 	}
-	return runner;
+	return known->runner;
 }
 
 bool resolve_once(struct examined *examined, const struct futex_call *futex, bool named)

@@ -156,7 +156,8 @@ static void find_all(const struct examination *all, struct wait *items)
 struct error *waits_find(const struct subject *subject, struct waits *waits)
 {
 	size_t count = subject->threads->count;
-	struct examination all = { .subject = subject };
+	struct known_runner last_runner = { 0 };
+	struct examination all = { .subject = subject, .last_runner = &last_runner };
 	struct wait *items = calloc(count + 1, sizeof *items);
 	all.own_tids = calloc(count + 1, sizeof *all.own_tids);
 	all.descriptors = live_descriptors_open(subject->target);
