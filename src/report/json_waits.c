@@ -36,6 +36,8 @@ static json_t *wait_object(struct json_document *document, const struct wait *wa
 		 wait->target_pid != 0 ? json_integer(wait->target_pid) : json_null());
 	json_put(document, object, "timeout_ns",
 		 wait->timeout_ns >= 0 ? json_integer(wait->timeout_ns) : json_null());
+	json_put(document, object, "timed", json_boolean(wait->timed));
+	json_put(document, object, "owner_inferred", json_boolean(wait->inferred_owner));
 	json_put(document, object, "syscall",
 		 wait->syscall >= 0 ? json_integer(wait->syscall) : json_null());
 	json_put(document, object, "detail", json_words(wait->detail));

@@ -83,7 +83,8 @@ class Planted(unittest.TestCase):
 
 
 class Deadlocks(unittest.TestCase):
-    CASES = ("2", "3", "5", "join", "rwlock", "stdio", "once", "self", "timed", "two")
+    CASES = ("2", "3", "5", "join", "rwlock", "stdio", "once", "self", "signal", "timed",
+             "two")
     HEALTHY = ("gone", "chain", "condition")
 
     def setUp(self):

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <future>
+#include <latch>
 #include <mutex>
 #include <semaphore>
 #include <shared_mutex>
@@ -44,6 +45,7 @@ std::promise<int> promise;
 std::shared_future<int> future = promise.get_future().share();
 std::atomic<int> atomic;
 std::binary_semaphore semaphore(0);
+std::latch latch(1);
 
 struct slow {
 	slow()
@@ -87,7 +89,8 @@ int main()
 	     runner);
 	tell("future", plant("future", [] { future.wait(); }), nullptr, "", 0);
 	tell("atomic", plant("atomic", [] { atomic.wait(0); }), &atomic, "atomic", 0);
-	/* libstdc++ builds it on a futex or on POSIX semaphores. */
-	plant("semaphore", [] { semaphore.acquire(); });
+	tell("semaphore", plant("semaphore", [] { semaphore.acquire(); }), &semaphore, "semaphore",
+	     0);
+	tell("barrier", plant("latch", [] { latch.wait(); }), &latch, "latch", 0);
 	plant_done();
 }

@@ -6,6 +6,7 @@
  *     stdio      a mutex and a stream's lock
  *     once       a mutex and a pthread_once routine
  *     self       a normal mutex locked twice
+ *     signal     a signal handler allocates, having interrupted an allocation
  *     timed      as 2, one of them until a timeout
  *     two        two deadlocks at once
  *     gone       a mutex whose owner has exited: no deadlock
@@ -14,6 +15,8 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "waits_truth.h"
+
+#include <signal.h>
 
 #define RING_MAX 8
 
@@ -170,6 +173,46 @@ static void self(void)
 	pthread_mutex_lock(&ring_lock[0]);
 }
 
+static void allocate(int number)
+{
+	(void)number;
+	void *volatile block = malloc(5000);
+	free(block);
+}
+
+/* Sends signals until the main thread is stuck. */
+static void run_signals(void *argument)
+{
+	int main_tid = getpid();
+	for (int seen = 0; seen < 50;) {
+		pthread_kill(*(pthread_t *)argument, SIGUSR1);
+		for (volatile int i = 0; i < 3000; i++)
+			continue;
+		if (!plant_sleeps(main_tid)) {
+			seen = 0;
+			continue;
+		}
+		seen++;
+		plant_pause();
+	}
+	truth("{\"deadlock\":[%d],\"timed\":false}", main_tid);
+	truth_ready();
+	pause();
+}
+
+static void signalled(void)
+{
+	static pthread_t me;
+	struct sigaction action = { .sa_handler = allocate };
+	me = pthread_self();
+	sigaction(SIGUSR1, &action, NULL);
+	start("signals", run_signals, &me);
+	for (;;) {
+		void *volatile block = malloc(6000);
+		free(block);
+	}
+}
+
 static void run_and_exit(void *argument)
 {
 	pthread_mutex_lock(argument);
@@ -243,9 +286,10 @@ int main(int count, char **arguments)
 		const char *name;
 		void (*plant)(void);
 	} cases[] = {
-		{ "join", pair_join }, { "rwlock", pair_rwlock }, { "stdio", pair_stdio },
-		{ "once", pair_once }, { "self", self },	  { "two", two },
-		{ "gone", gone },      { "chain", chain },	  { "condition", condition },
+		{ "join", pair_join },	    { "rwlock", pair_rwlock }, { "stdio", pair_stdio },
+		{ "once", pair_once },	    { "self", self },	       { "two", two },
+		{ "gone", gone },	    { "signal", signalled },   { "chain", chain },
+		{ "condition", condition },
 	};
 	const char *name = count > 1 ? arguments[1] : "2";
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

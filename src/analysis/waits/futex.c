@@ -66,8 +66,19 @@ static const struct futex_kind kinds[] = {
 	{ WAIT_IO, resolve_io },
 };
 
+/* Locks of another C library than glibc: the kind is known by name, the layout is not. */
+static bool by_name_alone(struct examined *examined, const struct futex_call *futex)
+{
+	examined->wait->kind = futex->call.kind;
+	examined_object(examined, futex->address);
+	examined_no_owner(examined, OWNER_UNKNOWN, "only glibc's layout of it is known");
+	return true;
+}
+
 static bool by_name(struct examined *examined, const struct futex_call *futex)
 {
+	if (futex->call.other_libc)
+		return by_name_alone(examined, futex);
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
 		if (kinds[i].kind == futex->call.kind)
 			return kinds[i].resolve(examined, futex, true);

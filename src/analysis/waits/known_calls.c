@@ -199,11 +199,52 @@ bool frame_in_runtime(const struct frame *frame)
 	return module->is_libc && !module->is_executable;
 }
 
+static bool in_other_libc(const struct frame *frame)
+{
+	return frame->module != NULL && frame->module->name != NULL &&
+	       (has_prefix(frame->module->name, "ld-musl") ||
+		has_prefix(frame->module->name, "libc.musl"));
+}
+
 /* In a static executable libc's functions lie among the program's: only names and the missing
  * source lines tell them apart. */
 static bool in_static_program(const struct frame *frame)
 {
 	return frame->module != NULL && frame->module->is_libc && frame->module->is_executable;
+}
+
+static bool is_allocation(const char *function)
+{
+	static const char *const names[] = {
+		"malloc",	  "calloc",
+		"realloc",	  "free",
+		"cfree",	  "memalign",
+		"int_malloc",	  "int_free",
+		"int_realloc",	  "int_memalign",
+		"sysmalloc",	  "systrim",
+		"arena_get2",	  "malloc_consolidate",
+		"libc_malloc",	  "libc_calloc",
+		"libc_realloc",	  "libc_free",
+		"libc_memalign",  "posix_memalign",
+		"int_free_chunk", "aligned_alloc",
+	};
+	struct name_part plain = plain_name(function);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (same_name(plain, names[i]))
+			return true;
+	return false;
+}
+
+bool frame_allocates(const struct frame *frame)
+{
+	return (frame_in_runtime(frame) || in_static_program(frame)) && frame_name(frame) != NULL &&
+	       is_allocation(frame_name(frame));
+}
+
+bool frame_called_allocation(const struct subject *subject, const struct frame *frame)
+{
+	struct symbol symbol;
+	return call_target(subject, frame->pc, &symbol) && is_allocation(symbol.linkage);
 }
 
 static bool is_lock_helper(const struct frame *frame)
@@ -215,9 +256,9 @@ static bool is_lock_helper(const struct frame *frame)
 }
 
 /* The first function outside of the lock's own: who takes it ("malloc"). */
-static void internal_lock(const struct thread *thread, size_t helper, struct known_call *call)
+static void internal_lock(const struct thread *thread, size_t first, struct known_call *call)
 {
-	for (size_t i = helper + 1; i < thread->frame_count && i < RUNTIME_DEPTH; i++) {
+	for (size_t i = first; i < thread->frame_count && i < RUNTIME_DEPTH; i++) {
 		const struct frame *frame = &thread->frames[i];
 		if (is_lock_helper(frame))
 			continue;
@@ -264,6 +305,8 @@ struct known_call known_call_find(const struct thread *thread)
 	for (size_t i = 0; i < thread->frame_count && i < RUNTIME_DEPTH; i++) {
 		const struct frame *frame = &thread->frames[i];
 		enum wait_kind kind = cxx_kind(frame);
+		if (frame->signal_frame)
+			break;
 		if (kind == WAIT_NONE && !frame_in_runtime(frame) && !in_static_program(frame))
 			break;
 		if (kind == WAIT_NONE && frame_name(frame) != NULL)
@@ -272,6 +315,7 @@ struct known_call known_call_find(const struct thread *thread)
 			call.kind = kind;
 			call.name = frame->function != NULL ? frame->function : frame->linkage;
 			call.frame = frame;
+			call.other_libc = in_other_libc(frame);
 			call.atomic_kind = WAIT_ATOMIC;
 			if (kind == WAIT_ATOMIC)
 				refine_atomic(thread, &call);
@@ -281,6 +325,9 @@ struct known_call known_call_find(const struct thread *thread)
 			call.raw = frame_is_function(frame, "syscall");
 		if (frame_is_function(frame, "lll_lock_wait_private") ||
 		    (helper == SIZE_MAX && frame_is_function(frame, "lll_lock_wait")))
+			helper = i + 1;
+		/* Whose helper has no name. */
+		if (helper == SIZE_MAX && frame_allocates(frame))
 			helper = i;
 	}
 	if (helper != SIZE_MAX)

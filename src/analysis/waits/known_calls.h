@@ -12,6 +12,7 @@ struct known_call {
 	const struct frame *frame;  /* in the thread's frames */
 	bool internal_lock;	    /* a lock of libc's own; .name is the function that takes it */
 	enum wait_kind atomic_kind; /* WAIT_ATOMIC: what the C++ library made of it */
+	bool other_libc;	    /* .frame lies in a C library whose objects differ */
 	bool raw; /* the program called syscall() itself: no object of libc is involved */
 };
 
@@ -33,6 +34,10 @@ const struct frame *wait_site(const struct thread *thread);
 /* Whether a frame's function is `name`, regardless of the leading underscores, versions and
  * suffixes by which libc's builds vary it. */
 bool frame_is_function(const struct frame *frame, const char *name);
+
+/* Whether a frame is one of malloc's functions, or has called one. */
+bool frame_allocates(const struct frame *frame);
+bool frame_called_allocation(const struct subject *subject, const struct frame *frame);
 
 /* What is known of programs and language runtimes that build waits of their own, as Python's
  * interpreter lock: `*detail` (a literal) says what it is, `*idle` whether that is a wait for

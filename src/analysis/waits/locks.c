@@ -138,16 +138,50 @@ static void owner_by_field(struct examined *examined, const struct mutex_words *
 	}
 }
 
+/* A signal handler that allocates while it has interrupted an allocation: the thread waits for the
+ * lock that it holds itself. */
+static bool interrupted_allocation(const struct examined *examined, const struct frame *waiting)
+{
+	const struct thread *thread = examined->thread;
+	const struct frame *end = thread->frames + thread->frame_count;
+	bool interrupted = false; /* between the signal's frame and the program's next one */
+	if (!frame_allocates(waiting))
+		return false;
+	for (const struct frame *frame = waiting + 1; frame < end; frame++) {
+		if (frame->signal_frame) {
+			interrupted = true;
+			continue;
+		}
+		if (!interrupted)
+			continue;
+		if (frame_allocates(frame))
+			return true;
+		/* libc's function has no name, but the call of it may tell. */
+		if (!frame_in_runtime(frame))
+			return frame_in_runtime(frame - 1) && !frame[-1].signal_frame &&
+			       frame_called_allocation(examined->all->subject, frame);
+	}
+	return false;
+}
+
 /* A lock of libc's own (of malloc's arenas, for one) is a bare word. */
 static void resolve_internal_lock(struct examined *examined, const struct futex_call *futex)
 {
 	examined->wait->kind = WAIT_MUTEX;
 	examined_object(examined, futex->address);
 	words_add(&examined->detail, "a lock inside libc, taken by %s", futex->call.name);
-	if (futex->word_known && futex->word == 0)
+	if (futex->word_known && futex->word == 0) {
 		examined_no_owner(examined, OWNER_NONE, "it is not held any more");
-	else
+	} else if (interrupted_allocation(examined, futex->call.frame)) {
+		examined->wait->owner_state = OWNER_SELF;
+		examined->wait->owner = examined->thread->tid;
+		examined->wait->inferred_owner = true;
+		words_add(&examined->owner_note,
+			  "its signal handler interrupted an allocation and allocates");
+		examined_evidence(examined, "an allocation below the signal's frame");
+	} else {
 		examined_no_owner(examined, OWNER_UNKNOWN, "locks inside libc record no owner");
+	}
 }
 
 bool resolve_mutex(struct examined *examined, const struct futex_call *futex, bool named)
