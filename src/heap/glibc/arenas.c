@@ -169,7 +169,7 @@ static uint64_t present_end(const struct glibc_walk *walk, uint64_t start, uint6
 			break;
 		at = segment->end;
 	}
-	return at < limit ? at : limit;
+	return at < limit || limit < start ? at : limit;
 }
 
 /* Adds the heap at `heap` to the arena; its reservation of `largest` bytes is malloc's. */
@@ -461,9 +461,10 @@ static bool find_main_segments(struct glibc_walk *walk, struct malloc_copy *copy
 		return true;
 	uint64_t start = copy->sbrk_base != 0 ? copy->sbrk_base : guess_start(walk, arena);
 	if (copy->sbrk_base == 0)
-		gaps_add(walk->gaps, GAP_HEAP, start, arena->top,
-			 "malloc's parameters (mp_) were not found: the start of the main arena "
-			 "was guessed");
+		gaps_add(
+		    walk->gaps, GAP_HEAP, start, arena->top,
+		    "malloc's parameters (mp_) do not tell where the main arena starts: it was "
+		    "guessed");
 	if (start == 0)
 		return true;
 	if ((arena->flags & NONCONTIGUOUS) != 0)

@@ -88,7 +88,7 @@ uint64_t glibc_mapped_end(const struct glibc_walk *walk, uint64_t start, uint64_
 			return at;
 		at = segment->end;
 	}
-	return at < limit ? at : limit;
+	return at < limit || limit < start ? at : limit;
 }
 
 bool glibc_segment_is_anonymous(const struct segment *segment)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "heap/glibc/glibc.h"
 
+#include <inttypes.h>
+
 #define BINS_AT_LEAST                                                                              \
 	120 /* of MALLOC_BINS in order: a torn or smashed heap has a few that are not */
 #define SCORE_AT_LEAST	 5 /* of par_score */
@@ -277,8 +279,16 @@ static void read_par(struct glibc_walk *walk, struct malloc_copy *copy)
 	word(walk, copy->par + par->mmapped_mem, &copy->mmapped_mem);
 	if (par->hp_pagesize != MALLOC_NO_FIELD)
 		word(walk, copy->par + par->hp_pagesize, &copy->hp_pagesize);
-	if (read_u32(walk, copy->par + par->n_mmaps, &mappings))
+	/* Smashed: main_arena's start is searched for, then, as without mp_. */
+	if (address_space_find(walk->space, copy->sbrk_base) == NULL)
+		copy->sbrk_base = 0;
+	if (read_u32(walk, copy->par + par->n_mmaps, &mappings) && mappings <= INT32_MAX)
 		copy->n_mmaps = mappings;
+	else
+		gaps_add(walk->gaps, GAP_HEAP, copy->par, copy->par + par->sbrk_base,
+			 "malloc's parameters at 0x%" PRIx64
+			 " are damaged: mmapped chunks cannot be told",
+			 copy->par);
 }
 
 static bool add_copy(struct glibc_walk *walk, struct malloc_copy *copy)
