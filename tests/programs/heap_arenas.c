@@ -39,6 +39,8 @@ static void use_heap(unsigned seed)
 static void *work(void *argument)
 {
 	unsigned number = (unsigned)(uintptr_t)argument;
+	/* pthread_create allocates too: nothing is freed before it has done so. */
+	pthread_barrier_wait(&turn);
 	for (unsigned i = 0; i < (number % 2 == 0 ? LARGE : 10); i++) {
 		void *large = malloc(96 * 1024 + number * 16 + i);
 		if (i % 7 == 3)
@@ -74,8 +76,8 @@ int main(int argc, char **argv)
 	pthread_barrier_init(&turn, NULL, (unsigned)thread_count + 1);
 	for (int i = 0; i < thread_count; i++)
 		pthread_create(&thread, NULL, work, (void *)(uintptr_t)i);
-	pthread_barrier_wait(&turn);
-	pthread_barrier_wait(&turn);
+	for (int i = 0; i < 3; i++)
+		pthread_barrier_wait(&turn);
 	use_heap(7);
 	heap_truth_tell();
 	for (;;)
