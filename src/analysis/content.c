@@ -314,7 +314,12 @@ enum content_kind content_recognise(struct content_recogniser *recogniser,
 	size_t got =
 	    address_space_span(space, chunk->address,
 			       chunk->size < EXAMINED_BYTES ? chunk->size : EXAMINED_BYTES, &bytes);
-	if (got > 0 && is_text(bytes, got))
+	/* Six bytes of a pointer may well be printable ("0IhfU"), with a NUL after them. */
+	struct chunk target;
+	const bool points =
+	    chunk->size >= recogniser->word_size && word_at(recogniser, chunk->address, &first) &&
+	    chunk_table_find(recogniser->subject->heap->chunks, first, &target) && target.used;
+	if (got > 0 && !points && is_text(bytes, got))
 		return CONTENT_TEXT;
 	if (is_zero(space, chunk)) {
 		*what = string_pool_add(recogniser->strings, "zeros");
