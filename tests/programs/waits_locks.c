@@ -248,6 +248,12 @@ static void wait_futex(void *argument)
 	syscall(SYS_futex, argument, FUTEX_WAIT_PRIVATE, 77, NULL, NULL, 0);
 }
 
+static void wait_timed_futex(void *argument)
+{
+	struct timespec time = { .tv_sec = 9000 };
+	syscall(SYS_futex, argument, FUTEX_WAIT_PRIVATE, 77, &time, NULL, 0);
+}
+
 static void wait_futexes(void *argument)
 {
 	syscall(449, argument, 2, 0, NULL, CLOCK_MONOTONIC);
@@ -281,6 +287,8 @@ static void plant_others(void)
 	tell("stdio lock", plant("fputs", write_file, file), file, "", me);
 
 	tell("futex", plant("futex", wait_futex, &bare_futex), &bare_futex, "bare_futex", 0);
+	tell("futex", plant("futex_timed", wait_timed_futex, &bare_futex), &bare_futex,
+	     "bare_futex", 0);
 	for (int i = 0; i < 2; i++) {
 		waited[i].address = (uintptr_t)&waited_words[i];
 		waited[i].flags = 2 | FUTEX_PRIVATE_FLAG;

@@ -14,7 +14,7 @@
 #define LIBC	 0x800000u
 #define THREADS	 4
 #define FIRST	 100 /* the main thread's tid; the others' follow */
-#define FRAMES	 4
+#define FRAMES	 8
 #define BLOCKED	 ((uint64_t)-512)
 #define RESTARTS ((uint64_t)-516)
 
@@ -135,6 +135,27 @@ static void block_on_futex(struct scene *scene, int tid, uint64_t word, uint64_t
 			   uint64_t value)
 {
 	block(scene, tid, CALL_FUTEX, BLOCKED, word, operation, value);
+}
+
+/* Gives a thread a stack of named frames, innermost first: "(…)" lie in the program, "<signal>" is
+ * a handler's trampoline, all others lie in libc. */
+static void stands_in(struct scene *scene, int tid, const char *const names[])
+{
+	size_t index = (size_t)(tid - FIRST), count = 0;
+	struct frame *frames = scene->frames[index];
+	for (; names[count] != NULL && count < FRAMES; count++) {
+		bool own = names[count][0] == '(';
+		frames[count] = (struct frame){
+			.pc = own ? TEXT : LIBC,
+			.module = own ? &program : &libc,
+			.linkage = names[count],
+			.function = names[count],
+			.sp = sp_of(tid) + 0x40 * count,
+			.signal_frame = strcmp(names[count], "<signal>") == 0,
+		};
+	}
+	scene->threads.items[index].frames = frames;
+	scene->threads.items[index].frame_count = count;
 }
 
 /* Gives a thread the stack `innermost` in libc, and "work" in the program. */
@@ -518,6 +539,89 @@ START_TEST(stdio_lock_by_its_owner_pointer)
 }
 END_TEST
 
+START_TEST(handler_that_allocates_in_an_allocation_waits_for_itself)
+{
+	static const char *const stuck[] = { "__lll_lock_wait_private",
+					     "malloc",
+					     "(handler)",
+					     "<signal>",
+					     "_int_free",
+					     "cfree",
+					     "(work)",
+					     NULL };
+	static const char *const waits[] = { "__lll_lock_wait_private", "malloc", "(work)", "free",
+					     NULL };
+	static const char *const elsewhere[] = {
+		"__lll_lock_wait_private", "malloc", "(handler)", "<signal>", "read", "(work)", NULL
+	};
+	static const char *const handler[] = { "nanosleep",	     "(handler)", "<signal>",
+					       "pthread_mutex_lock", "(work)",	  NULL };
+	struct scene scene;
+	scene_begin(&scene);
+	fake_target_put32(scene.target, DATA, 2);
+	for (int tid = FIRST; tid < FIRST + THREADS; tid++)
+		block_on_futex(&scene, tid, DATA, FUTEX_WAIT | PRIVATE, 2);
+	scene_open(&scene);
+	stands_in(&scene, FIRST, stuck);
+	stands_in(&scene, FIRST + 1, waits);
+	stands_in(&scene, FIRST + 2, elsewhere);
+	stands_in(&scene, FIRST + 3, handler);
+	scene_find(&scene);
+	ck_assert_int_eq(wait_of(&scene, FIRST)->kind, WAIT_MUTEX);
+	ck_assert_int_eq(wait_of(&scene, FIRST)->owner_state, OWNER_SELF);
+	ck_assert(wait_of(&scene, FIRST)->inferred_owner);
+	for (int i = 1; i <= 2; i++) {
+		ck_assert_int_eq(wait_of(&scene, FIRST + i)->kind, WAIT_MUTEX);
+		ck_assert_int_eq(wait_of(&scene, FIRST + i)->owner_state, OWNER_UNKNOWN);
+	}
+	/* What the handler interrupted is not what it waits for. */
+	ck_assert_int_eq(wait_of(&scene, FIRST + 3)->kind, WAIT_FUTEX);
+	ck_assert_uint_eq(scene.deadlocks.count, 1);
+	has(scene.deadlocks.items[0].sentence, "that it holds itself (as the stacks show).");
+	scene_end(&scene);
+}
+END_TEST
+
+START_TEST(locks_of_another_libc_keep_their_owner_to_themselves)
+{
+	static const struct module musl = { .name = "ld-musl-x86_64.so.1" };
+	struct scene scene;
+	scene_begin(&scene);
+	put_mutex(&scene, DATA, 2, FIRST + 1, 0);
+	block_on_futex(&scene, FIRST, DATA, FUTEX_WAIT | PRIVATE, 2);
+	scene_open(&scene);
+	called(&scene, FIRST, "pthread_mutex_lock");
+	scene.frames[0][0].module = &musl;
+	scene_find(&scene);
+	ck_assert_int_eq(wait_of(&scene, FIRST)->kind, WAIT_MUTEX);
+	ck_assert_int_eq(wait_of(&scene, FIRST)->owner_state, OWNER_UNKNOWN);
+	scene_end(&scene);
+}
+END_TEST
+
+START_TEST(restarted_futex_through_syscall_is_told_by_its_arguments)
+{
+	struct scene scene;
+	scene_begin(&scene);
+	fake_target_put64(scene.target, DATA + 0x100, 60);
+	for (int i = 0; i < 3; i++) {
+		block(&scene, FIRST + i, CALL_RESTART, RESTARTS, DATA, FUTEX_WAIT | PRIVATE, 0);
+		set(&scene, FIRST + i, "r10", DATA + 0x100);
+	}
+	set(&scene, FIRST + 1, "rdi", 0x123450); /* no futex word there */
+	scene_open(&scene);
+	called(&scene, FIRST, "syscall");
+	called(&scene, FIRST + 1, "syscall");
+	scene_find(&scene);
+	ck_assert_int_eq(wait_of(&scene, FIRST)->kind, WAIT_FUTEX);
+	ck_assert_int_eq(wait_of(&scene, FIRST)->syscall, CALL_FUTEX);
+	ck_assert_int_eq(wait_of(&scene, FIRST)->timeout_ns, INT64_C(60000000000));
+	ck_assert_int_eq(wait_of(&scene, FIRST + 1)->kind, WAIT_OTHER);
+	ck_assert_int_eq(wait_of(&scene, FIRST + 2)->kind, WAIT_OTHER);
+	scene_end(&scene);
+}
+END_TEST
+
 /* --- descriptors */
 
 START_TEST(hostile_arrays_are_bounded)
@@ -813,6 +917,9 @@ static void add_waits(Suite *suite)
 	tcase_add_test(waits, semaphore_and_barrier_by_memory);
 	tcase_add_test(waits, join_leads_to_the_joined_thread);
 	tcase_add_test(waits, stdio_lock_by_its_owner_pointer);
+	tcase_add_test(waits, handler_that_allocates_in_an_allocation_waits_for_itself);
+	tcase_add_test(waits, locks_of_another_libc_keep_their_owner_to_themselves);
+	tcase_add_test(waits, restarted_futex_through_syscall_is_told_by_its_arguments);
 	tcase_add_test(waits, hostile_arrays_are_bounded);
 	tcase_add_loop_test(waits, noise_gives_no_owner, 0, 300);
 	suite_add_tcase(suite, waits);

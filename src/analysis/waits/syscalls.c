@@ -127,6 +127,26 @@ static bool by_frames(const struct subject *subject, const struct thread *thread
 	       number_of(subject->target->arch, "futex", number);
 }
 
+/* Through libc's syscall(), where the instructions do not tell: with a futex's operation, and a
+ * futex word and a timeout that can be read, it is one. */
+static bool by_arguments(const struct subject *subject, const struct thread *thread,
+			 int64_t *number)
+{
+	const struct target *target = subject->target;
+	const struct registers *registers = &thread->raw->registers;
+	uint64_t word = arch_syscall_argument(target->arch, registers, 0);
+	uint64_t operation = arch_syscall_argument(target->arch, registers, 1);
+	uint64_t timeout = arch_syscall_argument(target->arch, registers, 3), seconds;
+	uint32_t value;
+	uint64_t command = operation & ~UINT64_C(0x180); /* private, and by CLOCK_REALTIME */
+	if (thread->frame_count == 0 || !frame_is_function(&thread->frames[0], "syscall") ||
+	    (command != 0 && command != 9) || word % 4 != 0 || timeout == 0)
+		return false;
+	return address_space_u32(target->space, word, &value) &&
+	       address_space_u64(target->space, timeout, &seconds) &&
+	       number_of(target->arch, "futex", number);
+}
+
 static bool by_wchan(const struct subject *subject, const struct thread *thread, int64_t *number)
 {
 	for (size_t i = 0; i < sizeof sleeping / sizeof sleeping[0]; i++)
@@ -147,6 +167,7 @@ bool syscall_restarted(const struct subject *subject, const struct thread *threa
 		{ by_cancel_frame, "restarted call, its number from the stack" },
 		{ by_frames, "restarted call, known by its frame" },
 		{ by_wchan, "restarted call, known by where the kernel sleeps" },
+		{ by_arguments, "restarted call, its arguments are a futex's" },
 	};
 	for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
 		if (ways[i].find(subject, thread, number)) {
