@@ -170,9 +170,11 @@ static void walk_heap(struct run *run)
 		.pthreads = run->subject.pthreads,
 		.progress = &run->progress.progress,
 	};
-	if (run->subject.threads != NULL && run->subject.pthreads != NULL &&
-	    part_made(run, heap_open(&context, &run->gaps, &run->heap), GAP_HEAP,
-		      "the heap was not walked"))
+	if (context.threads == NULL || context.pthreads == NULL)
+		gaps_add(&run->gaps, GAP_HEAP, 0, 0,
+			 "the heap was not walked: what its threads hold is not known");
+	else if (part_made(run, heap_open(&context, &run->gaps, &run->heap), GAP_HEAP,
+			   "the heap was not walked"))
 		run->subject.heap = &run->heap;
 }
 
