@@ -30,9 +30,10 @@ struct place {
 /* What `address` is; always answers (null page and unmapped included). */
 void describe_address(const struct subject *subject, uint64_t address, struct place *place);
 
-/* In words, into the modules' string pool: "<cache_lock>", "<table>+16", "stack of 1240
- * \"worker-3\"", "48 bytes into a 64-byte heap chunk at 0x…", "not mapped", "null + 24",
- * "read-only data of libc.so.6", "anonymous mapping, rw-". Never NULL. */
+/* In words, a noun phrase, into the modules' string pool: "<cache_lock>", "<table>+16", "stack of
+ * 1240 \"worker-3\"", "64-byte heap chunk", "48 bytes into a 64-byte heap chunk at 0x…", "not
+ * mapped", "not mapped (null + 24)", "not a canonical address", "just below the stack of 1240:
+ * stack overflow", "read-only data of libc.so.6", "anonymous mapping, rw-". Never NULL. */
 const char *describe_place(const struct subject *subject, const struct place *place);
 
 #endif

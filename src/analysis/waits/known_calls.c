@@ -373,12 +373,12 @@ const struct frame *wait_site(const struct thread *thread)
 	return NULL;
 }
 
-static bool on_stack(const struct thread *thread, const char *function)
+static const struct frame *on_stack(const struct thread *thread, const char *function)
 {
 	for (size_t i = 0; i < thread->frame_count && i < RUNTIME_DEPTH; i++)
 		if (frame_is_function(&thread->frames[i], function))
-			return true;
-	return false;
+			return &thread->frames[i];
+	return NULL;
 }
 
 static bool in_variable(const struct subject *subject, uint64_t object, const char *variable)
@@ -388,20 +388,21 @@ static bool in_variable(const struct subject *subject, uint64_t object, const ch
 	       symbol.linkage != NULL && strcmp(symbol.linkage, variable) == 0;
 }
 
-bool known_program_wait(const struct subject *subject, const struct wait *wait, const char **detail,
-			bool *idle)
+struct program_wait program_wait_find(const struct subject *subject, const struct wait *wait)
 {
+	struct program_wait found = { 0 };
 	for (size_t i = 0; i < sizeof program_waits / sizeof program_waits[0]; i++) {
 		if (program_waits[i].kind != WAIT_NONE && program_waits[i].kind != wait->kind)
 			continue;
-		bool matches = program_waits[i].function != NULL
-				   ? on_stack(wait->thread, program_waits[i].function)
-				   : in_variable(subject, wait->object, program_waits[i].variable);
-		if (!matches)
+		if (program_waits[i].function != NULL)
+			found.frame = on_stack(wait->thread, program_waits[i].function);
+		if (found.frame == NULL &&
+		    (program_waits[i].variable == NULL ||
+		     !in_variable(subject, wait->object, program_waits[i].variable)))
 			continue;
-		*detail = program_waits[i].detail;
-		*idle = program_waits[i].idle;
-		return true;
+		found.detail = program_waits[i].detail;
+		found.idle = program_waits[i].idle;
+		return found;
 	}
-	return false;
+	return found;
 }

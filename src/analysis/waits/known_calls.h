@@ -40,9 +40,14 @@ bool frame_allocates(const struct frame *frame);
 bool frame_called_allocation(const struct subject *subject, const struct frame *frame);
 
 /* What is known of programs and language runtimes that build waits of their own, as Python's
- * interpreter lock: `*detail` (a literal) says what it is, `*idle` whether that is a wait for
- * work. `wait` has its thread, kind and object. False: nothing is known. */
-bool known_program_wait(const struct subject *subject, const struct wait *wait, const char **detail,
-			bool *idle);
+ * interpreter lock. */
+struct program_wait {
+	const char *detail;	   /* what it is; a literal. NULL: nothing is known */
+	const struct frame *frame; /* the function that tells; NULL where a variable does */
+	bool idle;		   /* it is a wait for work */
+};
+
+/* `wait` has its thread, kind and object. */
+struct program_wait program_wait_find(const struct subject *subject, const struct wait *wait);
 
 #endif

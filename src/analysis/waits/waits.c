@@ -74,15 +74,18 @@ static void examine_wait(struct examined *examined, const struct wait_row *row)
 	if (row != NULL && row->examine != NULL)
 		row->examine(examined);
 	wait->idle = wait->idle || wait_kind_idle(wait->kind);
-	const char *detail;
-	if (known_program_wait(examined->all->subject, wait, &detail, &wait->idle)) {
+	wait->site = wait_site(examined->thread);
+	struct program_wait known = program_wait_find(examined->all->subject, wait);
+	if (known.detail != NULL) {
 		words_separate(&examined->detail, ", ");
-		words_add(&examined->detail, "for %s", detail);
+		words_add(&examined->detail, "for %s", known.detail);
+		wait->idle = known.idle;
 	}
+	if (known.frame != NULL)
+		wait->site = known.frame;
 	/* A thread that crashed is not idle, whatever it did. */
 	if (wait->activity == THREAD_CRASHED)
 		wait->idle = false;
-	wait->site = wait_site(examined->thread);
 }
 
 static void examine_thread(struct examined *examined)

@@ -82,8 +82,9 @@ struct wait {
 	const char *text;	/* the whole wait in words, without the thread: "waits for mutex
 				   0x558e3fa9d060 <cache_lock>, held by 1235 \"flusher\"" */
 	const char *evidence;	/* "futex word in rdi; owner field of the mutex" */
-	/* The frame that shows where the program waits: the innermost one outside libc, libpthread
-	 * and the C++ runtime; NULL when there is none. */
+	/* The frame that shows where the program waits: a function known to wait for what the
+	 * program builds itself (ProcSleep …), else the innermost one outside libc, libpthread and
+	 * the C++ runtime; NULL when there is none. */
 	const struct frame *site;
 	bool idle; /* a pool's worker or an event loop: waits for work, not for a lock */
 };
