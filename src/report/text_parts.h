@@ -28,8 +28,8 @@ void text_frames(struct text *text, unsigned indent, const struct thread *thread
 /* "refresh() cache.c:77", with as many of its callers behind it as fit. */
 void text_site(struct text *text, const struct wait *wait, bool callers);
 
-/* Every deadlock: its threads, and who waits behind them. */
-void text_deadlocks(struct text *text, const struct findings *findings);
+/* Every deadlock: its threads, and who waits behind them; with `sentences` the cycle in one. */
+void text_deadlocks(struct text *text, const struct findings *findings, bool sentences);
 
 /* "SECTION  " in the heading's colour, with an empty line before. */
 void text_heading(struct text *text, enum text_color color, const char *heading);

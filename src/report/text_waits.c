@@ -34,7 +34,7 @@ static void deadlock_behind(struct text *text, const struct deadlock *deadlock)
 	text_line(text);
 }
 
-void text_deadlocks(struct text *text, const struct findings *findings)
+void text_deadlocks(struct text *text, const struct findings *findings, bool sentences)
 {
 	char number[FORMAT_MAX], heading[96];
 	const struct deadlocks *deadlocks = findings->deadlocks;
@@ -44,6 +44,11 @@ void text_deadlocks(struct text *text, const struct findings *findings)
 			 format_count(deadlock->count, number), deadlock->count == 1 ? "" : "s");
 		text_heading(text, TEXT_BAD, heading);
 		text_line(text);
+		if (sentences) {
+			text_column(text, 2);
+			text_wrap(text, 4, deadlock->sentence);
+			text_line(text);
+		}
 		size_t rows = text_rows(text, deadlock->count, 8);
 		for (size_t j = 0; j < rows; j++)
 			deadlock_row(text, deadlock->waits[j]);
@@ -75,7 +80,7 @@ static void wait_row(struct text *text, const struct wait *wait)
 
 void text_waits(struct text *text, const struct findings *findings)
 {
-	text_deadlocks(text, findings);
+	text_deadlocks(text, findings, true);
 	if (findings->waits == NULL)
 		return;
 	text_section(text);
