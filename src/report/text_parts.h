@@ -28,7 +28,8 @@ void text_frames(struct text *text, unsigned indent, const struct thread *thread
 /* "refresh() cache.c:77", with as many of its callers behind it as fit. */
 void text_site(struct text *text, const struct wait *wait, bool callers);
 
-/* Every deadlock: its threads, and who waits behind them; with `sentences` the cycle in one. */
+/* Every deadlock: its threads, each with the place where it waits, or a sentence in their stead;
+ * and who waits behind them. */
 void text_deadlocks(struct text *text, const struct findings *findings, bool sentences);
 
 /* "SECTION  " in the heading's colour, with an empty line before. */

@@ -17,6 +17,21 @@ static void deadlock_row(struct text *text, const struct wait *wait)
 	text_line(text);
 }
 
+static void deadlock_rows(struct text *text, const struct deadlock *deadlock)
+{
+	const size_t rows = text_rows(text, deadlock->count, 8);
+	for (size_t i = 0; i < rows; i++)
+		deadlock_row(text, deadlock->waits[i]);
+	text_more(text, 2, rows, deadlock->count, "threads of the cycle", "waits");
+}
+
+static void deadlock_sentence(struct text *text, const struct deadlock *deadlock)
+{
+	text_column(text, 2);
+	text_wrap(text, 4, deadlock->sentence);
+	text_line(text);
+}
+
 static int32_t tid_behind(const void *context, size_t index)
 {
 	const struct deadlock *deadlock = context;
@@ -44,15 +59,10 @@ void text_deadlocks(struct text *text, const struct findings *findings, bool sen
 			 format_count(deadlock->count, number), deadlock->count == 1 ? "" : "s");
 		text_heading(text, TEXT_BAD, heading);
 		text_line(text);
-		if (sentences) {
-			text_column(text, 2);
-			text_wrap(text, 4, deadlock->sentence);
-			text_line(text);
-		}
-		size_t rows = text_rows(text, deadlock->count, 8);
-		for (size_t j = 0; j < rows; j++)
-			deadlock_row(text, deadlock->waits[j]);
-		text_more(text, 2, rows, deadlock->count, "threads of the cycle", "waits");
+		if (sentences)
+			deadlock_sentence(text, deadlock);
+		else
+			deadlock_rows(text, deadlock);
 		if (deadlock->behind_count > 0)
 			deadlock_behind(text, deadlock);
 	}
