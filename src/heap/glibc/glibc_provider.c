@@ -161,7 +161,7 @@ static const char *banner_version(struct glibc_walk *walk, const struct module *
 	char text[160];
 	size_t count;
 	const struct segment *segments = address_space_segments(walk->space, &count);
-	for (size_t i = 0; module != NULL && i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const struct segment *segment = &segments[i];
 		if (segment->start < module->start || segment->end > module->end ||
 		    segment->origin == SEGMENT_ABSENT ||
@@ -197,7 +197,11 @@ static void tell_evidence(struct glibc_walk *walk)
 	    walk->link_votes == 0     ? "none seen"
 	    : walk->links_are_mangled ? "mangled"
 				      : "plain");
-	walk->heap->version = banner_version(walk, copy->module);
+	size_t count;
+	const struct module *modules = modules_list(walk->context->modules, &count);
+	for (size_t i = 0; i < count && walk->heap->version == NULL; i++)
+		if (modules[i].is_libc)
+			walk->heap->version = banner_version(walk, &modules[i]);
 }
 
 static int compare_own(const void *left, const void *right)
@@ -266,16 +270,24 @@ static void walk_free(struct glibc_walk *walk)
 	free(walk->listed);
 }
 
-/* The copies that were used, before those that were not. */
-static void order_copies(struct glibc_walk *walk)
+static bool is_used(struct glibc_walk *walk, const struct malloc_copy *copy)
 {
-	for (size_t i = 1; i < walk->copies.count; i++) {
-		struct malloc_copy copy = walk->copies.items[i];
-		if (copy.sbrk_base == 0 || walk->copies.items[0].sbrk_base != 0)
-			continue;
-		walk->copies.items[i] = walk->copies.items[0];
-		walk->copies.items[0] = copy;
-	}
+	uint64_t system_memory;
+	return !copy->unused &&
+	       (copy->n_mmaps != 0 ||
+		(address_space_u64(walk->space, copy->main_arena + copy->layout.state.system_mem,
+				   &system_memory) &&
+		 system_memory != 0));
+}
+
+/* Drops the copies that were never used, unless there is no other. */
+static void drop_unused(struct glibc_walk *walk)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < walk->copies.count; i++)
+		if (is_used(walk, &walk->copies.items[i]))
+			walk->copies.items[kept++] = walk->copies.items[i];
+	walk->copies.count = kept != 0 ? kept : 1;
 }
 
 static void finish(struct glibc_walk *walk)
@@ -334,7 +346,7 @@ static struct error *enumerate(const struct heap_context *context, struct gaps *
 			 "glibc is loaded, but its main_arena was not found: no chunk was read; "
 			 "libc's debug file (libc6-dbg, glibc-debuginfo) would show where it is");
 	if (error == NULL && walk.copies.count != 0) {
-		order_copies(&walk);
+		drop_unused(&walk);
 		error = walk_copies(&walk);
 		if (error == NULL)
 			error = read_free_lists(&walk);

@@ -18,6 +18,7 @@ struct tcache_offset {
 	uint64_t below;
 	unsigned score;
 	size_t layout;
+	size_t copy; /* of malloc, whose arena the tcache came from */
 };
 
 static int compare_pointers(const void *left, const void *right)
@@ -110,17 +111,26 @@ static bool arena_is_near(struct glibc_walk *walk, uint64_t address)
 	return false;
 }
 
-static void add_offset(struct tcache_offset *offsets, size_t *count, uint64_t below, size_t layout,
-		       unsigned score)
+static size_t copy_of_arena(const struct glibc_walk *walk, uint32_t arena)
+{
+	for (size_t i = 0; i < walk->copies.count; i++)
+		for (size_t j = 0; j < walk->copies.items[i].arenas.count; j++)
+			if (walk->copies.items[i].arenas.items[j].index == arena)
+				return i;
+	return 0;
+}
+
+static void add_offset(struct tcache_offset *offsets, size_t *count,
+		       const struct tcache_offset *seen)
 {
 	for (size_t i = 0; i < *count; i++)
-		if (offsets[i].below == below && offsets[i].layout == layout) {
-			offsets[i].score += score;
+		if (offsets[i].below == seen->below && offsets[i].layout == seen->layout &&
+		    offsets[i].copy == seen->copy) {
+			offsets[i].score += seen->score;
 			return;
 		}
 	if (*count < OFFSETS_MAX)
-		offsets[(*count)++] =
-		    (struct tcache_offset){ .below = below, .score = score, .layout = layout };
+		offsets[(*count)++] = *seen;
 }
 
 /* Scans below one thread pointer. */
@@ -137,29 +147,32 @@ static void search_window(struct glibc_walk *walk, uint64_t pointer,
 		if (value == 0 || !is_chunk(walk, value, &chunk))
 			continue;
 		for (size_t i = 0; i < layout_count; i++) {
-			unsigned score = tcache_score(walk, value, &layouts[i]);
-			if (score != 0)
-				add_offset(offsets, count, below, i,
-					   score + (arena_is_near(walk, pointer - below) ? 4 : 0));
+			struct tcache_offset seen = {
+				.below = below,
+				.score = tcache_score(walk, value, &layouts[i]),
+				.layout = i,
+				.copy = copy_of_arena(walk, chunk.region->arena),
+			};
+			if (seen.score == 0)
+				continue;
+			seen.score += arena_is_near(walk, pointer - below) ? 4 : 0;
+			add_offset(offsets, count, &seen);
 		}
 	}
 }
 
-/* Where the variable lies: the same distance below the thread pointer in every thread. */
-static bool find_offset(struct glibc_walk *walk, const pointer_array *pointers,
-			const struct tcache_layout *layouts, size_t layout_count,
-			struct tcache_offset *best)
+/* Where the variable of one copy of malloc lies: the same distance below the thread pointer in
+ * every thread. NULL: no thread has one. */
+static const struct tcache_offset *best_offset(const struct tcache_offset *offsets, size_t count,
+					       size_t copy)
 {
-	struct tcache_offset offsets[OFFSETS_MAX];
-	size_t count = 0;
-	for (size_t i = 0; i < pointers->count && i < THREADS_ASKED; i++)
-		search_window(walk, pointers->items[i], layouts, layout_count, offsets, &count);
-	*best = (struct tcache_offset){ 0 };
+	const struct tcache_offset *best = NULL;
 	for (size_t i = 0; i < count; i++)
-		if (offsets[i].score > best->score ||
-		    (offsets[i].score == best->score && offsets[i].below < best->below))
-			*best = offsets[i];
-	return best->score != 0;
+		if (offsets[i].copy == copy &&
+		    (best == NULL || offsets[i].score > best->score ||
+		     (offsets[i].score == best->score && offsets[i].below < best->below)))
+			best = &offsets[i];
+	return best;
 }
 
 /* The arena that the tcache struct itself came from. */
@@ -247,37 +260,88 @@ static bool may_have_tcache(struct glibc_walk *walk, const struct tcache_layout 
 	return false;
 }
 
+/* The tcaches of all threads in one copy of malloc, whose variable lies at `offset`. */
+static bool take_tcaches(struct glibc_walk *walk, const pointer_array *pointers,
+			 const struct tcache_offset *offset)
+{
+	for (size_t i = 0; i < pointers->count; i++) {
+		uint64_t value, at = pointers->items[i] - offset->below;
+		struct chunk chunk;
+		if (!address_space_u64(walk->space, at, &value) || value == 0)
+			continue;
+		if (tcache_score(walk, value, &walk->tcache) != 0) {
+			if (!array_push(&walk->tcaches, value))
+				return false;
+			vote_by_tcache(walk, value, &walk->tcache);
+		} else if (chunk_table_find(walk->heap->chunks, value, &chunk)) {
+			glibc_finding(walk, chunk.region->arena, at,
+				      "the thread at 0x%" PRIx64 " has its tcache at 0x%" PRIx64
+				      ", where none is",
+				      pointers->items[i], value);
+		}
+	}
+	return true;
+}
+
+/* Says for how many threads no thread pointer is known. */
+static void tell_unknown(struct glibc_walk *walk)
+{
+	const struct threads *threads = walk->context->threads;
+	const struct glibc_pthreads *pthreads = walk->context->pthreads;
+	size_t unknown = 0;
+	for (size_t i = 0; threads != NULL && i < threads->count; i++) {
+		bool known = threads->items[i].thread_pointer != 0;
+		for (size_t j = 0; !known && pthreads != NULL && j < pthreads->count; j++)
+			known = pthreads->items[j].state == GLIBC_STACK_RUNNING &&
+				pthreads->items[j].tid == threads->items[i].tid;
+		unknown += !known;
+	}
+	if (unknown != 0)
+		gaps_add(walk->gaps, GAP_HEAP, 0, 0,
+			 "The thread pointers of %zu threads are not known: free chunks that wait "
+			 "in their tcaches count as in use",
+			 unknown);
+}
+
+static struct error *find_tcaches(struct glibc_walk *walk, const pointer_array *pointers,
+				  const struct tcache_layout *layouts, size_t layout_count)
+{
+	struct tcache_offset offsets[OFFSETS_MAX];
+	size_t count = 0;
+	for (size_t i = 0; i < pointers->count && i < THREADS_ASKED; i++)
+		search_window(walk, pointers->items[i], layouts, layout_count, offsets, &count);
+	for (size_t i = 0; i < walk->copies.count; i++) {
+		const struct tcache_offset *best = best_offset(offsets, count, i);
+		if (best == NULL)
+			continue;
+		if (walk->tcache_below == 0) {
+			walk->tcache_below = best->below;
+			walk->tcache = layouts[best->layout];
+		}
+		if (!take_tcaches(walk, pointers, best))
+			return error_no_memory();
+	}
+	if (walk->tcache_below == 0 && may_have_tcache(walk, layouts, layout_count))
+		gaps_add(walk->gaps, GAP_HEAP, 0, 0,
+			 "No thread's tcache was found: free chunks that wait in one count as in "
+			 "use");
+	tell_unknown(walk);
+	return NULL;
+}
+
 struct error *glibc_find_tcaches(struct glibc_walk *walk)
 {
 	const struct tcache_layout *layouts = malloc_tcache_layouts;
 	size_t layout_count = malloc_tcache_layout_count;
-	for (size_t i = 0; i < walk->copies.count; i++)
+	for (size_t i = 0; i < walk->copies.count && layout_count != 1; i++)
 		if (walk->copies.items[i].layout.has_tcache) {
 			layouts = &walk->copies.items[i].layout.tcache;
 			layout_count = 1;
-			break;
 		}
 	pointer_array pointers = { 0 };
-	struct error *error = collect_pointers(walk, &pointers) ? NULL : error_no_memory();
-	struct tcache_offset offset;
-	if (error == NULL && find_offset(walk, &pointers, layouts, layout_count, &offset)) {
-		walk->tcache_below = offset.below;
-		walk->tcache = layouts[offset.layout];
-		for (size_t i = 0; i < pointers.count && error == NULL; i++) {
-			uint64_t value;
-			if (address_space_u64(walk->space, pointers.items[i] - offset.below,
-					      &value) &&
-			    tcache_score(walk, value, &walk->tcache) != 0 &&
-			    !array_push(&walk->tcaches, value))
-				error = error_no_memory();
-		}
-		for (size_t i = 0; i < walk->tcaches.count; i++)
-			vote_by_tcache(walk, walk->tcaches.items[i], &walk->tcache);
-	} else if (error == NULL && may_have_tcache(walk, layouts, layout_count)) {
-		gaps_add(walk->gaps, GAP_HEAP, 0, 0,
-			 "No thread's tcache was found: free chunks that wait in one count as in "
-			 "use");
-	}
+	struct error *error = collect_pointers(walk, &pointers)
+				  ? find_tcaches(walk, &pointers, layouts, layout_count)
+				  : error_no_memory();
 	array_free(&pointers);
 	return error;
 }

@@ -352,6 +352,18 @@ static uint64_t finish_region(struct glibc_walk *walk, struct segment_walk *stat
 	return resume;
 }
 
+/* Where the region that begins at `at` ends: for the first one of a segment where it should, for
+ * those after damage where its chain really does, so that many of them stay cheap. */
+static uint64_t region_end(struct glibc_walk *walk, const struct segment_walk *state, uint64_t at)
+{
+	struct chain chain = state->chain;
+	uint64_t last = chain.end + (chain.has_top ? CHUNK_HEADER : 0);
+	if (at == state->segment->start || !begin(&walk->reader, &chain, at))
+		return last;
+	follow(&walk->reader, &chain, NULL, 0, UINT64_MAX);
+	return chain.next + CHUNK_HEADER < last ? chain.next + CHUNK_HEADER : last;
+}
+
 /* A region from the header at `at` on. `*resume`: where to go on, 0: it ended. */
 static struct error *walk_region(struct glibc_walk *walk, struct segment_walk *state, uint64_t at,
 				 uint64_t *resume)
@@ -370,9 +382,9 @@ static struct error *walk_region(struct glibc_walk *walk, struct segment_walk *s
 		take_top(walk, state, at);
 		return NULL;
 	}
-	struct error *error = chunk_table_add_region(
-	    walk->heap->chunks, at + CHUNK_HEADER, chain->end + (chain->has_top ? CHUNK_HEADER : 0),
-	    CHUNK_TRAILER, state->arena->index, false, &state->region);
+	struct error *error = chunk_table_add_region(walk->heap->chunks, at + CHUNK_HEADER,
+						     region_end(walk, state, at), CHUNK_TRAILER,
+						     state->arena->index, false, &state->region);
 	if (error != NULL)
 		return error;
 	bool begun = begin(&walk->reader, chain, at);
