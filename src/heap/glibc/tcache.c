@@ -6,7 +6,9 @@
 #include <inttypes.h>
 
 #define WINDOW	      ((uint64_t)1 << 20) /* below the thread pointer, where tcache may lie */
-#define THREADS_ASKED 16		  /* that are searched for where it lies */
+#define PAGE	      4096
+#define SCORE_ENOUGH  12 /* two threads that agree, with chunks and arenas */
+#define THREADS_ASKED 16 /* that are searched for where it lies */
 #define OFFSETS_MAX   256
 #define ARENA_NEAR    64 /* bytes above tcache within which thread_arena lies */
 
@@ -111,6 +113,13 @@ static bool arena_is_near(struct glibc_walk *walk, uint64_t address)
 	return false;
 }
 
+struct tcache_search {
+	const struct tcache_layout *layouts; /* that come into question */
+	size_t layout_count;
+	struct tcache_offset offsets[OFFSETS_MAX];
+	size_t count;
+};
+
 static size_t copy_of_arena(const struct glibc_walk *walk, uint32_t arena)
 {
 	for (size_t i = 0; i < walk->copies.count; i++)
@@ -133,46 +142,66 @@ static void add_offset(struct tcache_offset *offsets, size_t *count,
 		offsets[(*count)++] = *seen;
 }
 
-/* Scans below one thread pointer. */
-static void search_window(struct glibc_walk *walk, uint64_t pointer,
-			  const struct tcache_layout *layouts, size_t layout_count,
-			  struct tcache_offset *offsets, size_t *count)
+/* Notes what the word `value`, `below` bytes under the thread pointer, says. */
+static void weigh_word(struct glibc_walk *walk, uint64_t pointer, uint64_t below, uint64_t value,
+		       struct tcache_search *search)
 {
-	struct heap_reader reader = { .space = walk->space, .swap = walk->reader.swap };
 	struct chunk chunk;
-	for (uint64_t below = 8; below <= WINDOW && below < pointer; below += 8) {
-		uint64_t value;
-		if (!heap_reader_word(&reader, pointer - below, &value))
-			return;
-		if (value == 0 || !is_chunk(walk, value, &chunk))
+	if (value == 0 || !is_chunk(walk, value, &chunk))
+		return;
+	for (size_t i = 0; i < search->layout_count; i++) {
+		struct tcache_offset seen = {
+			.below = below,
+			.score = tcache_score(walk, value, &search->layouts[i]),
+			.layout = i,
+			.copy = copy_of_arena(walk, chunk.region->arena),
+		};
+		if (seen.score == 0)
 			continue;
-		for (size_t i = 0; i < layout_count; i++) {
-			struct tcache_offset seen = {
-				.below = below,
-				.score = tcache_score(walk, value, &layouts[i]),
-				.layout = i,
-				.copy = copy_of_arena(walk, chunk.region->arena),
-			};
-			if (seen.score == 0)
-				continue;
-			seen.score += arena_is_near(walk, pointer - below) ? 4 : 0;
-			add_offset(offsets, count, &seen);
-		}
+		seen.score += arena_is_near(walk, pointer - below) ? 4 : 0;
+		add_offset(search->offsets, &search->count, &seen);
+	}
+}
+
+/* Scans below one thread pointer, page by page: of a live process no more is read. */
+static void search_window(struct glibc_walk *walk, uint64_t pointer, struct tcache_search *search)
+{
+	uint8_t page[PAGE];
+	for (uint64_t high = pointer, low; high > PAGE && pointer - high < WINDOW; high = low) {
+		low = (high - 1) & -(uint64_t)PAGE;
+		if (!address_space_probe(walk->space, low, page, high - low))
+			return;
+		for (uint64_t at = high; at >= low + 8; at -= 8)
+			weigh_word(walk, pointer, pointer - at + 8,
+				   bytes_unsigned(page + (at - 8 - low), 8, walk->big_endian),
+				   search);
 	}
 }
 
 /* Where the variable of one copy of malloc lies: the same distance below the thread pointer in
  * every thread. NULL: no thread has one. */
-static const struct tcache_offset *best_offset(const struct tcache_offset *offsets, size_t count,
-					       size_t copy)
+static const struct tcache_offset *best_offset(const struct tcache_search *search, size_t copy)
 {
 	const struct tcache_offset *best = NULL;
-	for (size_t i = 0; i < count; i++)
-		if (offsets[i].copy == copy &&
-		    (best == NULL || offsets[i].score > best->score ||
-		     (offsets[i].score == best->score && offsets[i].below < best->below)))
-			best = &offsets[i];
+	for (size_t i = 0; i < search->count; i++) {
+		const struct tcache_offset *offset = &search->offsets[i];
+		if (offset->copy == copy &&
+		    (best == NULL || offset->score > best->score ||
+		     (offset->score == best->score && offset->below < best->below)))
+			best = offset;
+	}
 	return best;
+}
+
+/* Whether further threads need not be searched. */
+static bool is_settled(const struct glibc_walk *walk, const struct tcache_search *search)
+{
+	for (size_t i = 0; i < walk->copies.count; i++) {
+		const struct tcache_offset *best = best_offset(search, i);
+		if (best == NULL || best->score < SCORE_ENOUGH)
+			return false;
+	}
+	return true;
 }
 
 /* The arena that the tcache struct itself came from. */
@@ -306,12 +335,12 @@ static void tell_unknown(struct glibc_walk *walk)
 static struct error *find_tcaches(struct glibc_walk *walk, const pointer_array *pointers,
 				  const struct tcache_layout *layouts, size_t layout_count)
 {
-	struct tcache_offset offsets[OFFSETS_MAX];
-	size_t count = 0;
+	struct tcache_search search = { .layouts = layouts, .layout_count = layout_count };
 	for (size_t i = 0; i < pointers->count && i < THREADS_ASKED; i++)
-		search_window(walk, pointers->items[i], layouts, layout_count, offsets, &count);
+		if (!is_settled(walk, &search))
+			search_window(walk, pointers->items[i], &search);
 	for (size_t i = 0; i < walk->copies.count; i++) {
-		const struct tcache_offset *best = best_offset(offsets, count, i);
+		const struct tcache_offset *best = best_offset(&search, i);
 		if (best == NULL)
 			continue;
 		if (walk->tcache_below == 0) {
