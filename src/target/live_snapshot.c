@@ -221,12 +221,15 @@ struct error *live_process_snapshot(struct target *target, const struct progress
 		live->memory.pool = live->pool;
 		copy(target, &plan, progress);
 		live->memory.pool = NULL;
-		struct proc_stat stat;
-		if (!proc_read_stat(live->memory.task, &stat) || stat.state == 'Z')
-			gaps_add(gaps, GAP_MEMORY, 0, 0,
-				 "process %" PRId32 " was killed while its memory was copied",
-				 target->pid);
 	}
 	array_free(&plan.runs);
+	struct proc_stat stat;
+	if (!proc_read_stat(live->memory.task, &stat) || stat.state == 'Z') {
+		/* Nothing that was found since then means anything. */
+		error_free(error);
+		error = NULL;
+		gaps_add(gaps, GAP_MEMORY, 0, 0,
+			 "process %" PRId32 " was killed while its memory was copied", target->pid);
+	}
 	return error == NULL ? address_space_settle(target->space) : error;
 }

@@ -91,6 +91,8 @@ void page_pool_move(struct page_pool *pool, void *bytes, size_t size)
 		return;
 	/* Without a hole where the pages were: somebody else's mapping could come to lie in it. */
 	if (mremap(pool->pages + from, end - start, end - start,
-		   MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, (void *)start) != MAP_FAILED)
-		pool->used = from + (end - start);
+		   MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, (void *)start) == MAP_FAILED)
+		return;
+	pool->used = from + (end - start);
+	pool->moves++;
 }
