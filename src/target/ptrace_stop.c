@@ -20,6 +20,9 @@
 /* How long the rest of the process is held for threads that all stay in D state. */
 #define PATIENCE_US 500000
 
+/* How long a stop may take until a tie with exec is suspected. */
+#define TIE_NS 200000000
+
 /* The extended registers are 2.7 KB with AVX-512 and 11 KB with AMX. */
 #define EXTENDED_MAX 65536
 
@@ -122,17 +125,30 @@ static struct error *add_new_threads(struct ptrace_stop *stop)
 	return error;
 }
 
+/* Begins to trace a thread. A refusal may pass: a thread on its way through exec is refused while
+ * the kernel gives it the process's id. Returns 0 or errno. */
+static int seize_thread(const struct tracee *tracee)
+{
+	for (int attempt = 0;; attempt++) {
+		if (ptrace(PTRACE_SEIZE, tracee->thread.tid, NULL, NULL) == 0)
+			return 0;
+		if (errno != EPERM || attempt == 5)
+			return errno;
+		sleep_us(200);
+	}
+}
+
 /* Tells the threads from index `first` on to stop. */
 static struct error *seize(struct ptrace_stop *stop, size_t first)
 {
 	for (size_t i = first; i < stop->tracees.count; i++) {
 		struct tracee *tracee = &stop->tracees.items[i];
 		struct proc_stat stat;
-		if (ptrace(PTRACE_SEIZE, tracee->thread.tid, NULL, NULL) == 0) {
+		int reason = seize_thread(tracee);
+		if (reason == 0) {
 			tracee->state = TRACEE_SEIZED;
 			continue;
 		}
-		int reason = errno;
 		if (reason != ESRCH && !has_ended(task_of(stop, tracee), &stat))
 			return error_os(reason, "cannot trace thread %" PRId32, tracee->thread.tid);
 		tracee->state = TRACEE_GONE;
@@ -145,34 +161,47 @@ static struct error *seize(struct ptrace_stop *stop, size_t first)
 	return NULL;
 }
 
+static bool is_stop(const siginfo_t *info)
+{
+	return info->si_code == CLD_TRAPPED || info->si_code == CLD_STOPPED;
+}
+
+/* What the kernel has to report of a thread, which is left to be reported again: .si_pid is 0 when
+ * that is nothing. Stops are reported whether they are asked for or not. False: it is not traced
+ * by us any more. */
+static bool peek(const struct tracee *tracee, siginfo_t *info)
+{
+	*info = (siginfo_t){ .si_pid = 0 };
+	return waitid(P_PID, (id_t)tracee->thread.tid, info,
+		      WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 ||
+	       errno != ECHILD;
+}
+
 /* A thread that ended while it was traced stays until its end is taken note of. The main thread's
  * end is left to the process's parent, which may be us: the end of the tracer hands it over. */
-static void reap(const struct ptrace_stop *stop, int32_t tid)
+static void reap(const struct ptrace_stop *stop, const struct tracee *tracee)
 {
 	siginfo_t info;
-	if (tid != stop->pid)
-		waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL);
+	if (tracee->thread.tid != stop->pid && peek(tracee, &info) && info.si_pid != 0 &&
+	    !is_stop(&info))
+		waitid(P_PID, (id_t)tracee->thread.tid, &info, WEXITED | WNOHANG | __WALL);
 }
 
 /* Looks whether a thread that was told to stop has done so, or has ended. */
 static void look_at(const struct ptrace_stop *stop, struct tracee *tracee)
 {
-	id_t tid = (id_t)tracee->thread.tid;
-	siginfo_t info = { .si_pid = 0 };
-	if (waitid(P_PID, tid, &info, WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) != 0) {
-		if (errno == ECHILD)
-			tracee->state = TRACEE_GONE;
+	siginfo_t info;
+	if (!peek(tracee, &info)) {
+		tracee->state = TRACEE_GONE;
+	} else if (info.si_pid == 0) {
 		return;
-	}
-	if (info.si_pid == 0)
-		return;
-	if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) {
+	} else if (is_stop(&info)) {
 		tracee->state = TRACEE_STOPPED;
 		/* Without an event in the upper byte the thread is about to handle a signal. */
 		tracee->signal = info.si_status >> 8 == 0 ? info.si_status & 0x7f : 0;
 	} else {
 		tracee->state = TRACEE_GONE;
-		reap(stop, tracee->thread.tid);
+		reap(stop, tracee);
 	}
 }
 
@@ -281,6 +310,8 @@ static struct error *read_stopped(struct ptrace_stop *stop)
 		tracee->thread.stopped = true;
 		if (!read_registers(stop, tracee))
 			return error_no_memory();
+		if (tracee->thread.registers.general_size == 0)
+			look_at(stop, tracee); /* it may be gone */
 		if (tracee->signal != 0)
 			read_signal(tracee);
 	}
@@ -325,14 +356,16 @@ static struct error *stop_all(struct ptrace_stop *stop)
 static void let_go(struct ptrace_stop *stop)
 {
 	for (size_t i = 0; i < stop->tracees.count; i++) {
-		const struct tracee *tracee = &stop->tracees.items[i];
+		struct tracee *tracee = &stop->tracees.items[i];
+		if (tracee->state == TRACEE_SEIZED || tracee->state == TRACEE_STUCK)
+			look_at(stop, tracee); /* it may have stopped since, with a signal */
 		if (tracee->state == TRACEE_NEW || tracee->state == TRACEE_GONE)
 			continue;
 		/* Refused for one that did not stop (the end of the tracer lets it go), and for one
 		 * that was killed. */
 		uintptr_t signal = (uintptr_t)tracee->signal;
 		if (ptrace(PTRACE_DETACH, tracee->thread.tid, NULL, signal) != 0)
-			reap(stop, tracee->thread.tid);
+			reap(stop, tracee);
 	}
 	stop->end_us = now_us();
 }
@@ -360,6 +393,39 @@ static int start_tracer(struct ptrace_stop *stop)
 	return reason;
 }
 
+/* Takes note of threads that ended while they were traced. */
+static void reap_ended(int32_t pid)
+{
+	proc_tids tids = { 0 };
+	proc_list_threads(pid, &tids);
+	for (size_t i = 0; i < tids.count; i++) {
+		struct proc_stat stat;
+		siginfo_t info;
+		if (tids.items[i] != pid &&
+		    proc_read_stat((struct proc_task){ pid, tids.items[i] }, &stat) &&
+		    stat.state == 'Z')
+			waitid(P_PID, (id_t)tids.items[i], &info, WEXITED | WNOHANG | __WALL);
+	}
+	array_free(&tids);
+}
+
+/* A thread that runs exec kills the others and waits for their tracer to take note of it; the
+ * tracer may wait in PTRACE_SEIZE for the exec to end. Any thread of ours may break that tie. */
+static void await_stop(struct ptrace_stop *stop)
+{
+	for (;;) {
+		struct timespec until;
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += TIE_NS;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		if (sem_timedwait(&stop->stopped, &until) == 0)
+			return;
+		if (errno == ETIMEDOUT)
+			reap_ended(stop->pid);
+	}
+}
+
 struct error *ptrace_stop_process(int32_t pid, unsigned deadline_ms, struct ptrace_stop **result)
 {
 	struct ptrace_stop *stop = calloc(1, sizeof *stop);
@@ -382,8 +448,7 @@ struct error *ptrace_stop_process(int32_t pid, unsigned deadline_ms, struct ptra
 		goto out;
 	}
 	stop->ended = false;
-	while (sem_wait(&stop->stopped) != 0)
-		;
+	await_stop(stop);
 	error = stop->error;
 	if (error == NULL && threads_left(stop) == 0)
 		error = error_new(ERROR_NOT_FOUND, "process %" PRId32 " has ended", pid);
