@@ -704,8 +704,56 @@ START_TEST(a_file_stands_for_what_a_snapshot_did_not_copy)
 }
 END_TEST
 
-int main(void)
+static void *run_exec(void *unused)
 {
+	execl("/proc/self/exe", "check_live", "exec", (char *)NULL);
+	return unused;
+}
+
+/* Begins anew all the time, from another thread than the main one. */
+static void exec_again(void)
+{
+	pthread_t thread;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(60);
+	for (int i = 0; i < 4; i++)
+		pthread_create(&thread, NULL, idle, NULL);
+	pthread_create(&thread, NULL, run_exec, NULL);
+	pause();
+}
+
+static void exec_first(void)
+{
+	shared->ready = 1;
+	run_exec(NULL);
+}
+
+/* Most looks succeed; those that meet an exec may fail, but must not hang. */
+START_TEST(a_process_that_runs_exec_all_the_time_is_let_go_of)
+{
+	pid_t pid = start(exec_first);
+	int opened = 0;
+	for (int i = 0; i < 300; i++) {
+		struct gaps gaps = { 0 };
+		struct target *target = NULL;
+		error_free(target_open_live(pid, NULL, &gaps, &target));
+		opened += target != NULL;
+		target_close(target);
+		gaps_free(&gaps);
+	}
+	ck_assert_int_gt(opened, 0);
+	for (int i = 0; i < 1000 && tracer_of(pid) != 0; i++)
+		sleep_ms(1);
+	ck_assert_int_eq(tracer_of(pid), 0);
+	ck_assert_int_ne(state_of(pid), 'T');
+	end(pid);
+}
+END_TEST
+
+int main(int count, char **arguments)
+{
+	if (count == 2 && strcmp(arguments[1], "exec") == 0)
+		exec_again();
 	Suite *suite = suite_create("live");
 	TCase *all = tcase_create("all");
 	tcase_set_timeout(all, 30);
@@ -724,6 +772,7 @@ int main(void)
 	tcase_add_test(all, a_process_killed_while_it_is_read_is_a_short_read);
 	tcase_add_loop_test(all, a_snapshot_stays_while_the_process_runs_on, 0, 2);
 	tcase_add_test(all, a_file_stands_for_what_a_snapshot_did_not_copy);
+	tcase_add_test(all, a_process_that_runs_exec_all_the_time_is_let_go_of);
 	suite_add_tcase(suite, all);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
