@@ -174,6 +174,13 @@ static bool has_prefix(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+/* Source of the C++ library's headers: "/usr/include/x86_64-linux-gnu/c++/12/bits/…". */
+static bool in_cxx_header(const struct frame *frame)
+{
+	const char *include = frame->file != NULL ? strstr(frame->file, "/include/") : NULL;
+	return include != NULL && strstr(include, "/c++/") != NULL;
+}
+
 /* A function of the C++ library, wherever it was compiled into. */
 static bool in_std(const struct frame *frame)
 {
@@ -182,8 +189,9 @@ static bool in_std(const struct frame *frame)
 	for (size_t i = 0; frame->linkage != NULL && i < sizeof prefixes / sizeof prefixes[0]; i++)
 		if (has_prefix(frame->linkage, prefixes[i]))
 			return true;
-	return frame->function != NULL &&
-	       (has_prefix(frame->function, "std::") || has_prefix(frame->function, "__gnu_cxx::"));
+	return in_cxx_header(frame) ||
+	       (frame->function != NULL && (has_prefix(frame->function, "std::") ||
+					    has_prefix(frame->function, "__gnu_cxx::")));
 }
 
 bool frame_in_runtime(const struct frame *frame)
