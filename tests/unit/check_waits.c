@@ -599,6 +599,24 @@ START_TEST(locks_of_another_libc_keep_their_owner_to_themselves)
 }
 END_TEST
 
+START_TEST(restarted_call_is_told_by_where_the_kernel_sleeps)
+{
+	struct scene scene;
+	scene_begin(&scene);
+	for (int i = 0; i < 3; i++)
+		block(&scene, FIRST + i, CALL_RESTART, RESTARTS, DATA, 1, 0);
+	strcpy(scene.target->threads.items[0].wchan, "poll_schedule_timeout.isra.0");
+	strcpy(scene.target->threads.items[1].wchan, "hrtimer_nanosleep");
+	strcpy(scene.target->threads.items[2].wchan, "do_wait");
+	scene_open(&scene);
+	scene_find(&scene);
+	ck_assert_int_eq(wait_of(&scene, FIRST)->kind, WAIT_POLL);
+	ck_assert_int_eq(wait_of(&scene, FIRST + 1)->kind, WAIT_SLEEP);
+	ck_assert_int_eq(wait_of(&scene, FIRST + 2)->kind, WAIT_OTHER);
+	scene_end(&scene);
+}
+END_TEST
+
 START_TEST(restarted_futex_through_syscall_is_told_by_its_arguments)
 {
 	struct scene scene;
@@ -919,6 +937,7 @@ static void add_waits(Suite *suite)
 	tcase_add_test(waits, stdio_lock_by_its_owner_pointer);
 	tcase_add_test(waits, handler_that_allocates_in_an_allocation_waits_for_itself);
 	tcase_add_test(waits, locks_of_another_libc_keep_their_owner_to_themselves);
+	tcase_add_test(waits, restarted_call_is_told_by_where_the_kernel_sleeps);
 	tcase_add_test(waits, restarted_futex_through_syscall_is_told_by_its_arguments);
 	tcase_add_test(waits, hostile_arrays_are_bounded);
 	tcase_add_loop_test(waits, noise_gives_no_owner, 0, 300);

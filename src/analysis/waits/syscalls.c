@@ -19,8 +19,9 @@ static const char *const restarted[] = { "nanosleep", "clock_nanosleep", "poll",
 static const struct {
 	const char *wchan, *syscall;
 } sleeping[] = {
+	{ "futex_do_wait", "futex" }, /* Linux 6.16 on */
 	{ "futex_wait_queue", "futex" },
-	{ "futex_wait", "futex" },
+	{ "futex_wait_queue_me", "futex" },
 	{ "hrtimer_nanosleep", "clock_nanosleep" },
 	{ "do_nanosleep", "clock_nanosleep" },
 	{ "poll_schedule_timeout", "poll" },
@@ -149,8 +150,11 @@ static bool by_arguments(const struct subject *subject, const struct thread *thr
 
 static bool by_wchan(const struct subject *subject, const struct thread *thread, int64_t *number)
 {
+	/* Compilers add suffixes: "poll_schedule_timeout.constprop.0". */
+	size_t length = strcspn(thread->raw->wchan, ".");
 	for (size_t i = 0; i < sizeof sleeping / sizeof sleeping[0]; i++)
-		if (strcmp(sleeping[i].wchan, thread->raw->wchan) == 0)
+		if (strlen(sleeping[i].wchan) == length &&
+		    memcmp(sleeping[i].wchan, thread->raw->wchan, length) == 0)
 			return number_of(subject->target->arch, sleeping[i].syscall, number);
 	return false;
 }
