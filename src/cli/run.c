@@ -63,8 +63,9 @@ static bool part_made(struct run *run, struct error *error, enum gap_kind kind, 
 
 /* --- opening */
 
-/* A live process is stopped only for as long as its memory is copied. Where the copy does not fit,
- * it stays stopped until it was looked at. */
+/* For the heap a live process is stopped only for as long as its memory is copied; where the copy
+ * does not fit, until it was looked at. Threads and waits need so little of it that looking is
+ * quicker than copying: there analyse's end lets it run on. */
 static void let_run_on(struct run *run)
 {
 	struct error *error =
@@ -83,12 +84,12 @@ static struct error *open_target(struct run *run)
 	const struct options *options = run->options;
 	const struct target_options how = {
 		.progress = &run->progress.progress,
-		.snapshot = true,
+		.snapshot = (run->needs & NEED_HEAP) != 0,
 	};
 	if (options->core != NULL)
 		return target_open_core(options->core, &how, &run->gaps, &run->target);
 	struct error *error = target_open_live(options->pid, &how, &run->gaps, &run->target);
-	if (error == NULL)
+	if (error == NULL && how.snapshot)
 		let_run_on(run);
 	return error;
 }
@@ -124,19 +125,6 @@ static struct error *open_modules(struct run *run)
 	error_free(error);
 	how.exe = NULL;
 	return modules_open(run->target, &how, &run->gaps, &run->modules);
-}
-
-/* A live process runs on as soon as all that the analyses need has been copied. */
-static void let_run_on_early(struct run *run)
-{
-	if (run->target->kind != TARGET_LIVE || (run->needs & NEED_HEAP) == 0)
-		return;
-	struct error *error =
-	    live_process_snapshot(run->target, &run->progress.progress, &run->gaps);
-	if (part_made(run, error, GAP_HEAP, "the heap was not examined"))
-		target_resume(run->target);
-	else
-		run->needs &= ~(unsigned)(NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS);
 }
 
 /* --- analyses */
@@ -296,7 +284,6 @@ enum exit_status run(const struct options *options)
 	if (error == NULL)
 		error = open_modules(&run);
 	if (error == NULL) {
-		let_run_on_early(&run);
 		analyse(&run);
 		target_resume(run.target);
 		status = show(&run);
