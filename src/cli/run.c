@@ -63,19 +63,23 @@ static bool part_made(struct run *run, struct error *error, enum gap_kind kind, 
 
 /* --- opening */
 
-/* For the heap a live process is stopped only for as long as its memory is copied; where the copy
- * does not fit, until it was looked at. Threads and waits need so little of it that looking is
- * quicker than copying: there analyse's end lets it run on. */
+/* Copying this much takes about as long as looking at threads and waits does. */
+#define SMALL_COPY (128ul << 20)
+
+/* A live process is stopped only for as long as its memory is copied. Where the copy does not fit,
+ * or, without the heap, is the longer way, it stays stopped until it was looked at. */
 static void let_run_on(struct run *run)
 {
-	struct error *error =
-	    live_process_snapshot(run->target, &run->progress.progress, &run->gaps);
+	struct error *error = live_process_snapshot(
+	    run->target, (run->needs & NEED_HEAP) != 0 ? UINT64_MAX : SMALL_COPY,
+	    &run->progress.progress, &run->gaps);
 	if (error == NULL) {
 		target_resume(run->target);
 		return;
 	}
-	message(&run->progress, "warning: %s; it is stopped while corescan looks at it",
-		error->message);
+	if (error->code != ERROR_UNSUPPORTED)
+		message(&run->progress, "warning: %s; it is stopped while corescan looks at it",
+			error->message);
 	error_free(error);
 }
 
@@ -89,7 +93,7 @@ static struct error *open_target(struct run *run)
 	if (options->core != NULL)
 		return target_open_core(options->core, &how, &run->gaps, &run->target);
 	struct error *error = target_open_live(options->pid, &how, &run->gaps, &run->target);
-	if (error == NULL && how.snapshot)
+	if (error == NULL)
 		let_run_on(run);
 	return error;
 }

@@ -14,10 +14,11 @@
  * its bytes, and where the file is gone from its path it is copied too. Of shared memory only
  * what this process has touched is copied. Nothing is read from the process afterwards.
  *
- * ERROR_NO_MEMORY (with a message that says how much, and to take a core instead) when the copy
- * would need more than half of MemAvailable: then nothing was copied, and the target can be read
- * as before as long as it is stopped. Does nothing on a core, or on a process that runs on. */
-struct error *live_process_snapshot(struct target *target, const struct progress *progress,
-				    struct gaps *gaps);
+ * ERROR_UNSUPPORTED when it would be more than `most` bytes: nothing was copied. ERROR_NO_MEMORY
+ * (with a message that says how much, and to take a core instead) when the copy would need more
+ * than half of MemAvailable: then nothing was copied, and the target can be read as before as long
+ * as it is stopped. Does nothing on a core, or on a process that runs on. */
+struct error *live_process_snapshot(struct target *target, uint64_t most,
+				    const struct progress *progress, struct gaps *gaps);
 
 #endif

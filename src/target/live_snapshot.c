@@ -141,13 +141,18 @@ static bool fits_in_memory(uint64_t bytes, uint64_t *available)
 }
 
 /* The bytes of a read-only shared mapping are those of its file, if that is to be had. */
-static struct error *make_plan(const struct target *target, struct plan *plan, struct gaps *gaps)
+static struct error *make_plan(const struct target *target, uint64_t most, struct plan *plan,
+			       struct gaps *gaps)
 {
 	const struct live_back_end *live = target->back_end;
 	for (size_t i = 0; i < live->memory.maps.list.count; i++)
 		if (!plan_mapping(plan, target, &live->memory.maps.list.items[i], gaps))
 			return error_no_memory();
 	uint64_t available;
+	if (plan->bytes > most)
+		return error_new(ERROR_UNSUPPORTED,
+				 "a copy of process %" PRId32 " needs %" PRIu64 " MB", target->pid,
+				 plan->bytes / MEGABYTE);
 	if (fits_in_memory(plan->bytes, &available))
 		return NULL;
 	return error_new(ERROR_NO_MEMORY,
@@ -209,14 +214,14 @@ struct page_pool *live_snapshot_prepare(struct proc_task task, const struct prog
 							      : NULL;
 }
 
-struct error *live_process_snapshot(struct target *target, const struct progress *progress,
-				    struct gaps *gaps)
+struct error *live_process_snapshot(struct target *target, uint64_t most,
+				    const struct progress *progress, struct gaps *gaps)
 {
 	if (target->kind != TARGET_LIVE || target->resume == NULL)
 		return NULL;
 	struct live_back_end *live = target->back_end;
 	struct plan plan = { 0 };
-	struct error *error = make_plan(target, &plan, gaps);
+	struct error *error = make_plan(target, most, &plan, gaps);
 	if (error == NULL) {
 		live->memory.pool = live->pool;
 		copy(target, &plan, progress);

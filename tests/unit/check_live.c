@@ -398,7 +398,7 @@ static pid_t start_looking(pid_t pid)
 		struct target *target = NULL;
 		error_free(target_open_live(pid, NULL, &gaps, &target));
 		if (target != NULL)
-			error_free(live_process_snapshot(target, NULL, &gaps));
+			error_free(live_process_snapshot(target, UINT64_MAX, NULL, &gaps));
 		target_close(target);
 		gaps_free(&gaps);
 	}
@@ -609,7 +609,7 @@ START_TEST(a_process_killed_while_it_is_read_is_a_short_read)
 	ck_assert_ptr_nonnull(error);
 	ck_assert_int_eq(error->code, ERROR_FAULT);
 	error_free(error);
-	ck_assert_ptr_null(live_process_snapshot(target, NULL, &gaps));
+	ck_assert_ptr_null(live_process_snapshot(target, UINT64_MAX, NULL, &gaps));
 	ck_assert_uint_eq(gaps.list.count, 1);
 	target_close(target);
 	gaps_free(&gaps);
@@ -642,7 +642,7 @@ START_TEST(a_snapshot_stays_while_the_process_runs_on)
 	struct gaps gaps = { 0 };
 	struct target *target = NULL;
 	ck_assert_ptr_null(target_open_live(pid, &options, &gaps, &target));
-	ck_assert_ptr_null(live_process_snapshot(target, NULL, &gaps));
+	ck_assert_ptr_null(live_process_snapshot(target, UINT64_MAX, NULL, &gaps));
 	ck_assert_uint_eq(gaps.list.count, 0);
 	target_resume(target);
 	shared->go = 1;
@@ -689,7 +689,7 @@ START_TEST(a_file_stands_for_what_a_snapshot_did_not_copy)
 	struct target *target = open_live(pid, &gaps);
 	uint64_t text = library_text(target), value;
 	if (text != 0) { /* not a static program */
-		ck_assert_ptr_null(live_process_snapshot(target, NULL, &gaps));
+		ck_assert_ptr_null(live_process_snapshot(target, UINT64_MAX, NULL, &gaps));
 		ck_assert_int_eq(address_space_find(target->space, text)->origin, SEGMENT_ABSENT);
 		ck_assert(!address_space_u64(target->space, text, &value));
 		ck_assert_ptr_null(address_space_back(target->space, text, sizeof bytes, bytes,
