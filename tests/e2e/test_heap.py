@@ -54,7 +54,8 @@ class Heap(unittest.TestCase):
             self.assertEqual(chunk["size"], usable, f"size of {address:#x}")
         for truth in program.told("freed"):
             address = truth["freed"]
-            if address not in live and address in chunks:
+            # A freed chunk may since have become a thread's tcache struct.
+            if address not in live and address in chunks and address not in heap["internal"]:
                 self.assertFalse(chunks[address]["used"], f"{address:#x} was freed")
         for truth in program.told("decoy"):
             self.assertNotIn(truth["decoy"], chunks)

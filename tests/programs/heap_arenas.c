@@ -39,7 +39,9 @@ static void use_heap(unsigned seed)
 static void *work(void *argument)
 {
 	unsigned number = (unsigned)(uintptr_t)argument;
-	/* pthread_create allocates too: nothing is freed before it has done so. */
+	/* pthread_create and a thread's first malloc allocate for themselves, too: nothing is freed
+	 * before they have done so. */
+	heap_truth_free(malloc(1));
 	pthread_barrier_wait(&turn);
 	for (unsigned i = 0; i < (number % 2 == 0 ? LARGE : 10); i++) {
 		void *large = malloc(96 * 1024 + number * 16 + i);
