@@ -11,6 +11,10 @@ static json_t *frame_object(struct json_document *document, const struct frame *
 	json_put(document, object, "linkage", json_words(frame->linkage));
 	json_put(document, object, "offset", json_size(frame->offset));
 	json_put(document, object, "module", json_words(module));
+	json_put(document, object, "module_address",
+		 frame->module != NULL ? json_address(frame->lookup_pc - frame->module->bias)
+				       : json_null());
+	json_put(document, object, "generated", json_boolean(frame->generated));
 	json_put(document, object, "file", json_words(frame->file));
 	json_put(document, object, "line",
 		 frame->file != NULL && frame->line > 0 ? json_integer(frame->line) : json_null());
@@ -30,12 +34,17 @@ static json_t *thread_object(struct json_document *document, const struct thread
 	json_put(document, object, "name", json_words(thread->name));
 	json_put(document, object, "main", json_boolean(thread->is_main));
 	json_put(document, object, "crashed", json_boolean(thread->crashed));
+	json_put(document, object, "killed_from_outside",
+		 json_boolean(thread->killed_from_outside));
 	json_put(document, object, "stopped", json_boolean(thread->raw->stopped));
 	json_put(document, object, "state", json_words(state[0] != '\0' ? state : NULL));
 	json_put(document, object, "thread_pointer", json_address(thread->thread_pointer));
 	json_put(document, object, "stack_start", json_address(thread->stack_start));
 	json_put(document, object, "stack_end", json_address(thread->stack_end));
 	json_put(document, object, "frames", frames);
+	json_put(document, object, "left_out", json_size(thread->left_out));
+	json_put(document, object, "left_out_before",
+		 thread->left_out > 0 ? json_size(thread->left_out_before) : json_null());
 	json_put(document, object, "stop_reason", json_words(thread->stop_reason));
 	return object;
 }

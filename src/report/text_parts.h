@@ -15,6 +15,9 @@ void text_crash(struct text *text, const struct findings *findings, size_t frame
 /* "1234 "main"". */
 void text_thread(struct text *text, const struct thread *thread);
 
+/* ", killed by SIGABRT from outside", of a thread that .killed_from_outside. */
+void text_killed(struct text *text, unsigned indent, const struct crash *crash);
+
 /* "1250–1253, 1260" of the `count` tids that `tid_of` gives; wraps at `indent`. */
 void text_tids(struct text *text, unsigned indent,
 	       int32_t (*tid_of)(const void *context, size_t index), const void *context,

@@ -21,6 +21,15 @@ void text_thread(struct text *text, const struct thread *thread)
 	text_put(text, words + 1);
 }
 
+void text_killed(struct text *text, unsigned indent, const struct crash *crash)
+{
+	char words[96];
+	const bool named = crash != NULL && crash->signal_name != NULL;
+	snprintf(words, sizeof words, ", killed by %s from outside",
+		 named ? crash->signal_name : "a signal");
+	text_wrap(text, indent, words);
+}
+
 void text_tids(struct text *text, unsigned indent,
 	       int32_t (*tid_of)(const void *context, size_t index), const void *context,
 	       size_t count)
@@ -65,11 +74,25 @@ static void frame_place(const struct text *text, const struct frame *frame, char
 	if (frame->file != NULL) {
 		const char *file = full ? frame->file : format_base_name(frame->file);
 		snprintf(buffer, size, frame->line > 0 ? "%s:%u" : "%s", file, frame->line);
+	} else if (frame->module != NULL && frame->function == NULL && !full) {
+		snprintf(buffer, size, "no symbol"); /* the module stands in the function's place */
 	} else if (frame->module != NULL && frame->module->name != NULL) {
 		snprintf(buffer, size, "in %s", full ? frame->module->path : frame->module->name);
+	} else if (frame->generated) {
+		snprintf(buffer, size, "JIT or generated code");
 	} else {
 		snprintf(buffer, size, "in no module");
 	}
+}
+
+/* What names a frame without a function: its place in its file, as addr2line takes it. */
+static void unnamed_function(const struct frame *frame, char *buffer, size_t size)
+{
+	if (frame->module != NULL && frame->module->name != NULL)
+		snprintf(buffer, size, "%s+0x%" PRIx64, frame->module->name,
+			 frame->lookup_pc - frame->module->bias);
+	else
+		snprintf(buffer, size, "0x%" PRIx64, frame->pc);
 }
 
 static void frame_function(const struct text *text, const struct frame *frame, char *buffer,
@@ -78,7 +101,7 @@ static void frame_function(const struct text *text, const struct frame *frame, c
 	if (frame->signal_frame && frame->function == NULL)
 		snprintf(buffer, size, "(signal handler called)");
 	else if (frame->function == NULL)
-		snprintf(buffer, size, "0x%" PRIx64, frame->pc);
+		unnamed_function(frame, buffer, size);
 	else if (frame->inlined)
 		snprintf(buffer, size, "%s (inlined)", frame->function);
 	else if (frame->guessed)
@@ -98,9 +121,10 @@ static bool same_frame(const struct frame *one, const struct frame *other)
 /* How often the `period` frames at `first` come again right behind themselves. */
 static size_t repeats(const struct thread *thread, size_t first, size_t period)
 {
+	const bool before = thread->left_out > 0 && first < thread->left_out_before;
+	const size_t end = before ? thread->left_out_before : thread->frame_count;
 	size_t at = first + period;
-	while (at < thread->frame_count &&
-	       same_frame(&thread->frames[at], &thread->frames[at - period]))
+	while (at < end && same_frame(&thread->frames[at], &thread->frames[at - period]))
 		at++;
 	return (at - first) / period - 1;
 }
@@ -143,12 +167,15 @@ static void text_frame(struct text *text, unsigned indent, unsigned width, size_
 
 /* The column for functions: as wide as the widest of them, within what leaves room for places. */
 static unsigned function_width(struct text *text, unsigned indent, const struct thread *thread,
-			       size_t limit)
+			       size_t count, size_t limit)
 {
 	char function[1024], shorter[1024];
 	unsigned widest = 0;
 	unsigned room = text->style->width > indent + 40 ? text->style->width - indent - 28 : 40;
-	for (size_t i = 0; i < thread->frame_count && i < limit; i++) {
+	for (size_t i = 0; i < count; i++) {
+		/* A recursion takes few lines: the frames behind it are shown, too. */
+		if (i >= limit && (thread->left_out == 0 || i < thread->left_out_before))
+			continue;
 		frame_function(text, &thread->frames[i], function, sizeof function);
 		unsigned width = text_width(text, function);
 		if (width > room) {
@@ -184,18 +211,39 @@ static void text_repetition(struct text *text, unsigned indent, size_t period, s
 	text_line(text);
 }
 
+/* "… 65,180 frames left out", in front of frame `at`. */
+static void text_left_out(struct text *text, unsigned indent, const struct thread *thread,
+			  size_t at)
+{
+	char number[FORMAT_MAX];
+	if (thread->left_out == 0 || at != thread->left_out_before)
+		return;
+	text_column(text, indent);
+	text_printf(text, "… %s frames left out: the stack is very deep",
+		    format_count(thread->left_out, number));
+	text_line(text);
+}
+
+/* What the frame at `index` of the kept ones counts as in the whole stack. */
+static size_t frame_number(const struct thread *thread, size_t index)
+{
+	return index + (index >= thread->left_out_before ? thread->left_out : 0);
+}
+
 void text_frames(struct text *text, unsigned indent, const struct thread *thread, size_t count,
 		 size_t limit)
 {
-	const unsigned functions = indent + number_width(count);
-	const unsigned width = function_width(text, functions, thread, limit);
+	const unsigned functions = indent + number_width(count + thread->left_out);
+	const unsigned width = function_width(text, functions, thread, count, limit);
 	size_t shown = 0, at = 0;
 	while (at < count && shown < limit) {
 		size_t times = 0;
+		text_left_out(text, functions, thread, at);
 		const size_t period = recursion_at(thread, at, &times);
 		const size_t end = at + (period > 0 ? period : 1);
 		for (; at < end; at++, shown++)
-			text_frame(text, functions, width, at, &thread->frames[at]);
+			text_frame(text, functions, width, frame_number(thread, at),
+				   &thread->frames[at]);
 		if (period > 0) {
 			text_repetition(text, functions, period, times);
 			at += times * period;
@@ -219,7 +267,7 @@ static void call_words(const struct text *text, const struct frame *frame, char 
 	if (frame->function != NULL)
 		format_short_name(frame->function, name, sizeof name);
 	else
-		snprintf(name, sizeof name, "0x%" PRIx64, frame->pc);
+		unnamed_function(frame, name, sizeof name);
 	frame_place(text, frame, place, sizeof place);
 	bool plain = frame->function == NULL || strchr(name, '(') != NULL;
 	snprintf(buffer, size, "%s%s %s", name, plain ? "" : "()", place);

@@ -11,7 +11,7 @@ enum told { NOT_TOLD, TOLD_CRASHED, TOLD_DEADLOCKED, TOLD_BEHIND };
 
 struct told_threads {
 	uint8_t *of_wait; /* enum told, for each of findings->waits; NULL: no memory */
-	size_t crashed, deadlocked, behind, idle, running, not_stopped, blocked, in_syscall;
+	size_t crashed, killed, deadlocked, behind, idle, running, not_stopped, blocked, in_syscall;
 };
 
 static void tell(const struct findings *findings, struct told_threads *told,
@@ -40,6 +40,7 @@ static void count_others(const struct findings *findings, struct told_threads *t
 {
 	for (size_t i = 0; i < findings->waits->count; i++) {
 		const struct wait *wait = &findings->waits->items[i];
+		told->killed += wait->thread->killed_from_outside;
 		if (told->of_wait[i] != NOT_TOLD)
 			continue;
 		if (wait->activity == THREAD_CRASHED)
@@ -57,8 +58,13 @@ static void count_others(const struct findings *findings, struct told_threads *t
 	}
 }
 
-static void thread_totals(struct text *text, const struct told_threads *told)
+static void thread_totals(struct text *text, const struct crash *crash,
+			  const struct told_threads *told)
 {
+	char killed[64];
+	const bool named = crash != NULL && crash->signal_name != NULL;
+	snprintf(killed, sizeof killed, "killed by %s from outside",
+		 named ? crash->signal_name : "a signal");
 	const struct {
 		size_t count;
 		const char *what;
@@ -71,6 +77,7 @@ static void thread_totals(struct text *text, const struct told_threads *told)
 		{ told->in_syscall, "in a system call" },
 		{ told->idle, "idle" },
 		{ told->not_stopped, "not stopped" },
+		{ told->killed, killed }, /* it is also one of those above */
 	};
 	char number[FORMAT_MAX];
 	bool first = true;
@@ -137,7 +144,7 @@ static void row_add(struct group_row *row, const struct wait_group *group)
 	row->groups++;
 }
 
-static void put_row(struct text *text, const struct group_row *row)
+static void put_row(struct text *text, const struct crash *crash, const struct group_row *row)
 {
 	const unsigned indent = 8;
 	char number[FORMAT_MAX];
@@ -145,9 +152,17 @@ static void put_row(struct text *text, const struct group_row *row)
 	text_put(text, " ×");
 	text_column(text, indent);
 	if (row->threads == 1)
-		text_printf(text, "%" PRId32 " ", row->first->thread->tid);
+		text_printf(text, "%" PRId32, row->first->thread->tid);
+	if (row->threads == 1 && row->name != NULL)
+		text_put(text, " ");
 	if (row->name != NULL)
-		text_printf(text, "\"%s\" ", row->name);
+		text_printf(text, "\"%s\"", row->name);
+	if (row->threads == 1 && row->first->thread->killed_from_outside) {
+		text_killed(text, indent + 2, crash);
+		text_put(text, ",");
+	}
+	if (row->threads == 1 || row->name != NULL)
+		text_put(text, " ");
 	text_wrap(text, indent + 2, row->first->text);
 	if (row->groups > 1)
 		text_printf(text, ", and %s like it", format_count(row->groups - 1, number));
@@ -204,11 +219,11 @@ void text_thread_groups(struct text *text, const struct findings *findings)
 	} else {
 		tell_deadlocked(findings, &told);
 		count_others(findings, &told);
-		thread_totals(text, &told);
+		thread_totals(text, findings->crash, &told);
 		size_t count = make_rows(findings, &told, rows);
 		size_t shown = text_rows(text, count, 8);
 		for (size_t i = 0; i < shown; i++)
-			put_row(text, &rows[i]);
+			put_row(text, findings->crash, &rows[i]);
 		text_more(text, 8, shown, count, "groups", "waits");
 	}
 	free(rows);

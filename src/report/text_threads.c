@@ -41,7 +41,9 @@ static void group_heading(struct text *text, const struct stack_group *group,
 	text_color(text, first->crashed ? TEXT_BAD : TEXT_HEADING);
 	if (group->count == 1) {
 		text_thread(text, first);
-		if (first->crashed && crash != NULL && crash->signal_name != NULL)
+		if (first->killed_from_outside)
+			text_killed(text, 4, crash);
+		else if (first->crashed && crash != NULL && crash->signal_name != NULL)
 			text_printf(text, ", got %s", crash->signal_name);
 	} else {
 		text_printf(text, "%s threads", format_count(group->count, number));

@@ -5,23 +5,34 @@
 
 #include <inttypes.h>
 
-static void deadlock_row(struct text *text, const struct wait *wait)
+static void put_wait(struct text *text, const struct findings *findings, const struct wait *wait)
 {
-	text_put(text, "  ");
 	text_thread(text, wait->thread);
+	if (wait->thread->killed_from_outside) {
+		text_killed(text, 6, findings->crash);
+		text_put(text, ",");
+	}
 	text_put(text, " ");
 	text_wrap(text, 6, wait->text);
+}
+
+static void deadlock_row(struct text *text, const struct findings *findings,
+			 const struct wait *wait)
+{
+	text_put(text, "  ");
+	put_wait(text, findings, wait);
 	text_line(text);
 	text_put(text, "      at ");
 	text_site(text, wait, true);
 	text_line(text);
 }
 
-static void deadlock_rows(struct text *text, const struct deadlock *deadlock)
+static void deadlock_rows(struct text *text, const struct findings *findings,
+			  const struct deadlock *deadlock)
 {
 	const size_t rows = text_rows(text, deadlock->count, 8);
 	for (size_t i = 0; i < rows; i++)
-		deadlock_row(text, deadlock->waits[i]);
+		deadlock_row(text, findings, deadlock->waits[i]);
 	text_more(text, 2, rows, deadlock->count, "threads of the cycle", "waits");
 }
 
@@ -62,7 +73,7 @@ void text_deadlocks(struct text *text, const struct findings *findings, bool sen
 		if (sentences)
 			deadlock_sentence(text, deadlock);
 		else
-			deadlock_rows(text, deadlock);
+			deadlock_rows(text, findings, deadlock);
 		if (deadlock->behind_count > 0)
 			deadlock_behind(text, deadlock);
 	}
@@ -70,11 +81,9 @@ void text_deadlocks(struct text *text, const struct findings *findings, bool sen
 
 /* --- corescan waits */
 
-static void wait_row(struct text *text, const struct wait *wait)
+static void wait_row(struct text *text, const struct findings *findings, const struct wait *wait)
 {
-	text_thread(text, wait->thread);
-	text_put(text, " ");
-	text_wrap(text, 6, wait->text);
+	put_wait(text, findings, wait);
 	text_line(text);
 	if (wait->activity != THREAD_NOT_STOPPED) {
 		text_put(text, "      at ");
@@ -96,6 +105,6 @@ void text_waits(struct text *text, const struct findings *findings)
 	text_section(text);
 	size_t rows = text_rows(text, findings->waits->count, 100);
 	for (size_t i = 0; i < rows; i++)
-		wait_row(text, &findings->waits->items[i]);
+		wait_row(text, findings, &findings->waits->items[i]);
 	text_more(text, 0, rows, findings->waits->count, "threads", NULL);
 }

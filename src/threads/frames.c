@@ -295,14 +295,6 @@ bool frame_namer_append(struct frame_namer *namer, const struct raw_frame *raw,
 	return true;
 }
 
-const char *frame_namer_function(struct frame_namer *namer, uint64_t lookup_pc)
-{
-	struct run run;
-	if (!find_run(namer, lookup_pc, &run))
-		return NULL;
-	return namer->frames.items[run.first + run.count - 1].function;
-}
-
 struct error *frame_namer_new(struct modules *modules, bool inlines, struct frame_namer **namer)
 {
 	struct frame_namer *made = calloc(1, sizeof *made);

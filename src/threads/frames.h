@@ -24,7 +24,4 @@ struct frame_array {
 bool frame_namer_append(struct frame_namer *namer, const struct raw_frame *raw,
 			struct frame_array *frames);
 
-/* The function at `lookup_pc`, which the machine called, or NULL. */
-const char *frame_namer_function(struct frame_namer *namer, uint64_t lookup_pc);
-
 #endif

@@ -5,6 +5,7 @@
 #include "threads/unwind.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 
 #define FRAME_LIMIT 256
@@ -58,67 +59,84 @@ static void tell_early_ends(const struct opening *opening, struct gaps *gaps)
 	}
 }
 
-/* The function `back` frames before the end of the whole stack, 0 for the outermost. */
-static const char *outermost_function(const struct opening *opening, size_t back)
-{
-	const struct unwound_stack *stack = &opening->stack;
-	const char *function;
-	if (back < stack->left_out)
-		function = frame_namer_function(
-		    opening->namer, stack->outermost[STACK_OUTERMOST - 1 - back].lookup_pc);
-	else
-		function =
-		    opening->frames.items[opening->frames.count - 1 - (back - stack->left_out)]
-			.function;
-	return function != NULL ? function : "a function without name";
-}
-
-/* "frame limit of 256 reached; 747 more frames, up to descend, deep, start_thread, clone3" */
+/* "frame limit of 256 reached, and more than 524288 frames beyond it" */
 static const char *limit_reason(const struct opening *opening)
 {
-	struct string_pool *pool = modules_strings(opening->modules);
-	const struct unwound_stack *stack = &opening->stack;
-	size_t more = opening->frames.count - opening->frame_limit + stack->left_out;
-	const char *reason =
-	    string_pool_format(pool, "frame limit of %u reached; %s%zu more frames",
-			       opening->frame_limit, stack->endless ? "more than " : "", more);
-	if (stack->endless)
-		return reason;
-	const char *separator = ", up to ", *last = NULL;
-	for (size_t back = more < STACK_OUTERMOST ? more : STACK_OUTERMOST; back-- > 0;) {
-		const char *function = outermost_function(opening, back);
-		if (function == last)
-			continue; /* the recursion itself */
-		reason = string_pool_format(pool, "%s%s%s", reason, separator, function);
-		separator = ", ";
-		last = function;
-	}
-	return reason;
+	return string_pool_format(modules_strings(opening->modules),
+				  "frame limit of %u reached, and more than %zu frames beyond it",
+				  opening->frame_limit, opening->stack.left_out);
+}
+
+static bool name_frames(struct opening *opening, const struct raw_frame *raws, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!frame_namer_append(opening->namer, &raws[i], &opening->frames))
+			return false;
+	return true;
+}
+
+/* Copies the frames [from, from + count) of opening->frames to the end of the thread's. */
+static void keep_frames(const struct opening *opening, struct thread *thread, size_t from,
+			size_t count)
+{
+	memcpy(thread->frames + thread->frame_count, opening->frames.items + from,
+	       count * sizeof *thread->frames);
+	thread->frame_count += count;
+}
+
+/* Of more frames than the limit: the innermost ones, and the outermost, which led there. Those
+ * that were walked and not even named are `unnamed`. */
+static bool choose_frames(struct opening *opening, struct thread *thread, size_t unnamed)
+{
+	const size_t count = opening->frames.count, limit = opening->frame_limit;
+	const bool all = count <= limit && unnamed == 0;
+	const size_t half = limit / 2;
+	const size_t outer = all || opening->stack.end == STACK_LIMIT ? 0
+			     : half < STACK_OUTERMOST		      ? half
+								      : STACK_OUTERMOST;
+	const size_t inner = all ? count : limit - outer;
+	if (count == 0)
+		return true;
+	thread->frames = malloc((inner + outer) * sizeof *thread->frames);
+	if (thread->frames == NULL)
+		return false;
+	keep_frames(opening, thread, 0, inner);
+	if (outer == 0)
+		return true;
+	thread->left_out = unnamed + count - inner - outer;
+	thread->left_out_before = inner;
+	keep_frames(opening, thread, count - outer, outer);
+	return true;
+}
+
+/* Code in executable memory that no file was loaded to. */
+static void mark_generated(const struct target *target, struct frame *frame)
+{
+	if (frame->module != NULL)
+		return;
+	const struct segment *segment = address_space_find(target->space, frame->lookup_pc);
+	frame->generated = segment != NULL && segment->permissions_known &&
+			   (segment->permissions & SEGMENT_EXECUTE) != 0;
 }
 
 /* Names and expands the frames of opening->stack into `thread`. */
 static bool take_frames(struct opening *opening, struct thread *thread)
 {
 	struct unwound_stack *stack = &opening->stack;
+	const bool to_the_end = stack->end != STACK_LIMIT;
+	size_t outermost = stack->left_out < STACK_OUTERMOST ? stack->left_out : STACK_OUTERMOST;
+	if (!to_the_end)
+		outermost = 0;
 	opening->frames.count = 0;
-	for (size_t i = 0; i < stack->frames.count; i++)
-		if (!frame_namer_append(opening->namer, &stack->frames.items[i], &opening->frames))
-			return false;
-	thread->frame_count = opening->frames.count;
-	if (thread->frame_count > opening->frame_limit) {
-		thread->frame_count = opening->frame_limit;
-		stack->end = STACK_LIMIT;
-		stack->module = NULL;
-	}
-	if (stack->end == STACK_LIMIT)
+	if (!name_frames(opening, stack->frames.items, stack->frames.count) ||
+	    !name_frames(opening, stack->outermost + STACK_OUTERMOST - outermost, outermost) ||
+	    !choose_frames(opening, thread, to_the_end ? stack->left_out - outermost : 0))
+		return false;
+	for (size_t i = 0; i < thread->frame_count; i++)
+		mark_generated(opening->target, &thread->frames[i]);
+	if (!to_the_end)
 		stack->reason = limit_reason(opening);
 	thread->stop_reason = stack->reason;
-	if (thread->frame_count == 0)
-		return true;
-	thread->frames = malloc(thread->frame_count * sizeof *thread->frames);
-	if (thread->frames == NULL)
-		return false;
-	memcpy(thread->frames, opening->frames.items, thread->frame_count * sizeof *thread->frames);
 	return true;
 }
 
@@ -132,6 +150,14 @@ static void find_stack(struct target *target, struct thread *thread)
 		return;
 	thread->stack_start = sp;
 	thread->stack_end = segment->end;
+}
+
+/* Whether another process sent the fatal signal: kill, sigqueue, tgkill. */
+static bool sent_from_outside(const struct target *target)
+{
+	const struct target_signal *signal = &target->signal;
+	return signal->has_details && signal->sender != target->pid &&
+	       (signal->code == SI_USER || signal->code == SI_QUEUE || signal->code == SI_TKILL);
 }
 
 static const char *thread_name(const struct target *target, const struct target_thread *raw,
@@ -154,6 +180,7 @@ static struct error *open_thread(struct opening *opening, const struct target_th
 	thread->is_main = raw->tid == target->pid;
 	thread->crashed = raw == target->threads.items && target->kind != TARGET_LIVE &&
 			  target->signal.number != 0;
+	thread->killed_from_outside = thread->crashed && sent_from_outside(target);
 	thread->thread_pointer = arch_thread_pointer(target->arch, &raw->registers);
 	find_stack(target, thread);
 	struct error *error = unwinder_unwind(opening->unwinder, raw, &opening->stack);

@@ -15,6 +15,7 @@ struct frame {
 	bool inlined;	    /* a call that the compiler expanded into the frame below it in the
 			       array (higher index) */
 	bool signal_frame;  /* a signal handler's return trampoline */
+	bool generated;	    /* code of no module in executable memory: compiled at run time */
 	bool guessed;	    /* not from unwind information, but from the frame pointer or from
 			       what a failed call left on the stack, where the memory agrees */
 	const struct module *module; /* or NULL */
@@ -28,12 +29,16 @@ struct frame {
 struct thread {
 	const struct target_thread *raw;
 	int32_t tid;
-	const char *name; /* "" when unknown */
-	bool crashed;	  /* the one that the fatal signal hit */
-	bool is_main;	  /* tid == pid */
+	const char *name;	  /* "" when unknown */
+	bool crashed;		  /* the one that the fatal signal hit */
+	bool killed_from_outside; /* that signal was another process's: it did nothing wrong */
+	bool is_main;		  /* tid == pid */
 	uint64_t thread_pointer;
 	struct frame *frames;
 	size_t frame_count;
+	/* A stack longer than the limit: so many frames are not kept, between
+	 * .frames[.left_out_before - 1] and .frames[.left_out_before]. 0: none. */
+	size_t left_out, left_out_before;
 	const char *stop_reason; /* why the stack ends early, one line; NULL: it is complete */
 	/* The stack that is in use: [stack_start, stack_end), from SP up to the end of the stack as
 	 * far as it is known: the mapping's end, until glibc_pthreads_bound_stacks puts struct
@@ -48,8 +53,10 @@ struct threads {
 };
 
 struct threads_options {
-	unsigned frame_limit; /* per thread, inlined ones included; 0: 256 */
-	bool inlines;	      /* resolve inlined frames and source lines */
+	/* Per thread, inlined ones included; 0: 256. Of a longer stack the innermost and the
+	 * outermost are kept: what began a recursion. */
+	unsigned frame_limit;
+	bool inlines; /* resolve inlined frames and source lines */
 	const struct progress *progress;
 };
 

@@ -260,7 +260,6 @@ static void pass_frame(struct unwinder *unwinder, const struct raw_frame *frame)
 {
 	struct unwound_stack *stack = unwinder->stack;
 	if (unwinder->steps_left == 0) {
-		stack->endless = true;
 		end_stack(unwinder, STACK_LIMIT, NULL, NULL);
 		return;
 	}
@@ -386,6 +385,33 @@ static bool apply_rules(struct unwinder *unwinder)
 	       rules->failed_call(space, &unwinder->registers);
 }
 
+/* A thread is born, and its creator goes on, behind the system call in clone or clone3, where glibc
+ * writes no unwind information. The new one, in which the call returns 0, has no caller. */
+static bool leave_clone(struct unwinder *unwinder, const struct target_thread *thread)
+{
+	static const char *const names[] = { "clone3", "__clone3", "__GI___clone3",
+					     "clone",  "__clone",  "__GI___clone" };
+	const struct unwind_rules *rules = unwinder->rules;
+	const struct arch *arch = unwinder->target->arch;
+	struct symbol symbol;
+	if (unwinder->stack->frames.count != 1 || unwinder->place.module == NULL ||
+	    !modules_symbol_at(unwinder->modules, unwinder->last.lookup_pc, &symbol))
+		return false;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcmp(symbol.linkage, names[i]) != 0)
+			continue;
+		if (arch_register_value(arch, &thread->registers, arch->return_value) == 0) {
+			end_stack(unwinder, STACK_COMPLETE, NULL, NULL);
+			return true;
+		}
+		unwinder->activation = false;
+		unwinder->guessed = true;
+		return rules != NULL && rules->failed_call != NULL &&
+		       rules->failed_call(unwinder->target->space, &unwinder->registers);
+	}
+	return false;
+}
+
 /* The frames from .registers on, as far as unwind information leads: at least one, or the stack has
  * ended. Returns libdwfl's result. */
 static int run_libdwfl(struct unwinder *unwinder, const struct target_thread *thread)
@@ -429,7 +455,6 @@ struct error *unwinder_unwind(struct unwinder *unwinder, const struct target_thr
 	stack->reason = NULL;
 	stack->module = NULL;
 	stack->left_out = 0;
-	stack->endless = false;
 	unwinder->stack = stack;
 	if (!thread->stopped || thread->registers.general_size == 0) {
 		end_stack(unwinder, STACK_NO_REGISTERS, NULL,
@@ -445,6 +470,8 @@ struct error *unwinder_unwind(struct unwinder *unwinder, const struct target_thr
 		const struct place *place = &unwinder->place;
 		/* libdwfl takes an interrupted PC of 0, a call through a null pointer, for the
 		 * outermost frame: the trampoline's own rule does not. */
+		if (!place->has_rules && leave_clone(unwinder, thread))
+			continue;
 		bool may_go_on =
 		    !place->has_rules || (place->trampoline && result == 0 && !unwinder->faulted);
 		if (may_go_on && apply_rules(unwinder))
@@ -454,8 +481,6 @@ struct error *unwinder_unwind(struct unwinder *unwinder, const struct target_thr
 		else
 			end_without_rules(unwinder, place->module);
 	}
-	if (stack->left_out > 0 || stack->endless)
-		end_stack(unwinder, STACK_LIMIT, NULL, NULL);
 	return unwinder->out_of_memory ? error_no_memory() : NULL;
 }
 

@@ -21,21 +21,20 @@ enum stack_end {
 	STACK_MEMORY,	       /* stack memory could not be read */
 	STACK_ZERO,	       /* the return address is 0, where the ABI does not mark an end */
 	STACK_DOES_NOT_MOVE,   /* frames repeat */
-	STACK_LIMIT,	       /* more frames than were asked for */
+	STACK_LIMIT,	       /* so many frames that they were not walked to their end */
 	STACK_UNWINDER_FAILED, /* libdwfl gave up */
 };
 
-#define STACK_OUTERMOST 6 /* libc's three below main, and what began it */
+#define STACK_OUTERMOST 16 /* libc's three below main, and what led into a recursion */
 
 struct unwound_stack {
 	ARRAY(struct raw_frame) frames; /* innermost first; emptied by each unwind */
 	enum stack_end end;
 	const char *reason; /* in the modules' pool; NULL for STACK_COMPLETE, STACK_LIMIT */
 	const struct module *module; /* where a module is what lacks something, else NULL */
-	/* STACK_LIMIT: how many frames there are beyond, and the last of them, the outermost last.
-	 * `endless`: they were not walked to their end, which has no bound in a broken stack. */
+	/* How many frames there are beyond the limit, and the last of them, the outermost last.
+	 * With STACK_LIMIT there are more of them, and those last ones are not the outermost. */
 	size_t left_out;
-	bool endless;
 	struct raw_frame outermost[STACK_OUTERMOST];
 };
 

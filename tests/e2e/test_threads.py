@@ -42,8 +42,12 @@ class Shapes(unittest.TestCase):
                         self.assertGreater(frame["line"], 0)
         deep = thread_of(document, program.told("deep")[0]["deep"])
         self.assertEqual(len(deep["frames"]), 256)
-        self.assertIn("frame limit of 256 reached; ", deep["stop_reason"])
-        self.assertIn("up to descend, deep, start_thread, clone", deep["stop_reason"])
+        self.assertIsNone(deep["stop_reason"])
+        self.assertGreater(deep["left_out"], 100)
+        self.assertEqual(deep["left_out_before"], 240)
+        functions = [frame["function"] for frame in deep["frames"]]
+        self.assertEqual(set(functions[200:240]), {"descend"})
+        self.assertEqual(functions[-4:-1], ["descend", "deep", "start_thread"])
 
     def check_optimised(self, flag):
         executable = compile_program("stack_shapes", flag)

@@ -240,7 +240,7 @@ START_TEST(overwritten_frame_pointer_leads_nowhere)
 }
 END_TEST
 
-START_TEST(frame_limit_is_said)
+START_TEST(outermost_frames_are_kept)
 {
 	struct opened opened;
 	struct target *target = target_at(TEXT + 0x10, STACK + 0x100);
@@ -250,9 +250,15 @@ START_TEST(frame_limit_is_said)
 		put_frame(target, frame, frame + 0x20, TEXT + 0x100);
 	open_threads(&opened, target, 5);
 	const struct thread *thread = threads_find(&opened.threads, PID);
+	/* The innermost three and the outermost two of 1 + 112. */
 	ck_assert_uint_eq(thread->frame_count, 5);
-	has_reason(thread, "frame limit of 5 reached; ");
-	has_reason(thread, " more frames, up to a function without name");
+	ck_assert_uint_eq(thread->left_out, 108);
+	ck_assert_uint_eq(thread->left_out_before, 3);
+	ck_assert_uint_eq(thread->frames[0].pc, TEXT + 0x10);
+	ck_assert_uint_eq(thread->frames[2].sp, STACK + 0x130);
+	ck_assert_uint_eq(thread->frames[3].sp, STACK + 0xed0);
+	ck_assert_uint_eq(thread->frames[4].sp, STACK + 0xef0);
+	has_reason(thread, "return address");
 	close_threads(&opened);
 }
 END_TEST
@@ -284,7 +290,7 @@ START_TEST(many_frames_beyond_the_limit_end)
 	open_threads(&opened, target, 7);
 	const struct thread *thread = threads_find(&opened.threads, PID);
 	ck_assert_uint_eq(thread->frame_count, 7);
-	has_reason(thread, "frame limit of 7 reached; ");
+	ck_assert_uint_eq(thread->left_out, 233);
 	close_threads(&opened);
 }
 END_TEST
@@ -721,7 +727,7 @@ int main(void)
 	tcase_add_test(stacks, frame_pointers_lead_on_as_guesses);
 	tcase_add_test(stacks, frame_pointer_ring_ends);
 	tcase_add_test(stacks, overwritten_frame_pointer_leads_nowhere);
-	tcase_add_test(stacks, frame_limit_is_said);
+	tcase_add_test(stacks, outermost_frames_are_kept);
 	tcase_add_test(stacks, frames_up_to_the_limit_are_complete);
 	tcase_add_test(stacks, many_frames_beyond_the_limit_end);
 	tcase_add_test(stacks, signal_trampoline_is_crossed_by_its_instructions);

@@ -94,7 +94,8 @@ static void examine_thread(struct examined *examined)
 	const struct target_thread *raw = examined->thread->raw;
 	const struct arch *arch = examined->all->subject->target->arch;
 	int64_t number;
-	wait->activity = examined->thread->crashed ? THREAD_CRASHED : THREAD_RUNNING;
+	const bool crashed = examined->thread->crashed && !examined->thread->killed_from_outside;
+	wait->activity = crashed ? THREAD_CRASHED : THREAD_RUNNING;
 	if (!raw->stopped && examined->all->subject->target->kind == TARGET_LIVE) {
 		wait->activity = THREAD_NOT_STOPPED;
 		return;

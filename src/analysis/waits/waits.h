@@ -11,7 +11,7 @@
 #include "analysis/subject.h"
 
 enum thread_activity {
-	THREAD_CRASHED,
+	THREAD_CRASHED,	    /* by its own fault: not one that another process killed */
 	THREAD_RUNNING,	    /* not in a system call */
 	THREAD_BLOCKED,	    /* in a system call that waits */
 	THREAD_IN_SYSCALL,  /* in a system call that is not known to wait */

@@ -1,0 +1,106 @@
+"""What stacks tell beyond their functions: how they end, code without symbols, who killed a thread,
+the faulting instruction, locals and source lines.
+
+SPDX-License-Identifier: GPL-3.0-or-later
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import unittest
+
+from harness import Program, compile_program, corescan, corescan_json
+
+
+def functions_of(thread):
+    return [frame["function"] for frame in thread["frames"]]
+
+
+class Ends(unittest.TestCase):
+    def test_overflow_shows_what_began_the_recursion(self):
+        with Program(compile_program("stack_ends"), "overflow", ready=False) as program:
+            core = program.core(None)
+            document = corescan_json("threads", program.executable, core, expect=(0,))
+            thread = document["threads"][0]
+            self.assertIsNone(thread["stop_reason"])
+            self.assertEqual(document["gaps"], [])
+            functions = functions_of(thread)
+            at = functions.index("parse_document")
+            self.assertEqual(functions[at - 1], "descend")
+            self.assertEqual(functions[at + 1], "main")
+            self.assertGreater(thread["left_out"], 1000)
+            text = corescan("report", program.executable, core, expect=(0,)).stdout
+            self.assertIn("parse_document", text)
+            number = len(functions) + thread["left_out"] - (len(functions) - at)
+            self.assertIn(f"#{number} parse_document", text)
+            self.assertRegex(text, r"… [\d,]+ frames left out: the stack is very deep")
+
+    def test_threads_that_are_just_being_born(self):
+        """A thread stopped in clone3 has no unwind information, and no caller."""
+        seen = 0
+        with Program(compile_program("stack_ends"), "spawn") as program:
+            for _ in range(60):
+                document = corescan_json("threads", "-p", program.pid)
+                for thread in document["threads"]:
+                    if functions_of(thread)[:1] in (["clone3"], ["__clone3"], ["clone"]):
+                        seen += 1
+                        self.assertIsNone(thread["stop_reason"], thread)
+        self.assertGreater(seen, 0)
+
+
+class Places(unittest.TestCase):
+    def test_generated_code_is_marked(self):
+        with Program(compile_program("stack_ends"), "code", ready=False) as program:
+            core = program.core(None)
+            thread = corescan_json("threads", program.executable, core)["threads"][0]
+            self.assertEqual([frame["generated"] for frame in thread["frames"][:3]],
+                             [False, True, False])
+            self.assertIn("JIT or generated code",
+                          corescan("threads", program.executable, core).stdout)
+
+    def test_stripped_module_is_told_for_addr2line(self):
+        executable = compile_program("stack_ends")
+        stripped = executable.with_name("stack_ends_stripped")
+        shutil.copy(executable, stripped)
+        subprocess.run(["strip", stripped], check=True)
+        with Program(stripped, "code", ready=False) as program:
+            core = program.core(None)
+            thread = corescan_json("threads", stripped, core)["threads"][0]
+            frame = thread["frames"][0]
+            self.assertIsNone(frame["function"])
+            told = subprocess.run(["addr2line", "-f", "-e", executable, frame["module_address"]],
+                                  check=True, capture_output=True, text=True).stdout
+            self.assertEqual(told.splitlines()[0], "called_back")
+            self.assertIn(f"stack_ends_stripped+{frame['module_address']}",
+                          corescan("threads", stripped, core).stdout)
+
+
+class KilledFromOutside(unittest.TestCase):
+    def test_it_waits_and_did_not_crash(self):
+        with Program(compile_program("stack_ends"), "wait") as program:
+            program.settle()
+            owner = program.told("owner")[0]["owner"]
+            core = program.core(signal.SIGABRT)
+            document = corescan_json("report", program.executable, core)
+            thread = document["threads"][0]
+            self.assertTrue(thread["crashed"])
+            self.assertTrue(thread["killed_from_outside"])
+            wait = next(wait for wait in document["waits"] if wait["tid"] == thread["tid"])
+            self.assertEqual((wait["activity"], wait["kind"], wait["owner"]),
+                             ("blocked", "mutex", owner))
+            self.assertEqual(document["crash"]["sender"], os.getpid())
+            text = corescan("report", program.executable, core,
+                            environment={"COLUMNS": "200"}).stdout
+            self.assertIn("1 killed by SIGABRT from outside", text)
+            self.assertRegex(text, r'"stack_ends", killed by SIGABRT from outside, waits for mutex')
+            self.assertNotIn("1 crashed", text)
+
+    def test_its_own_abort_is_its_own(self):
+        with Program(compile_program("stack_ends"), "overflow", ready=False) as program:
+            document = corescan_json("threads", program.executable, program.core(None))
+            self.assertFalse(document["threads"][0]["killed_from_outside"])
+
+
+if __name__ == "__main__":
+    unittest.main()
