@@ -4,7 +4,9 @@
 #ifndef CORESCAN_ANALYSIS_WAITS_EXAMINE_H
 #define CORESCAN_ANALYSIS_WAITS_EXAMINE_H
 
+#include "analysis/waits/frame_names.h"
 #include "analysis/waits/known_calls.h"
+#include "analysis/waits/program_waits.h"
 #include "analysis/waits/waits.h"
 #include "analysis/words.h"
 

@@ -6,6 +6,9 @@
 
 #include "analysis/waits/examine.h"
 
+/* No process has more threads or users of a lock than Linux has thread ids. */
+#define TID_LIMIT 0x400000
+
 /* Futex commands (linux/futex.h) that wait. */
 enum futex_command {
 	FUTEX_COMMAND_WAIT = 0,
@@ -34,14 +37,18 @@ struct futex_kind {
 	bool (*resolve)(struct examined *examined, const struct futex_call *futex, bool named);
 };
 
-/* locks.c */
+/* mutexes.c */
 bool resolve_mutex(struct examined *examined, const struct futex_call *futex, bool named);
 bool resolve_loader_lock(struct examined *examined, const struct futex_call *futex, bool named);
-bool resolve_stdio_lock(struct examined *examined, const struct futex_call *futex, bool named);
-bool resolve_rwlock(struct examined *examined, const struct futex_call *futex, bool named);
 
 /* Whether a pthread_mutex_t may lie at `address`: its words have values that one can have. */
 bool mutex_plausible(const struct examined *examined, uint64_t address);
+
+/* stdio_locks.c */
+bool resolve_stdio_lock(struct examined *examined, const struct futex_call *futex, bool named);
+
+/* rwlocks.c */
+bool resolve_rwlock(struct examined *examined, const struct futex_call *futex, bool named);
 
 /* pthread_objects.c */
 bool resolve_condition(struct examined *examined, const struct futex_call *futex, bool named);

@@ -25,29 +25,4 @@ struct known_call known_call_find(const struct thread *thread);
 struct known_call known_call_by_instruction(const struct subject *subject,
 					    const struct thread *thread);
 
-/* Whether a frame belongs to the runtime libraries and not to the program. */
-bool frame_in_runtime(const struct frame *frame);
-
-/* Where the program, not its runtime libraries, waits; or NULL. */
-const struct frame *wait_site(const struct thread *thread);
-
-/* Whether a frame's function is `name`, regardless of the leading underscores, versions and
- * suffixes by which libc's builds vary it. */
-bool frame_is_function(const struct frame *frame, const char *name);
-
-/* Whether a frame is one of malloc's functions, or has called one. */
-bool frame_allocates(const struct frame *frame);
-bool frame_called_allocation(const struct subject *subject, const struct frame *frame);
-
-/* What is known of programs and language runtimes that build waits of their own, as Python's
- * interpreter lock. */
-struct program_wait {
-	const char *detail;	   /* what it is; a literal. NULL: nothing is known */
-	const struct frame *frame; /* the function that tells; NULL where a variable does */
-	bool idle;		   /* it is a wait for work */
-};
-
-/* `wait` has its thread, kind and object. */
-struct program_wait program_wait_find(const struct subject *subject, const struct wait *wait);
-
 #endif

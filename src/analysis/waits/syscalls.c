@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/syscalls.h"
 
+#include "analysis/waits/frame_names.h"
 #include "analysis/waits/known_calls.h"
 
 #include <string.h>

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/waits/frame_names.h"
+
+#include "analysis/waits/call_target.h"
+
+#include <string.h>
+
+/* Shared libraries whose frames are not the program's. */
+static const char *const runtime_modules[] = {
+	"libc.so",	"libc-2",      "libpthread", "ld-linux", "ld-2",   "ld64.so",
+	"libstdc++.so", "libgcc_s.so", "libc++",     "librt.",	 "librt-", "libdl",
+	"ld-musl",	"[vdso]",      "linux-vdso", "libm.so",
+};
+
+static void skip_prefix(struct plain_name *name, const char *prefix)
+{
+	size_t length = strlen(prefix);
+	if (name->length > length && memcmp(name->start, prefix, length) == 0) {
+		name->start += length;
+		name->length -= length;
+	}
+}
+
+static void skip_underscores(struct plain_name *name)
+{
+	while (name->length > 1 && name->start[0] == '_') {
+		name->start++;
+		name->length--;
+	}
+}
+
+struct plain_name plain_name(const char *function)
+{
+	struct plain_name name = { function, strcspn(function, "@.") };
+	skip_underscores(&name);
+	skip_prefix(&name, "GI_");
+	skip_underscores(&name);
+	if (name.length > 2 && memcmp(name.start + name.length - 2, "64", 2) == 0)
+		name.length -= 2;
+	return name;
+}
+
+const char *frame_symbol(const struct frame *frame)
+{
+	return frame->linkage != NULL ? frame->linkage : frame->function;
+}
+
+bool plain_name_is(struct plain_name part, const char *name)
+{
+	return strlen(name) == part.length && memcmp(part.start, name, part.length) == 0;
+}
+
+bool frame_is_function(const struct frame *frame, const char *name)
+{
+	const char *function = frame_symbol(frame);
+	return function != NULL && plain_name_is(plain_name(function), name);
+}
+
+static bool has_prefix(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Source of the C++ library's headers: "/usr/include/x86_64-linux-gnu/c++/12/bits/…". */
+static bool in_cxx_header(const struct frame *frame)
+{
+	const char *include = frame->file != NULL ? strstr(frame->file, "/include/") : NULL;
+	return include != NULL && strstr(include, "/c++/") != NULL;
+}
+
+bool frame_in_cxx_library(const struct frame *frame)
+{
+	static const char *const prefixes[] = { "_ZNSt", "_ZNKSt", "_ZSt", "_ZN9__gnu_cxx",
+						"_ZNK9__gnu_cxx" };
+	for (size_t i = 0; frame->linkage != NULL && i < sizeof prefixes / sizeof prefixes[0]; i++)
+		if (has_prefix(frame->linkage, prefixes[i]))
+			return true;
+	return in_cxx_header(frame) ||
+	       (frame->function != NULL && (has_prefix(frame->function, "std::") ||
+					    has_prefix(frame->function, "__gnu_cxx::")));
+}
+
+bool frame_in_runtime(const struct frame *frame)
+{
+	if (frame_in_cxx_library(frame))
+		return true;
+	const struct module *module = frame->module;
+	if (module == NULL || module->name == NULL)
+		return false;
+	for (size_t i = 0; i < sizeof runtime_modules / sizeof runtime_modules[0]; i++)
+		if (has_prefix(module->name, runtime_modules[i]))
+			return true;
+	return module->is_libc && !module->is_executable;
+}
+
+bool frame_in_static_program(const struct frame *frame)
+{
+	return frame->module != NULL && frame->module->is_libc && frame->module->is_executable;
+}
+
+static bool is_allocation(const char *function)
+{
+	static const char *const names[] = {
+		"malloc",	  "calloc",
+		"realloc",	  "free",
+		"cfree",	  "memalign",
+		"int_malloc",	  "int_free",
+		"int_realloc",	  "int_memalign",
+		"sysmalloc",	  "systrim",
+		"arena_get2",	  "malloc_consolidate",
+		"libc_malloc",	  "libc_calloc",
+		"libc_realloc",	  "libc_free",
+		"libc_memalign",  "posix_memalign",
+		"int_free_chunk", "aligned_alloc",
+	};
+	struct plain_name plain = plain_name(function);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (plain_name_is(plain, names[i]))
+			return true;
+	return false;
+}
+
+bool frame_allocates(const struct frame *frame)
+{
+	return (frame_in_runtime(frame) || frame_in_static_program(frame)) &&
+	       frame_symbol(frame) != NULL && is_allocation(frame_symbol(frame));
+}
+
+bool frame_called_allocation(const struct subject *subject, const struct frame *frame)
+{
+	struct symbol symbol;
+	return call_target(subject, frame->pc, &symbol) && is_allocation(symbol.linkage);
+}

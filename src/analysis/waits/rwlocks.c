@@ -1,0 +1,110 @@
+/* Read-write locks.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/waits/futex.h"
+
+#include <inttypes.h>
+
+/* pthread_rwlock_t; the same in all releases. */
+enum {
+	RWLOCK_READERS = 0,
+	RWLOCK_WRITERS = 4,
+	RWLOCK_PHASE_FUTEX = 8,
+	RWLOCK_WRITERS_FUTEX = 12,
+	RWLOCK_PADDING = 16,
+	RWLOCK_WRITER = 24,
+	RWLOCK_SHARED = 28,
+	RWLOCK_FLAGS = 48,
+};
+
+enum { READERS_WRITE_PHASE = 1, READERS_WRITE_LOCKED = 2, READERS_SHIFT = 3 };
+
+/* The futexes' "used" bit; readers wait for the phase futex to leave "write phase, used". */
+enum { PHASE_USED = 2, PHASE_WRITE_USED = 3 };
+
+struct rwlock_words {
+	uint64_t address;
+	uint32_t readers, writers, writer, shared, flags;
+	uint64_t padding;
+	bool for_write; /* as the futex that is waited on tells */
+};
+
+/* Which of the three futexes of an rwlock the address can be; the lock is 8-aligned. */
+static uint64_t rwlock_futex_offset(const struct futex_call *futex)
+{
+	if (futex->address % 8 == 4)
+		return RWLOCK_WRITERS_FUTEX;
+	/* Readers that give way to writers wait on the readers' word itself, which then counts
+	 * at least one reader. */
+	return futex->value >= 1 << READERS_SHIFT ? RWLOCK_READERS : RWLOCK_PHASE_FUTEX;
+}
+
+static bool read_rwlock(const struct examined *examined, const struct futex_call *futex,
+			struct rwlock_words *lock)
+{
+	uint64_t offset = rwlock_futex_offset(futex);
+	if (futex->address < offset || futex->address % 4 != 0 || futex->address > UINT64_MAX - 64)
+		return false;
+	lock->address = futex->address - offset;
+	lock->for_write = offset == RWLOCK_WRITERS_FUTEX ||
+			  (offset == RWLOCK_PHASE_FUTEX && futex->value == PHASE_USED);
+	return examined_u32(examined, lock->address + RWLOCK_READERS, &lock->readers) &&
+	       examined_u32(examined, lock->address + RWLOCK_WRITERS, &lock->writers) &&
+	       examined_u64(examined, lock->address + RWLOCK_PADDING, &lock->padding) &&
+	       examined_u32(examined, lock->address + RWLOCK_WRITER, &lock->writer) &&
+	       examined_u32(examined, lock->address + RWLOCK_SHARED, &lock->shared) &&
+	       examined_u32(examined, lock->address + RWLOCK_FLAGS, &lock->flags);
+}
+
+static bool surely_rwlock(const struct examined *examined, const struct futex_call *futex,
+			  const struct rwlock_words *lock)
+{
+	bool held =
+	    lock->readers >> READERS_SHIFT != 0 || (lock->readers & READERS_WRITE_LOCKED) != 0;
+	bool known_writer =
+	    lock->writer == 0 || examined_thread(examined->all, (int32_t)lock->writer) != NULL;
+	return futex->command == FUTEX_COMMAND_WAIT_BITSET && held && known_writer &&
+	       lock->padding == 0 && lock->shared <= 1 && lock->flags <= 3 &&
+	       (lock->shared == 0) == futex->is_private && lock->writers < TID_LIMIT &&
+	       (lock->writer != 0 || !lock->for_write || lock->readers >> READERS_SHIFT != 0) &&
+	       (futex->value == PHASE_USED || futex->value == PHASE_WRITE_USED ||
+		futex->value == lock->readers);
+}
+
+static void rwlock_owner(struct examined *examined, const struct rwlock_words *lock)
+{
+	uint32_t readers = lock->readers >> READERS_SHIFT;
+	if (lock->writer != 0) {
+		examined_owner(examined, (int32_t)lock->writer);
+		examined_evidence(examined, "writer field of the rwlock");
+	} else if ((lock->readers & READERS_WRITE_PHASE) != 0) {
+		examined_no_owner(examined, OWNER_UNKNOWN, "a writer is about to get it");
+	} else if (readers == 0) {
+		examined_no_owner(examined, OWNER_NONE, "it is not held any more");
+	} else {
+		examined_no_owner(examined, OWNER_UNKNOWN,
+				  "held by %" PRIu32 " reader%s, which one%s is not recorded%s",
+				  readers, readers == 1 ? "" : "s", readers == 1 ? "" : "s",
+				  lock->for_write ? "" : ", and a writer goes first");
+	}
+}
+
+bool resolve_rwlock(struct examined *examined, const struct futex_call *futex, bool named)
+{
+	struct rwlock_words lock = { 0 };
+	bool known = read_rwlock(examined, futex, &lock);
+	if (!named && !(known && surely_rwlock(examined, futex, &lock)))
+		return false;
+	if (named)
+		examined->wait->kind = futex->call.kind;
+	else
+		examined->wait->kind = lock.for_write ? WAIT_RWLOCK_WRITE : WAIT_RWLOCK_READ;
+	if (!named)
+		examined_evidence(examined, "the memory has the form of an rwlock");
+	examined_object(examined, known ? lock.address : futex->address);
+	if (known)
+		rwlock_owner(examined, &lock);
+	else
+		examined_no_owner(examined, OWNER_UNKNOWN, "the memory of the rwlock is missing");
+	return true;
+}
