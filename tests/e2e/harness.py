@@ -23,6 +23,9 @@ TOP = Path(__file__).resolve().parents[2]
 CORESCAN = Path(os.environ.get("CORESCAN", TOP / "build" / "corescan")).resolve()
 SCHEMA = TOP / "share" / "corescan" / "report.schema.json"
 WORK = Path(tempfile.mkdtemp(prefix="corescan-e2e-"))
+# Where scripts/glibc-matrix runs the tests on another glibc: its compilers, and its debug files.
+COMPILERS = os.environ.get("CORESCAN_TEST_COMPILERS")
+DEBUG_DIRECTORY = os.environ.get("CORESCAN_TEST_DEBUG_DIR")
 PATIENCE = 60  # seconds until a program that says nothing is given up
 
 atexit.register(shutil.rmtree, WORK, ignore_errors=True)
@@ -34,11 +37,13 @@ def compile_program(name, *flags, output=None, source=None):
     path = directory / source if source else next(
         directory / (name + ending) for ending in (".c", ".cc")
         if (directory / (name + ending)).exists())
-    compiler = "g++" if path.suffix == ".cc" else "gcc"
+    compiler = "c++" if path.suffix == ".cc" else "cc"
+    if COMPILERS:
+        compiler = Path(COMPILERS) / compiler
     executable = WORK / (output or name + "".join(flags).replace("/", "_"))
     if not executable.exists():
         subprocess.run([compiler, "-O1", "-g", "-pthread", "-Wall", *flags, "-o", executable, path,
-                        *(["-ldl"] if compiler == "gcc" else [])], check=True)
+                        "-ldl"], check=True)
     return executable
 
 
@@ -119,6 +124,7 @@ class Program:
 
 def corescan(*arguments, expect=(0, 1), environment=None, timeout=PATIENCE):
     """Runs corescan; its exit status must be one of `expect`."""
+    arguments = [*arguments, *(["--debug-dir", DEBUG_DIRECTORY] if DEBUG_DIRECTORY else [])]
     result = subprocess.run([CORESCAN, *map(str, arguments)], capture_output=True, text=True,
                             env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
                             timeout=timeout)
