@@ -77,11 +77,12 @@ void describe_address(const struct subject *subject, uint64_t address, struct pl
 	place->offset = address - place->segment->start;
 }
 
-/* x86-64 and the other 64-bit rows use 48 bits of address, sign-extended. */
-static bool canonical(const struct subject *subject, uint64_t address)
+bool describe_canonical(const struct subject *subject, uint64_t address)
 {
-	if (subject->target->arch == NULL || subject->target->arch->word_size != 8)
+	if (subject->target->arch == NULL)
 		return true;
+	if (subject->target->arch->word_size != 8)
+		return address <= UINT32_MAX;
 	uint64_t high = address >> 47;
 	return high == 0 || high == 0x1ffff;
 }
@@ -179,7 +180,7 @@ static void describe_unmapped(const struct subject *subject, const struct place 
 		words_add(words, ")");
 		return;
 	}
-	if (!canonical(subject, place->address)) {
+	if (!describe_canonical(subject, place->address)) {
 		words_add(words, "not a canonical address");
 		return;
 	}
@@ -200,7 +201,7 @@ static void describe_symbol(const struct place *place, struct words *words)
 		words_add(words, "+%" PRIu64, place->offset);
 }
 
-static const char *module_part(const struct place *place)
+const char *describe_module_part(const struct place *place)
 {
 	if (!place->segment->permissions_known)
 		return "memory";
@@ -287,7 +288,7 @@ const char *describe_place(const struct subject *subject, const struct place *pl
 		describe_symbol(place, &words);
 		break;
 	case PLACE_MODULE:
-		words_add(&words, "%s of %s", module_part(place), place->module->name);
+		words_add(&words, "%s of %s", describe_module_part(place), place->module->name);
 		break;
 	case PLACE_STACK:
 		words_add(&words, "stack of ");

@@ -36,4 +36,11 @@ void describe_address(const struct subject *subject, uint64_t address, struct pl
  * stack overflow", "read-only data of libc.so.6", "anonymous mapping, rw-". Never NULL. */
 const char *describe_place(const struct subject *subject, const struct place *place);
 
+/* Whether `address` can be one at all: x86-64 and the other 64-bit rows use 48 bits of it,
+ * sign-extended. */
+bool describe_canonical(const struct subject *subject, uint64_t address);
+
+/* Of a place in a module: "code", "data", "bss", "read-only data"; a literal. */
+const char *describe_module_part(const struct place *place);
+
 #endif

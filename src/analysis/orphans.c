@@ -6,6 +6,7 @@
 #include "heap/chunk_lookup.h"
 
 #include <elf.h>
+#include <inttypes.h>
 #include <string.h>
 
 #define PROGRESS_CHUNKS 65536
@@ -22,10 +23,14 @@ typedef ARRAY(struct node) node_list;
 struct graph {
 	const struct subject *subject;
 	const struct chunk_table *table;
-	uint64_t words;	      /* of each bitmap */
-	uint64_t *orphans;    /* start bits of orphaned chunks */
-	uint64_t *claimed;    /* orphans that belong to a structure */
-	node_list pending;    /* of a walk */
+	uint64_t words;	   /* of each bitmap */
+	uint64_t *orphans; /* start bits of orphaned chunks */
+	uint64_t *claimed; /* orphans that belong to a structure */
+	node_list pending; /* of a walk */
+	/* Where only one structure is asked for: an orphan in it, and the structure once found. */
+	const struct chunk *wanted;
+	struct orphan_structure *wanted_structure;
+	bool wanted_found;
 	uint64_t total, told; /* orphans; of these, walked: for the progress */
 };
 
@@ -289,6 +294,11 @@ static bool claim(struct graph *graph, const struct node *head, bool cyclic,
 	};
 	if (!walk(graph, head, graph->claimed, &survey))
 		return false;
+	if (graph->wanted != NULL) {
+		graph->wanted_found = chunk_lookup_bit(graph->claimed, graph->wanted->number);
+		*graph->wanted_structure = survey.structure;
+		return true;
+	}
 	survey.shape.chunks = survey.structure.chunks;
 	survey.shape.cyclic = cyclic;
 	return group_structure(grouping, &chunk, &survey);
@@ -328,11 +338,12 @@ static bool fold(struct graph *graph, struct grouping *grouping)
 	bool fits = referred != NULL;
 	if (fits)
 		find_referred(graph, referred);
-	while (fits && next_orphan(graph, referred, &node))
+	while (fits && !graph->wanted_found && next_orphan(graph, referred, &node))
 		fits = claim(graph, &node, false, grouping);
 	free(referred);
-	fits = fits && find_cycle_heads(graph, &cycles);
-	for (size_t i = cycles.count; fits && i-- > 0;)
+	if (fits && !graph->wanted_found)
+		fits = find_cycle_heads(graph, &cycles);
+	for (size_t i = cycles.count; fits && !graph->wanted_found && i-- > 0;)
 		fits = claim(graph, &cycles.items[i], true, grouping);
 	array_free(&cycles);
 	return fits;
@@ -382,6 +393,13 @@ static bool graph_init(struct graph *graph, const struct subject *subject,
 	return true;
 }
 
+static void graph_release(struct graph *graph)
+{
+	free(graph->orphans);
+	free(graph->claimed);
+	array_free(&graph->pending);
+}
+
 struct error *orphans_find(const struct subject *subject, const struct reachability *reachability,
 			   struct orphans *orphans)
 {
@@ -395,14 +413,32 @@ struct error *orphans_find(const struct subject *subject, const struct reachabil
 		finish_groups(&grouping);
 	content_recogniser_free(grouping.recogniser);
 	free(grouping.buckets);
-	free(graph.orphans);
-	free(graph.claimed);
-	array_free(&graph.pending);
+	graph_release(&graph);
 	if (!fits) {
 		orphans_free(&made);
 		return error_no_memory();
 	}
 	*orphans = made;
+	return NULL;
+}
+
+struct error *orphans_structure_of(const struct subject *subject,
+				   const struct reachability *reachability,
+				   const struct chunk *orphan, struct orphan_structure *structure)
+{
+	struct graph graph;
+	struct orphan_structure found;
+	bool fits = graph_init(&graph, subject, reachability);
+	graph.wanted = orphan;
+	graph.wanted_structure = &found;
+	fits = fits && fold(&graph, NULL);
+	graph_release(&graph);
+	if (!fits)
+		return error_no_memory();
+	if (!graph.wanted_found)
+		return error_new(ERROR_BAD_DATA, "0x%" PRIx64 " is in no orphaned structure",
+				 orphan->address);
+	*structure = found;
 	return NULL;
 }
 

@@ -43,6 +43,12 @@ struct error *orphans_find(const struct subject *subject, const struct reachabil
 			   struct orphans *orphans);
 void orphans_free(struct orphans *orphans);
 
+/* The structure that `orphan` was folded into. ERROR_NO_MEMORY; ERROR_BAD_DATA when the chunk is
+ * no orphan. */
+struct error *orphans_structure_of(const struct subject *subject,
+				   const struct reachability *reachability,
+				   const struct chunk *orphan, struct orphan_structure *structure);
+
 const char *content_kind_name(enum content_kind kind);
 
 #endif

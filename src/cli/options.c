@@ -6,6 +6,7 @@
 #include "report/chunk_lines.h"
 
 #include <argp.h>
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -43,7 +44,13 @@ static const struct argp_option rows[] = {
 struct parse {
 	struct options *options;
 	unsigned positional;
+	bool has_address;
 };
+
+static bool wants_address(const struct view *view)
+{
+	return (view->needs & NEED_EXPLANATION) != 0;
+}
 
 static int32_t parse_pid(struct argp_state *state, const char *text)
 {
@@ -106,13 +113,30 @@ static unsigned parse_states(struct argp_state *state, const char *text)
 	return states;
 }
 
+/* Decimal, or hexadecimal with 0x in front. */
+static uint64_t parse_address(struct argp_state *state, const char *text)
+{
+	char *end;
+	const bool hexadecimal = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+	const char *digits = text + (hexadecimal ? 2 : 0);
+	errno = 0;
+	unsigned long long address = strtoull(digits, &end, hexadecimal ? 16 : 10);
+	if (!isxdigit((unsigned char)digits[0]) || errno != 0 || end == digits || *end != '\0' ||
+	    (hexadecimal && (digits[1] == 'x' || digits[1] == 'X')))
+		argp_error(state, "explain wants an address, 0x… or decimal, not '%s'", text);
+	return address;
+}
+
 static void take_positional(struct argp_state *state, struct parse *parse, const char *text)
 {
 	struct options *options = parse->options;
 	const struct view *view = parse->positional == 0 ? view_find(text) : NULL;
-	parse->positional++;
-	if (view != NULL) {
+	const bool first = parse->positional++ == 0;
+	if (first && view != NULL) {
 		options->view = view;
+	} else if (wants_address(options->view) && !parse->has_address) {
+		options->address = parse_address(state, text);
+		parse->has_address = true;
 	} else if (options->core == NULL) {
 		options->core = text;
 	} else if (options->exe == NULL) {
@@ -124,8 +148,11 @@ static void take_positional(struct argp_state *state, struct parse *parse, const
 	}
 }
 
-static void check_whole(struct argp_state *state, const struct options *options)
+static void check_whole(struct argp_state *state, const struct parse *parse)
 {
+	const struct options *options = parse->options;
+	if (wants_address(options->view) && !parse->has_address)
+		argp_error(state, "no address to explain was named");
 	if (options->pid != 0 && options->core != NULL)
 		argp_error(state, "-p %d and '%s': either a process or a core file",
 			   (int)options->pid, options->core);
@@ -169,7 +196,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		take_positional(state, parse, argument);
 		return 0;
 	case ARGP_KEY_END:
-		check_whole(state, options);
+		check_whole(state, parse);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -220,7 +247,7 @@ void options_parse(int argc, char **argv, struct options *options)
 	const struct argp argp = {
 		.options = rows,
 		.parser = parse_option,
-		.args_doc = "[EXE] CORE\n-p PID",
+		.args_doc = "[EXE] CORE\n-p PID\nexplain ADDR [EXE] CORE",
 		.doc = after_options,
 		.help_filter = help_text,
 	};

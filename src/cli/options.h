@@ -26,6 +26,7 @@ struct options {
 	const char *sysroot, *debug_dir;
 	bool json;
 	enum color_choice color;
+	uint64_t address; /* for explain */
 	int limit; /* as in struct report_style */
 	unsigned verbose;
 	unsigned fail_on; /* enum fail_condition */

@@ -28,12 +28,14 @@ struct run {
 	struct roots roots;
 	struct reachability reachability;
 	struct orphans orphans;
+	struct explanation explanation;
 	struct subject subject;
 	struct findings findings;
 };
 
 static void run_end(struct run *run)
 {
+	explain_free(&run->explanation);
 	orphans_free(&run->orphans);
 	reachability_free(&run->reachability);
 	roots_free(&run->roots);
@@ -199,6 +201,17 @@ static void find_orphans(struct run *run)
 		run->findings.orphans = &run->orphans;
 }
 
+static void explain(struct run *run)
+{
+	const bool whole = run->findings.reachability != NULL;
+	if (part_made(run,
+		      explain_find(&run->subject, whole ? &run->roots : NULL,
+				   run->findings.reachability, run->options->address,
+				   &run->explanation),
+		      GAP_HEAP, "the address was not examined"))
+		run->findings.explanation = &run->explanation;
+}
+
 static void analyse(struct run *run)
 {
 	run->subject = (struct subject){
@@ -220,6 +233,8 @@ static void analyse(struct run *run)
 	if ((run->needs & NEED_REACHABILITY) != 0 && run->subject.heap != NULL &&
 	    run->heap.chunks != NULL)
 		find_orphans(run);
+	if ((run->needs & NEED_EXPLANATION) != 0)
+		explain(run);
 }
 
 /* --- the end */

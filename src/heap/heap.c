@@ -39,3 +39,20 @@ void heap_free(struct heap *heap)
 	array_free(&heap->internal);
 	array_free(&heap->findings);
 }
+
+bool heap_is_internal(const struct heap *heap, const struct chunk *chunk)
+{
+	for (size_t i = 0; i < heap->internal.count; i++)
+		if (heap->internal.items[i] == chunk->address)
+			return true;
+	return false;
+}
+
+bool heap_cache_of(struct target *target, const struct heap *heap, const struct chunk *chunk,
+		   uint64_t *cache)
+{
+	for (size_t i = 0; i < sizeof providers / sizeof providers[0]; i++)
+		if (heap->provider == providers[i]->name && providers[i]->cache_of != NULL)
+			return !chunk->used && providers[i]->cache_of(target, heap, chunk, cache);
+	return false;
+}

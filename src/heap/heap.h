@@ -69,6 +69,9 @@ struct heap_provider {
 	bool (*probe)(const struct heap_context *context);
 	struct error *(*enumerate)(const struct heap_context *context, struct gaps *gaps,
 				   struct heap *heap);
+	/* As heap_cache_of; NULL where the allocator has none. */
+	bool (*cache_of)(struct target *target, const struct heap *heap, const struct chunk *chunk,
+			 uint64_t *cache);
 };
 
 extern const struct heap_provider glibc_heap_provider;
@@ -78,5 +81,13 @@ extern const struct heap_provider glibc_heap_provider;
  * is in gaps and findings. ERROR_NO_MEMORY, ERROR_INTERRUPTED. */
 struct error *heap_open(const struct heap_context *context, struct gaps *gaps, struct heap *heap);
 void heap_free(struct heap *heap);
+
+/* Whether a free chunk waits in a thread's cache; `*cache` is then the cache's address, one of
+ * heap->internal. */
+bool heap_cache_of(struct target *target, const struct heap *heap, const struct chunk *chunk,
+		   uint64_t *cache);
+
+/* Whether the allocator itself uses the chunk. */
+bool heap_is_internal(const struct heap *heap, const struct chunk *chunk);
 
 #endif

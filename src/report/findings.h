@@ -6,6 +6,7 @@
 #define CORESCAN_REPORT_FINDINGS_H
 
 #include "analysis/crash.h"
+#include "analysis/explain.h"
 #include "analysis/orphans.h"
 #include "analysis/reachability.h"
 #include "analysis/waits/waits.h"
@@ -24,6 +25,7 @@ struct findings {
 	const struct deadlocks *deadlocks;
 	const struct reachability *reachability;
 	const struct orphans *orphans;
+	const struct explanation *explanation;
 	int exit_status; /* that corescan will end with */
 };
 

@@ -73,8 +73,8 @@ void json_heap(struct json_document *document)
 
 /* --- leaks */
 
-static json_t *structure_object(struct json_document *document,
-				const struct orphan_structure *structure)
+json_t *json_orphan_structure(struct json_document *document,
+			       const struct orphan_structure *structure)
 {
 	json_t *object = json_object();
 	json_put(document, object, "head", json_address(structure->head));
@@ -95,7 +95,7 @@ static json_t *group_object(struct json_document *document, const struct orphan_
 	json_put(document, object, "structures", json_size(group->structures));
 	json_put(document, object, "chunks", json_size(group->chunks));
 	json_put(document, object, "bytes", json_size(group->bytes));
-	json_put(document, object, "largest", structure_object(document, &group->largest));
+	json_put(document, object, "largest", json_orphan_structure(document, &group->largest));
 	return object;
 }
 

@@ -40,10 +40,13 @@ void json_threads(struct json_document *document);
 void json_waits(struct json_document *document);
 void json_heap(struct json_document *document);
 void json_leaks(struct json_document *document);
+void json_explain(struct json_document *document);
 void json_maps(struct json_document *document);
 
 /* Parts of them. */
 void json_modules(struct json_document *document);
+json_t *json_orphan_structure(struct json_document *document,
+			       const struct orphan_structure *structure);
 json_t *json_place(struct json_document *document, const struct place *place);
 
 #endif

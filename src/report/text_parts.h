@@ -57,6 +57,7 @@ void text_threads(struct text *text, const struct findings *findings);
 void text_waits(struct text *text, const struct findings *findings);
 void text_heap(struct text *text, const struct findings *findings);
 void text_leaks(struct text *text, const struct findings *findings);
+void text_explain(struct text *text, const struct findings *findings);
 void text_maps(struct text *text, const struct findings *findings);
 
 #endif

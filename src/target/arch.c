@@ -63,3 +63,18 @@ bool arch_syscall(const struct arch *arch, const struct registers *registers, in
 	*number = value;
 	return true;
 }
+
+const struct arch_register_file *arch_extended_register(const struct arch *arch, uint64_t offset,
+							unsigned *index, uint64_t *inside)
+{
+	for (size_t i = 0; i < arch->extended_register_count; i++) {
+		const struct arch_register_file *row = &arch->extended_registers[i];
+		uint64_t from = offset - row->offset;
+		if (offset < row->offset || from >= (uint64_t)row->size * row->count)
+			continue;
+		*index = (unsigned)(from / row->size);
+		*inside = from % row->size;
+		return row;
+	}
+	return NULL;
+}

@@ -28,6 +28,14 @@ struct arch_register {
 	bool can_point;	  /* may hold a pointer: false for eflags, segment selectors … */
 };
 
+/* A row of equal registers in the extended state: "xmm0" and so on. */
+struct arch_register_file {
+	const char *name;
+	uint16_t offset; /* of the first, in struct registers.extended */
+	uint16_t size;	 /* of each */
+	uint16_t count;
+};
+
 struct arch {
 	const char *name; /* "x86-64", as users write it */
 	uint16_t elf_machine;
@@ -42,6 +50,8 @@ struct arch {
 
 	const struct arch_register *registers; /* the general ones */
 	size_t register_count;
+	const struct arch_register_file *extended_registers; /* those that are named */
+	size_t extended_register_count;
 	/* Indexes into .registers. */
 	uint8_t pc, sp, thread_pointer; /* thread_pointer: fs_base on x86-64 */
 	uint8_t return_value;		/* rax: minus errno while blocked in a system call */
@@ -67,6 +77,11 @@ const char *arch_machine_name(uint16_t elf_machine, char *buffer, size_t size);
 /* The value of register `index` of arch->registers, zero-extended. 0 when it was not read. */
 uint64_t arch_register_value(const struct arch *arch, const struct registers *registers,
 			     size_t index);
+
+/* The row of equal registers that holds `offset` of the extended state, or NULL; `*index` is the
+ * register's number in it, `*inside` how far into the register that is. */
+const struct arch_register_file *arch_extended_register(const struct arch *arch, uint64_t offset,
+							unsigned *index, uint64_t *inside);
 
 /* Shorthands. */
 static inline uint64_t arch_pc(const struct arch *arch, const struct registers *registers)

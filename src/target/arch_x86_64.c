@@ -69,6 +69,14 @@ static const struct arch_register registers[REGISTER_COUNT] = {
 	ROW(GS, "gs", 55, false),
 };
 
+/* FXSAVE and the AVX part of XSAVE in its standard form, which is what the kernel writes: the Intel
+ * manual's volume 1, chapter 13. */
+static const struct arch_register_file extended_registers[] = {
+	{ "st", 32, 16, 8 },
+	{ "xmm", 160, 16, 16 },
+	{ "high half of ymm", 576, 16, 16 },
+};
+
 const struct arch arch_x86_64 = {
 	.name = "x86-64",
 	.elf_machine = EM_X86_64,
@@ -81,6 +89,8 @@ const struct arch arch_x86_64 = {
 
 	.registers = registers,
 	.register_count = REGISTER_COUNT,
+	.extended_registers = extended_registers,
+	.extended_register_count = sizeof extended_registers / sizeof *extended_registers,
 	.pc = RIP,
 	.sp = RSP,
 	.thread_pointer = FS_BASE,

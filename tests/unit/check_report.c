@@ -187,6 +187,8 @@ START_TEST(text_is_as_the_golden_files_have_it)
 	golden_text("waits", &usual, "tests/unit/golden/waits.txt");
 	golden_text("heap", &usual, "tests/unit/golden/heap.txt");
 	golden_text("leaks", &usual, "tests/unit/golden/leaks.txt");
+	golden_text("explain", &usual, "tests/unit/golden/explain.txt");
+	golden_text("explain", &ascii, "tests/unit/golden/explain-ascii.txt");
 	golden_text("maps", &usual, "tests/unit/golden/maps.txt");
 }
 END_TEST
@@ -245,6 +247,10 @@ static struct fake_findings *hostile_findings(void)
 		findings->waits->items[i].object_name = findings->waits->items[i].fd_name = bad;
 	}
 	fake_findings_orphans(fake)->groups.items[0].what = bad;
+	struct explanation *explanation = fake_findings_explanation(fake);
+	explanation->text = explanation->chunk.what = explanation->path.items[1].text = bad;
+	explanation->path.items[1].storage.name = explanation->path.items[1].content = bad;
+	explanation->referrers.list.items[0].word.text = bad;
 	gaps_add(findings->subject->gaps, GAP_MODULE, 0, 0, "%s", bad);
 	return fake;
 }

@@ -43,6 +43,10 @@ struct fake_findings {
 	struct reachability reachability;
 	struct orphan_group orphan_items[8];
 	struct orphans orphans;
+	struct chunk_region region;
+	struct reference path[2];
+	struct referrer referrers[3];
+	struct explanation explanation;
 	struct findings findings;
 };
 
@@ -326,6 +330,84 @@ static void make_orphans(struct fake_findings *fake)
 	};
 }
 
+static void make_explanation(struct fake_findings *fake)
+{
+	const struct chunk chunk = {
+		.address = 0x5100a0, .size = 40, .used = true, .region = &fake->region
+	};
+	const struct chunk entry = {
+		.address = 0x511000, .size = 280, .used = true, .region = &fake->region
+	};
+	fake->region = (struct chunk_region){ .start = 0x510010, .end = 0x520010, .arena = 1 };
+	fake->path[0] = (struct reference){
+		.storage = { .kind = STORAGE_MODULE,
+			     .name = "cache",
+			     .offset = 8,
+			     .module = &fake->modules[0] },
+		.at = 0x404068,
+		.value = 0x511000,
+		.text = "<cache>+8 (data of app)",
+	};
+	fake->path[1] = (struct reference){
+		.storage = { .kind = STORAGE_CHUNK,
+			     .place = { .kind = PLACE_CHUNK, .chunk = entry, .offset = 16 },
+			     .offset = 16 },
+		.at = 0x511010,
+		.value = 0x5100a8,
+		.text = "+16 of 280-byte chunk 0x511000",
+		.content = "class Entry (vtable)",
+	};
+	fake->referrers[0] = (struct referrer){
+		.class = REFERRER_WEAK,
+		.word = { .storage = { .kind = STORAGE_REGISTER,
+				       .name = "xmm3",
+				       .thread = &fake->items[MAIN] },
+			  .value = 0x5100a0,
+			  .text = "xmm3 of 1234 \"main\"" },
+	};
+	fake->referrers[1] = (struct referrer){ .class = REFERRER_CHUNK,
+						.word = fake->path[1],
+						.state = CHUNK_POSSIBLE };
+	fake->referrers[2] = (struct referrer){
+		.class = REFERRER_STALE,
+		.word = { .storage = { .kind = STORAGE_UNUSED_STACK },
+			  .at = 0x7ffe00000000,
+			  .value = 0x5100a0,
+			  .text = "unused stack of 1234 \"main\"" },
+	};
+	const struct explain_chunk explained = {
+		.chunk = chunk,
+		.state = CHUNK_POSSIBLE,
+		.content = CONTENT_OBJECT,
+		.what = "class Session (vtable)",
+	};
+	fake->explanation = (struct explanation){
+		.address = 0x5100b0,
+		.storage = fake->path[1].storage,
+		.text = "+16 of 40-byte chunk 0x5100a0",
+		.in_chunk = true,
+		.chunk = explained,
+		.has_before = true,
+		.before = explained,
+		.path = { .items = fake->path, .count = 2 },
+		.why = "only a register leads to it that the system call its thread is in leaves "
+		       "dead: what it holds may be left over",
+		.has_referrers = true,
+		.object = 0x5100a0,
+		.object_size = 40,
+		.referrers = { .counts = { [REFERRER_WEAK] = 1,
+					   [REFERRER_CHUNK] = 1,
+					   [REFERRER_STALE] = 2000 },
+			       .list = { .items = fake->referrers, .count = 3 } },
+	};
+	struct explain_chunk *before = &fake->explanation.before;
+	before->chunk.used = false;
+	before->state = CHUNK_FREE;
+	before->what = NULL;
+	before->chunk.address = 0x510080;
+	before->chunk.size = 24;
+}
+
 struct fake_findings *fake_findings_new(void)
 {
 	struct fake_findings *fake = calloc(1, sizeof *fake);
@@ -338,6 +420,7 @@ struct fake_findings *fake_findings_new(void)
 	make_groups(fake);
 	make_heap(fake);
 	make_orphans(fake);
+	make_explanation(fake);
 	fake->pthreads.layout.evidence = LAYOUT_DWARF;
 	gaps_add(&fake->gaps, GAP_MEMORY, 0x7f1000000000, 0x7f1010000000,
 		 "mapping 0x7f1000000000 (256 MiB, shared) was not dumped: what its memory points "
@@ -371,6 +454,7 @@ struct fake_findings *fake_findings_new(void)
 		.deadlocks = &fake->deadlocks,
 		.reachability = &fake->reachability,
 		.orphans = &fake->orphans,
+		.explanation = &fake->explanation,
 		.exit_status = 1,
 	};
 	return fake;
@@ -395,6 +479,11 @@ struct target *fake_findings_target(struct fake_findings *fake)
 struct thread *fake_findings_threads(struct fake_findings *fake)
 {
 	return fake->items;
+}
+
+struct explanation *fake_findings_explanation(struct fake_findings *fake)
+{
+	return &fake->explanation;
 }
 
 struct orphans *fake_findings_orphans(struct fake_findings *fake)

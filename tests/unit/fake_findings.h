@@ -16,6 +16,7 @@ void fake_findings_free(struct fake_findings *fake);
 struct findings *fake_findings_get(struct fake_findings *fake);
 struct target *fake_findings_target(struct fake_findings *fake);
 struct thread *fake_findings_threads(struct fake_findings *fake); /* the crashed one, main, … */
+struct explanation *fake_findings_explanation(struct fake_findings *fake);
 struct orphans *fake_findings_orphans(struct fake_findings *fake);
 
 #endif

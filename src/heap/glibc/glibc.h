@@ -156,4 +156,8 @@ static inline uint64_t glibc_link(const struct glibc_walk *walk, uint64_t at, ui
 	return walk->links_are_mangled ? stored ^ (at >> 12) : stored;
 }
 
+/* cache_of.c: as heap_cache_of. */
+bool glibc_cache_of(struct target *target, const struct heap *heap, const struct chunk *chunk,
+		    uint64_t *cache);
+
 #endif

@@ -377,4 +377,5 @@ const struct heap_provider glibc_heap_provider = {
 	.name = "glibc malloc",
 	.probe = probe,
 	.enumerate = enumerate,
+	.cache_of = glibc_cache_of,
 };

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/explain.h"
+
+#include "analysis/chunk_paths.h"
+#include "analysis/content.h"
+#include "analysis/word_scan.h"
+#include "heap/chunk_lookup.h"
+
+#include <string.h>
+
+#define NULL_AREA 65536
+
+struct explaining {
+	const struct subject *subject;
+	const struct roots *roots;
+	const struct reachability *reachability;
+	struct storage_map *map;
+	struct content_recogniser *recogniser;
+	struct explanation *made;
+};
+
+/* Chunks. */
+
+static const char *content_of(const struct explaining *explaining, const struct chunk *chunk,
+			      enum content_kind *kind)
+{
+	const struct content_shape alone = { .chunks = 1 };
+	const char *what;
+	*kind = content_recognise(explaining->recogniser, chunk, &alone, &what);
+	return what != NULL
+		   ? what
+		   : content_example(explaining->recogniser, *kind, chunk->address, chunk->size);
+}
+
+static void look_at_chunk(const struct explaining *explaining, const struct chunk *chunk,
+			  struct explain_chunk *looked)
+{
+	*looked = (struct explain_chunk){
+		.chunk = *chunk,
+		.state = reachability_state(explaining->reachability, chunk),
+		.internal = heap_is_internal(explaining->subject->heap, chunk),
+	};
+	if (chunk->used && !looked->internal)
+		looked->what = content_of(explaining, chunk, &looked->content);
+}
+
+static void look_at_neighbours(const struct explaining *explaining)
+{
+	const struct chunk_table *table = explaining->subject->heap->chunks;
+	struct explanation *made = explaining->made;
+	const struct chunk *chunk = &made->chunk.chunk;
+	struct chunk other;
+	if (chunk->number > chunk->region->first_granule) {
+		uint64_t number = chunk_lookup_start(table, chunk->region, chunk->number - 1);
+		if (number != CHUNK_NONE && chunk_table_numbered(table, number, &other)) {
+			made->has_before = true;
+			look_at_chunk(explaining, &other, &made->before);
+		}
+	}
+	if (chunk_table_next(table, chunk->address + 1, &other) && other.region == chunk->region) {
+		made->has_after = true;
+		look_at_chunk(explaining, &other, &made->after);
+	}
+}
+
+static void look_for_cache(const struct explaining *explaining)
+{
+	const struct subject *subject = explaining->subject;
+	struct explain_chunk *chunk = &explaining->made->chunk;
+	chunk->cached = heap_cache_of(subject->target, subject->heap, &chunk->chunk, &chunk->cache);
+	if (chunk->cached)
+		chunk->cache_owner = storage_tls_user(explaining->map, chunk->cache);
+}
+
+/* Paths. */
+
+/* The first word in a piece of memory that points to the chunk's start, else into it. */
+struct first_word {
+	const struct chunk *chunk;
+	uint64_t at, value;
+	bool found;
+};
+
+static bool take_first(void *context, uint64_t at, uint64_t value)
+{
+	struct first_word *first = context;
+	if (!first->found || value == first->chunk->address) {
+		first->at = at;
+		first->value = value;
+		first->found = true;
+	}
+	return value != first->chunk->address;
+}
+
+static void put_in_words(const struct explaining *explaining, struct reference *word)
+{
+	const struct place *place = &word->storage.place;
+	enum content_kind kind;
+	word->text = storage_text(explaining->map, &word->storage);
+	if (word->storage.kind != STORAGE_CHUNK || !place->chunk.used)
+		return;
+	/* Of a chunk on the way only what identifies it is worth its place. */
+	const char *content = content_of(explaining, &place->chunk, &kind);
+	if (kind == CONTENT_OBJECT || kind == CONTENT_TEXT)
+		word->content = content;
+}
+
+static bool add_hop(const struct explaining *explaining, explain_path *path, struct reference hop)
+{
+	put_in_words(explaining, &hop);
+	return array_push(path, hop);
+}
+
+/* The word of a root that points to the first chunk of a path. */
+static bool add_root_hop(const struct explaining *explaining, const struct root *const *roots,
+			 size_t count, const struct chunk *chunk, explain_path *path)
+{
+	const struct target *target = explaining->subject->target;
+	for (size_t i = 0; i < count; i++) {
+		const struct root *root = roots[i];
+		struct first_word first = { .chunk = chunk };
+		struct reference hop = { 0 };
+		if (root->bytes != NULL)
+			word_scan_bytes(target, root->bytes, root->size, chunk->address,
+					chunk->size, take_first, &first);
+		else
+			word_scan_memory(target, root->start, root->end, chunk->address,
+					 chunk->size, take_first, &first);
+		if (!first.found)
+			continue;
+		hop.value = first.value;
+		hop.at = root->bytes != NULL ? 0 : first.at;
+		if (root->bytes != NULL)
+			storage_of_register(explaining->map, root, first.at, &hop.storage);
+		else
+			storage_at(explaining->map, first.at, &hop.storage);
+		return add_hop(explaining, path, hop);
+	}
+	return true;
+}
+
+/* The word in chunk `from` that points to chunk `to`. */
+static bool add_chunk_hop(const struct explaining *explaining, const struct chunk *from,
+			  const struct chunk *to, explain_path *path)
+{
+	struct first_word first = { .chunk = to };
+	struct reference hop = { 0 };
+	word_scan_memory(explaining->subject->target, from->address, from->address + from->size,
+			 to->address, to->size, take_first, &first);
+	if (!first.found)
+		return true;
+	hop.at = first.at;
+	hop.value = first.value;
+	storage_at(explaining->map, first.at, &hop.storage);
+	return add_hop(explaining, path, hop);
+}
+
+static bool add_chunk_hops(const struct explaining *explaining, const chunk_path *chunks,
+			   explain_path *path)
+{
+	const struct chunk_table *table = explaining->subject->heap->chunks;
+	struct chunk from, to;
+	for (size_t i = 1; i < chunks->count; i++)
+		if (chunk_table_numbered(table, chunks->items[i - 1], &from) &&
+		    chunk_table_numbered(table, chunks->items[i], &to) &&
+		    !add_chunk_hop(explaining, &from, &to, path))
+			return false;
+	return true;
+}
+
+/* Of paths of equal length the one from a variable tells most, the one from a register least. */
+static unsigned rank(const struct root *root)
+{
+	static const unsigned ranks[ROOT_KIND_COUNT] = {
+		[ROOT_MODULE_DATA] = 0,	  [ROOT_TLS] = 1,     [ROOT_STACK] = 2,
+		[ROOT_EXITED_THREAD] = 3, [ROOT_MAPPING] = 4, [ROOT_REGISTER] = 5,
+		[ROOT_RED_ZONE] = 6,
+	};
+	return ranks[root->kind];
+}
+
+static int by_rank(const void *left, const void *right)
+{
+	const struct root *a = *(const struct root *const *)left;
+	const struct root *b = *(const struct root *const *)right;
+	if (rank(a) != rank(b))
+		return rank(a) < rank(b) ? -1 : 1;
+	return a < b ? -1 : a > b;
+}
+
+/* A bitmap of the chunks that a path may not go through. */
+static uint64_t *bitmap_new(const struct explaining *explaining,
+			    uint64_t (*word)(const struct explaining *, uint64_t))
+{
+	const struct chunk_table *table = explaining->subject->heap->chunks;
+	uint64_t words = (chunk_table_granules(table) + 63) / 64;
+	uint64_t *bits = malloc((words + 1) * sizeof *bits);
+	for (uint64_t i = 0; bits != NULL && i < words; i++)
+		bits[i] = word(explaining, i);
+	const struct heap *heap = explaining->subject->heap;
+	for (size_t i = 0; bits != NULL && i < heap->internal.count; i++) {
+		struct chunk chunk;
+		if (chunk_table_find(table, heap->internal.items[i], &chunk))
+			bits[chunk.number / 64] |= (uint64_t)1 << chunk.number % 64;
+	}
+	return bits;
+}
+
+static uint64_t not_reachable(const struct explaining *explaining, uint64_t word)
+{
+	return ~explaining->reachability->reachable[word];
+}
+
+static uint64_t not_possible(const struct explaining *explaining, uint64_t word)
+{
+	return ~explaining->reachability->possible[word];
+}
+
+static uint64_t not_orphaned(const struct explaining *explaining, uint64_t word)
+{
+	return ~chunk_table_used_bits(explaining->subject->heap->chunks)[word] |
+	       explaining->reachability->reachable[word] | explaining->reachability->possible[word];
+}
+
+static struct mark_source source_of(const struct root *root)
+{
+	return (struct mark_source){ root->start, root->end, root->bytes, root->size };
+}
+
+/* From the roots of that strength to the chunk. */
+static struct error *find_path(const struct explaining *explaining, enum root_strength strength,
+			       explain_path *path)
+{
+	const struct roots *roots = explaining->roots;
+	ARRAY(const struct root *) starts = { 0 };
+	ARRAY(struct mark_source) sources = { 0 };
+	chunk_path chunks = { 0 };
+	uint64_t *passed =
+	    bitmap_new(explaining, strength == ROOT_STRONG ? not_reachable : not_possible);
+	bool fits = passed != NULL && array_reserve(&starts, roots->list.count) &&
+		    array_reserve(&sources, roots->list.count);
+	for (size_t i = 0; fits && i < roots->list.count; i++)
+		if (roots->list.items[i].strength == strength)
+			starts.items[starts.count++] = &roots->list.items[i];
+	if (fits && starts.count > 0)
+		qsort(starts.items, starts.count, sizeof *starts.items, by_rank);
+	for (size_t i = 0; fits && i < starts.count; i++)
+		sources.items[sources.count++] = source_of(starts.items[i]);
+	struct error *error =
+	    fits ? chunk_path_find(explaining->subject, sources.items, sources.count, passed,
+				   explaining->made->chunk.chunk.number, &chunks)
+		 : error_no_memory();
+	struct chunk first;
+	if (error == NULL && chunks.count > 0 &&
+	    chunk_table_numbered(explaining->subject->heap->chunks, chunks.items[0], &first) &&
+	    (!add_root_hop(explaining, starts.items, starts.count, &first, path) ||
+	     !add_chunk_hops(explaining, &chunks, path)))
+		error = error_no_memory();
+	array_free(&chunks);
+	array_free(&starts);
+	array_free(&sources);
+	free(passed);
+	return error;
+}
+
+static struct error *find_structure(const struct explaining *explaining)
+{
+	struct explanation *made = explaining->made;
+	const struct chunk_table *table = explaining->subject->heap->chunks;
+	chunk_path found = { 0 }, chunks = { 0 };
+	struct chunk head;
+	struct error *error = orphans_structure_of(explaining->subject, explaining->reachability,
+						   &made->chunk.chunk, &made->structure);
+	if (error != NULL || !chunk_table_find(table, made->structure.head, &head))
+		return error;
+	made->has_structure = true;
+	if (head.number == made->chunk.chunk.number)
+		return NULL;
+	const struct mark_source source = { .start = head.address,
+					    .end = head.address + head.size };
+	uint64_t *passed = bitmap_new(explaining, not_orphaned);
+	error = passed == NULL ? error_no_memory()
+			       : chunk_path_find(explaining->subject, &source, 1, passed,
+						 made->chunk.chunk.number, &found);
+	bool fits = array_push(&chunks, head.number);
+	for (size_t i = 0; i < found.count && fits; i++)
+		fits = array_push(&chunks, found.items[i]);
+	if (error == NULL && (!fits || !add_chunk_hops(explaining, &chunks, &made->inside)))
+		error = error_no_memory();
+	array_free(&found);
+	array_free(&chunks);
+	free(passed);
+	return error;
+}
+
+static const char *why_weak(const struct root *root)
+{
+	if (root == NULL)
+		return NULL;
+	return root->kind == ROOT_RED_ZONE
+		   ? "only the red zone leads to it, below the stack pointer of a thread that "
+		     "sleeps in a system call: what lies there may be left over"
+		   : "only a register leads to it that the system call its thread is in leaves "
+		     "dead: what it holds may be left over";
+}
+
+static struct error *find_what_keeps_it(const struct explaining *explaining)
+{
+	struct explanation *made = explaining->made;
+	struct error *error = NULL;
+	if (made->chunk.internal) {
+		made->why = "the allocator itself uses it";
+		return NULL;
+	}
+	switch (made->chunk.state) {
+	case CHUNK_REACHABLE:
+		error = find_path(explaining, ROOT_STRONG, &made->path);
+		if (error == NULL && made->path.count == 0)
+			made->why = "the C library keeps it for the thread-local storage of a "
+				    "thread that is gone";
+		return error;
+	case CHUNK_POSSIBLE:
+		error = find_path(explaining, ROOT_WEAK, &made->path);
+		if (error == NULL && made->path.count > 0)
+			made->why = why_weak(made->path.items[0].storage.root);
+		return error;
+	case CHUNK_ORPHANED:
+		return find_structure(explaining);
+	case CHUNK_FREE:
+	case CHUNK_STATE_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+/* Who refers to it. */
+
+static void choose_object(struct explanation *made)
+{
+	const struct place *place = &made->storage.place;
+	made->object = made->address;
+	made->object_size = 1;
+	if (made->in_chunk) {
+		made->object = made->chunk.chunk.address;
+		made->object_size = made->chunk.chunk.size;
+	} else if (place->kind == PLACE_SYMBOL && !place->symbol.is_function &&
+		   place->symbol.size != 0) {
+		made->object = place->symbol.address;
+		made->object_size = place->symbol.size;
+	}
+}
+
+/* Small numbers are everywhere, and no pointers. */
+static bool is_worth_asking(const struct explanation *made)
+{
+	return made->storage.kind != STORAGE_NOT_CANONICAL &&
+	       (made->storage.kind != STORAGE_UNMAPPED || made->address >= NULL_AREA);
+}
+
+static struct error *explain(struct explaining *explaining)
+{
+	const struct subject *subject = explaining->subject;
+	struct explanation *made = explaining->made;
+	storage_at(explaining->map, made->address, &made->storage);
+	made->text = storage_text(explaining->map, &made->storage);
+	if (explaining->roots == NULL || explaining->reachability == NULL)
+		return NULL;
+	struct chunk chunk;
+	made->in_chunk = chunk_table_find(subject->heap->chunks, made->address, &chunk);
+	if (made->in_chunk) {
+		look_at_chunk(explaining, &chunk, &made->chunk);
+		look_for_cache(explaining);
+		look_at_neighbours(explaining);
+	}
+	choose_object(made);
+	struct error *error = made->in_chunk ? find_what_keeps_it(explaining) : NULL;
+	made->has_referrers = is_worth_asking(made);
+	if (error == NULL && made->has_referrers)
+		error = referrers_find(subject, explaining->roots, explaining->reachability,
+				       explaining->map, made->object, made->object_size,
+				       &made->referrers);
+	for (size_t i = 0; i < made->referrers.list.count; i++)
+		put_in_words(explaining, &made->referrers.list.items[i].word);
+	return error;
+}
+
+struct error *explain_find(const struct subject *subject, const struct roots *roots,
+			   const struct reachability *reachability, uint64_t address,
+			   struct explanation *explanation)
+{
+	struct explanation made = { .address = address };
+	struct explaining explaining = {
+		.subject = subject, .roots = roots, .reachability = reachability, .made = &made
+	};
+	struct error *error = storage_map_new(subject, roots, &explaining.map);
+	explaining.recogniser = content_recogniser_new(subject);
+	if (error == NULL && explaining.recogniser == NULL)
+		error = error_no_memory();
+	if (error == NULL)
+		error = explain(&explaining);
+	content_recogniser_free(explaining.recogniser);
+	storage_map_free(explaining.map);
+	if (error != NULL) {
+		explain_free(&made);
+		return error;
+	}
+	*explanation = made;
+	return NULL;
+}
+
+void explain_free(struct explanation *explanation)
+{
+	array_free(&explanation->path);
+	array_free(&explanation->inside);
+	referrers_free(&explanation->referrers);
+	*explanation = (struct explanation){ 0 };
+}
