@@ -286,6 +286,15 @@ static const char *signal_words(const struct subject *subject, struct crash *cra
 	return fault_words(subject, crash);
 }
 
+/* Whether an instruction did it, at which the PC still stands. A breakpoint's is already past. */
+static bool is_fault(const struct crash *crash)
+{
+	const int number = crash->signal.number;
+	return crash->thread != NULL && crash->signal.has_details && crash->signal.code > 0 &&
+	       crash->access != ACCESS_JUMP &&
+	       (number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE);
+}
+
 static const char *stopped_words(const struct target *target)
 {
 	if (target->kind == TARGET_LIVE)
@@ -330,6 +339,8 @@ void crash_find(const struct subject *subject, struct crash *crash)
 	    subject->threads->items[0].crashed)
 		crash->thread = &subject->threads->items[0];
 	crash->text = signal_words(subject, crash);
+	crash->has_instruction =
+	    is_fault(crash) && instruction_find(subject, crash->thread, &crash->instruction);
 	if (crash->signal.number == SIGABRT)
 		crash->message = abort_message(subject);
 }

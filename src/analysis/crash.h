@@ -7,6 +7,7 @@
 
 #include "analysis/access.h"
 #include "analysis/describe.h"
+#include "analysis/instruction.h"
 
 struct crash {
 	const struct thread *thread; /* that the signal hit; or NULL */
@@ -14,7 +15,9 @@ struct crash {
 	const char *signal_name;     /* "SIGSEGV"; NULL without a signal */
 	struct place fault;	     /* of signal.address, where there is one */
 	bool has_fault;
-	enum access_kind access; /* of SIGSEGV; ACCESS_UNKNOWN where it cannot be told */
+	enum access_kind access;	/* of SIGSEGV; ACCESS_UNKNOWN where it cannot be told */
+	bool has_instruction;		/* the fault is that of an instruction which is known */
+	struct instruction instruction; /* at the PC */
 	const char *text;    /* "access to 0x18, null + 24", "sent by process 12"; without a signal
 				why it was stopped; in the modules' pool or static */
 	const char *message; /* what libc wrote before it aborted ("*** stack smashing detected

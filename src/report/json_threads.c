@@ -71,6 +71,19 @@ static json_t *registers_object(struct json_document *document, const struct thr
 	return object;
 }
 
+static json_t *instruction_object(struct json_document *document,
+				  const struct instruction *instruction)
+{
+	json_t *object = json_object(), *registers = json_object();
+	for (size_t i = 0; i < instruction->register_count; i++)
+		json_put(document, registers, instruction->registers[i].name,
+			 json_address(instruction->registers[i].value));
+	json_put(document, object, "address", json_address(instruction->address));
+	json_put(document, object, "text", json_words(instruction->text));
+	json_put(document, object, "registers", registers);
+	return object;
+}
+
 static json_t *crash_object(struct json_document *document, const struct crash *crash)
 {
 	const struct target_signal *signal = &crash->signal;
@@ -89,6 +102,9 @@ static json_t *crash_object(struct json_document *document, const struct crash *
 		 crash->has_fault ? json_place(document, &crash->fault) : json_null());
 	json_put(document, object, "text", json_words(crash->text));
 	json_put(document, object, "message", json_words(crash->message));
+	json_put(document, object, "instruction",
+		 crash->has_instruction ? instruction_object(document, &crash->instruction)
+					: json_null());
 	json_put(document, object, "registers",
 		 registers ? registers_object(document, crash->thread) : json_null());
 	return object;

@@ -23,10 +23,10 @@ void text_tids(struct text *text, unsigned indent,
 	       int32_t (*tid_of)(const void *context, size_t index), const void *context,
 	       size_t count);
 
-/* The first `count` frames of a stack, a line each, `limit` lines at most; runs of the same frames
- * are told once. */
-void text_frames(struct text *text, unsigned indent, const struct thread *thread, size_t count,
-		 size_t limit);
+/* The first `count` frames of a stack, a line each, `limit` of them at most; runs of the same
+ * frames are told once. What else is known of a frame stands below it. */
+void text_frames(struct text *text, const struct findings *findings, unsigned indent,
+		 const struct thread *thread, size_t count, size_t limit);
 
 /* "refresh() cache.c:77", with as many of its callers behind it as fit. */
 void text_site(struct text *text, const struct wait *wait, bool callers);

@@ -162,7 +162,6 @@ static void text_frame(struct text *text, unsigned indent, unsigned width, size_
 	text_fold(text, place, text_room(text) > 12 ? text_room(text) : 12);
 	if (text->style->verbose > 1)
 		text_printf(text, "  pc 0x%" PRIx64 " sp 0x%" PRIx64, frame->pc, frame->sp);
-	text_line(text);
 }
 
 /* The column for functions: as wide as the widest of them, within what leaves room for places. */
@@ -230,8 +229,36 @@ static size_t frame_number(const struct thread *thread, size_t index)
 	return index + (index >= thread->left_out_before ? thread->left_out : 0);
 }
 
-void text_frames(struct text *text, unsigned indent, const struct thread *thread, size_t count,
-		 size_t limit)
+/* "mov 0x18(%rax),%rdx     rax = 0": behind the frame where it fits, else below. */
+static void text_instruction(struct text *text, unsigned indent,
+			     const struct instruction *instruction)
+{
+	char words[512];
+	size_t length = (size_t)snprintf(words, sizeof words, "%s", instruction->text);
+	for (size_t i = 0; i < instruction->register_count && length < sizeof words; i++) {
+		const uint64_t value = instruction->registers[i].value;
+		length += (size_t)snprintf(words + length, sizeof words - length,
+					   value == 0 ? "%s%s = 0" : "%s%s = 0x%" PRIx64,
+					   i == 0 ? "     " : ", ", instruction->registers[i].name,
+					   value);
+	}
+	if (text_width(text, words) + 5 > text_room(text)) {
+		text_line(text);
+		text_column(text, indent + 2);
+	} else {
+		text_column(text, text->column + 5);
+	}
+	text_fold(text, words, text_room(text));
+}
+
+static bool is_faulting(const struct findings *findings, const struct thread *thread, size_t index)
+{
+	const struct crash *crash = findings->crash;
+	return crash != NULL && crash->has_instruction && crash->thread == thread && index == 0;
+}
+
+void text_frames(struct text *text, const struct findings *findings, unsigned indent,
+		 const struct thread *thread, size_t count, size_t limit)
 {
 	const unsigned functions = indent + number_width(count + thread->left_out);
 	const unsigned width = function_width(text, functions, thread, count, limit);
@@ -241,9 +268,13 @@ void text_frames(struct text *text, unsigned indent, const struct thread *thread
 		text_left_out(text, functions, thread, at);
 		const size_t period = recursion_at(thread, at, &times);
 		const size_t end = at + (period > 0 ? period : 1);
-		for (; at < end; at++, shown++)
+		for (; at < end; at++, shown++) {
 			text_frame(text, functions, width, frame_number(thread, at),
 				   &thread->frames[at]);
+			if (is_faulting(findings, thread, at))
+				text_instruction(text, functions, &findings->crash->instruction);
+			text_line(text);
+		}
 		if (period > 0) {
 			text_repetition(text, functions, period, times);
 			at += times * period;
@@ -328,6 +359,7 @@ void text_crash(struct text *text, const struct findings *findings, size_t frame
 	}
 	if (crash->thread != NULL && frame_limit > 0) {
 		const size_t count = program_frames(crash->thread);
-		text_frames(text, 2, crash->thread, count, text_rows(text, count, frame_limit));
+		text_frames(text, findings, 2, crash->thread, count,
+			    text_rows(text, count, frame_limit));
 	}
 }

@@ -71,7 +71,7 @@ void text_threads(struct text *text, const struct findings *findings)
 	for (size_t i = 0; i < rows; i++) {
 		group_heading(text, &groups->items[i], findings->crash);
 		const struct thread *first = groups->items[i].members[0];
-		text_frames(text, 2, first, first->frame_count,
+		text_frames(text, findings, 2, first, first->frame_count,
 			    text_rows(text, first->frame_count, 64));
 	}
 	text_more(text, 0, rows, groups->count, "different stacks", NULL);

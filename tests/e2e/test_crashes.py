@@ -3,6 +3,7 @@
 SPDX-License-Identifier: GPL-3.0-or-later
 """
 
+import subprocess
 import unittest
 
 from harness import Program, compile_program, corescan, corescan_json
@@ -24,9 +25,23 @@ class Crashes(unittest.TestCase):
             self.assertIn(truth["words"], crash["text"] + (crash["message"] or ""))
             if truth["address"] != "(nil)":
                 self.assertEqual(int(crash["fault"]["address"], 16), int(truth["address"], 16))
+            self.check_instruction(executable, core, crash)
             text = corescan("report", executable, core).stdout
             self.assertIn(f"\n{truth['signal']}  ", text)
             self.assertIn(truth["function"], text.split("\n\n")[1])
+
+    def check_instruction(self, executable, core, crash):
+        """gdb disassembles the same, where code lies at the pc and the pc still at the fault."""
+        if crash["code"] <= 0 or crash["access"] == "jump":
+            self.assertIsNone(crash["instruction"])
+            return
+        told = subprocess.run(["gdb", "-nx", "-batch", "-ex", "x/i $pc", executable, core],
+                              capture_output=True, text=True).stdout
+        gdb = " ".join(told.strip().splitlines()[-1].split(":", 1)[1].split())
+        self.assertEqual(crash["instruction"]["text"].split(" <")[0], gdb.split(" <")[0])
+        self.assertEqual(crash["instruction"]["address"], crash["registers"]["rip"])
+        for name, value in crash["instruction"]["registers"].items():
+            self.assertEqual(value, crash["registers"][name])
 
     def test_causes(self):
         executable = compile_program("crashes", "-std=c++20", "-D_GNU_SOURCE")

@@ -236,6 +236,61 @@ START_TEST(a_null_pointer_names_its_register)
 }
 END_TEST
 
+static void check_instruction(const void *bytes, size_t size, const char *text,
+			      const char *registers)
+{
+	struct scene scene;
+	char told[64] = "";
+	scene_begin(&scene, fault(SIGSEGV, SEGV_MAPERR, 0x18), bytes, size);
+	crash_find(&scene.subject, &scene.crash);
+	ck_assert(scene.crash.has_instruction);
+	ck_assert_str_eq(scene.crash.instruction.text, text);
+	ck_assert_uint_eq(scene.crash.instruction.address, CODE);
+	for (size_t i = 0; i < scene.crash.instruction.register_count; i++) {
+		strcat(told, scene.crash.instruction.registers[i].name);
+		strcat(told, " ");
+	}
+	ck_assert_str_eq(told, registers);
+	scene_end(&scene);
+}
+
+START_TEST(the_instruction_is_told_with_what_it_reads)
+{
+	check_instruction("\x48\x8b\x50\x18", 4, "mov 0x18(%rax),%rdx", "rax ");
+	check_instruction("\x44\x89\x0c\x37", 4, "mov %r9d,(%rdi,%rsi,1)", "rdi rsi r9 ");
+	check_instruction("\x88\x20", 2, "mov %ah,(%rax)", "rax ");
+	check_instruction("\x48\x01\xd0", 3, "add %rdx,%rax", "rdx rax ");
+	check_instruction("\xff\x10", 2, "call *(%rax)", "rax ");
+	check_instruction("\xf3\xa4", 2, "rep movsb %ds:(%rsi),%es:(%rdi)", "rsi rdi ");
+	check_instruction("\x64\x48\x8b\x04\x25\x28\0\0\0", 9, "mov %fs:0x28,%rax", "fs_base ");
+}
+END_TEST
+
+START_TEST(what_is_no_code_is_not_disassembled)
+{
+	static const uint64_t places[] = { DATA, 0x1000, CODE + 0xfff };
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		struct scene scene;
+		scene_begin(&scene, fault(SIGSEGV, SEGV_MAPERR, 0x18), "\x90", 1);
+		fake_target_put(scene.target, CODE + 0xfff, "\x48", 1); /* it is cut off */
+		fake_target_put(scene.target, DATA, "\x90", 1);
+		fake_target_set_register(scene.target, 7, "rip", places[i]);
+		crash_find(&scene.subject, &scene.crash);
+		ck_assert(!scene.crash.has_instruction);
+		scene_end(&scene);
+	}
+	struct scene scene;
+	scene_begin(&scene, fault(SIGSEGV, SEGV_MAPERR, 0x18), "\x06", 1); /* no instruction */
+	crash_find(&scene.subject, &scene.crash);
+	ck_assert(!scene.crash.has_instruction);
+	scene_end(&scene);
+	scene_begin(&scene, sent(SIGABRT, 4711), "\x90", 1); /* not the instruction's fault */
+	crash_find(&scene.subject, &scene.crash);
+	ck_assert(!scene.crash.has_instruction);
+	scene_end(&scene);
+}
+END_TEST
+
 /* The operand lies elsewhere: what the instruction does there tells nothing of this fault. */
 START_TEST(an_instruction_that_does_not_fit_is_not_believed)
 {
@@ -369,6 +424,8 @@ int main(void)
 	tcase_add_test(all, other_signals_say_why_and_who);
 	tcase_add_test(all, an_uncaught_exception_is_told_by_its_frames);
 	tcase_add_test(all, without_a_signal_nothing_crashed);
+	tcase_add_test(all, the_instruction_is_told_with_what_it_reads);
+	tcase_add_test(all, what_is_no_code_is_not_disassembled);
 	tcase_add_test(all, signals_have_names);
 	suite_add_tcase(suite, all);
 	SRunner *runner = srunner_create(suite);

@@ -432,6 +432,11 @@ struct fake_findings *fake_findings_new(void)
 		.has_fault = true,
 		.fault = { .kind = PLACE_UNMAPPED, .address = 0x18, .offset = 0x18 },
 		.access = ACCESS_READ,
+		.has_instruction = true,
+		.instruction = { .address = 0x401234,
+				 .text = "mov 0x18(%rax),%rdx",
+				 .registers = { { "rax", 0 } },
+				 .register_count = 1 },
 		.text = "read of 0x18, not mapped (null + 24), through rax = 0x0",
 	};
 	fake->subject = (struct subject){
