@@ -147,9 +147,13 @@ static bool in_tls(const struct storage_map *map, uint64_t address, struct stora
 static const struct thread *thread_of(const struct subject *subject,
 				      const struct glibc_pthread *pthread)
 {
-	return subject->threads != NULL && pthread->state == GLIBC_STACK_RUNNING
-		   ? threads_find(subject->threads, pthread->tid)
-		   : NULL;
+	const struct threads *threads = subject->threads;
+	if (threads == NULL || pthread->state != GLIBC_STACK_RUNNING)
+		return NULL;
+	for (size_t i = 0; i < threads->count; i++)
+		if (threads->items[i].thread_pointer == pthread->address)
+			return &threads->items[i];
+	return threads_find(threads, pthread->tid);
 }
 
 /* struct pthread of a thread that runs, or whose result waits to be fetched. */

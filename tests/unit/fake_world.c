@@ -25,6 +25,7 @@ struct world *world_new(void)
 					       &world->region));
 	world->next = WORLD_HEAP;
 	world->threads.items = calloc(THREADS_MAX, sizeof *world->threads.items);
+	world->threads.by_stack = calloc(THREADS_MAX, sizeof *world->threads.by_stack);
 	world->pthreads.items = calloc(THREADS_MAX, sizeof *world->pthreads.items);
 	world->pthreads.by_address = calloc(THREADS_MAX, sizeof *world->pthreads.by_address);
 	world->pthreads.layout = (struct glibc_pthread_layout){
@@ -49,6 +50,7 @@ void world_free(struct world *world)
 	array_free(&world->heap.own);
 	array_free(&world->heap.internal);
 	free(world->threads.items);
+	free(world->threads.by_stack);
 	free(world->pthreads.items);
 	free(world->pthreads.by_address);
 	target_close(world->target);
@@ -102,6 +104,10 @@ size_t world_thread(struct world *world, int32_t tid, uint64_t start, uint64_t e
 							.thread_pointer = pthread,
 							.stack_start = sp,
 							.stack_end = end };
+	size_t at = number;
+	for (; at > 0 && world->threads.by_stack[at - 1]->stack_start > sp; at--)
+		world->threads.by_stack[at] = world->threads.by_stack[at - 1];
+	world->threads.by_stack[at] = &world->threads.items[number];
 	if (pthread != 0)
 		world_pthread(world, GLIBC_STACK_RUNNING, start, end, pthread);
 	return number;
