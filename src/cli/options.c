@@ -20,6 +20,7 @@ enum option_key {
 	OPTION_LIMIT,
 	OPTION_FAIL_ON,
 	OPTION_STATE,
+	OPTION_RETAINED,
 };
 
 static const struct argp_option rows[] = {
@@ -37,6 +38,8 @@ static const struct argp_option rows[] = {
 	  "For chunks: list only those that are free, reachable, possible or orphaned, with commas "
 	  "between.",
 	  0 },
+	{ "retained", OPTION_RETAINED, NULL, 0,
+	  "For heap: which variables, frames and registers hold how much of it alone.", 0 },
 	{ "verbose", 'v', NULL, 0, "Tell more: full paths, longer lists, evidence.", 0 },
 	{ 0 },
 };
@@ -156,6 +159,9 @@ static void check_whole(struct argp_state *state, const struct parse *parse)
 	if (options->pid != 0 && options->core != NULL)
 		argp_error(state, "-p %d and '%s': either a process or a core file",
 			   (int)options->pid, options->core);
+	if (options->retained && strcmp(options->view->name, "heap") != 0)
+		argp_error(state, "--retained belongs to the command heap, not to %s",
+			   options->view->name);
 	if (options->pid == 0 && options->core == NULL)
 		argp_error(state, "no core file and no process (-p PID) was named");
 }
@@ -188,6 +194,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_FAIL_ON:
 		options->fail_on |= parse_conditions(state, argument);
+		return 0;
+	case OPTION_RETAINED:
+		options->retained = true;
 		return 0;
 	case OPTION_STATE:
 		options->states = parse_states(state, argument);

@@ -30,6 +30,7 @@ struct options {
 	int limit; /* as in struct report_style */
 	unsigned verbose;
 	unsigned fail_on; /* enum fail_condition */
+	bool retained;	  /* of heap: who holds what */
 	unsigned states;  /* as in struct report_style */
 };
 

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Shared chunks that --retained tells of. */
+#define RETAINED_HEADS 40
+
 /* Everything of one run; run_end releases it in the opposite order. */
 struct run {
 	const struct options *options;
@@ -29,6 +32,7 @@ struct run {
 	struct reachability reachability;
 	struct orphans orphans;
 	struct explanation explanation;
+	struct retained retained;
 	struct subject subject;
 	struct findings findings;
 };
@@ -36,6 +40,7 @@ struct run {
 static void run_end(struct run *run)
 {
 	explain_free(&run->explanation);
+	retained_free(&run->retained);
 	orphans_free(&run->orphans);
 	reachability_free(&run->reachability);
 	roots_free(&run->roots);
@@ -199,6 +204,12 @@ static void find_orphans(struct run *run)
 	    part_made(run, orphans_find(&run->subject, &run->reachability, &run->orphans), GAP_HEAP,
 		      "the orphans were not grouped"))
 		run->findings.orphans = &run->orphans;
+	if ((run->needs & NEED_RETAINED) != 0 &&
+	    part_made(run,
+		      retained_find(&run->subject, &run->roots, &run->reachability, RETAINED_HEADS,
+				    &run->retained),
+		      GAP_HEAP, "who holds what was not found"))
+		run->findings.retained = &run->retained;
 }
 
 static void explain(struct run *run)
@@ -281,6 +292,8 @@ static enum exit_status show(struct run *run)
 static unsigned needs_of(const struct options *options)
 {
 	unsigned needs = options->view->needs;
+	if (options->retained)
+		needs |= NEED_RETAINED;
 	if ((options->fail_on & FAIL_ON_DEADLOCK) != 0)
 		needs |= NEED_THREADS | NEED_WAITS;
 	if ((options->fail_on & FAIL_ON_ORPHANS) != 0)

@@ -9,6 +9,7 @@
 #include "analysis/explain.h"
 #include "analysis/orphans.h"
 #include "analysis/reachability.h"
+#include "analysis/retained.h"
 #include "analysis/waits/waits.h"
 
 /* All borrowed. */
@@ -26,6 +27,7 @@ struct findings {
 	const struct reachability *reachability;
 	const struct orphans *orphans;
 	const struct explanation *explanation;
+	const struct retained *retained;
 	int exit_status; /* that corescan will end with */
 };
 

@@ -69,6 +69,7 @@ void json_heap(struct json_document *document)
 	const struct heap *heap = document->findings->subject->heap;
 	json_put(document, document->root, "heap",
 		 heap != NULL ? heap_object(document, heap) : json_null());
+	json_retained(document);
 }
 
 /* --- leaks */

@@ -47,6 +47,7 @@ void json_maps(struct json_document *document);
 void json_modules(struct json_document *document);
 json_t *json_orphan_structure(struct json_document *document,
 			       const struct orphan_structure *structure);
+void json_retained(struct json_document *document); /* nothing where not asked for */
 json_t *json_place(struct json_document *document, const struct place *place);
 
 #endif

@@ -15,6 +15,7 @@ enum finding_need {
 	NEED_HEAP = 4, /* chunks and arenas */
 	NEED_REACHABILITY = 8,
 	NEED_ORPHANS = 16,
+	NEED_RETAINED = 32,
 	NEED_EXPLANATION = 64, /* what an address is: ADDR is the first argument */
 };
 

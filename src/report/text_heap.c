@@ -181,6 +181,7 @@ void text_heap(struct text *text, const struct findings *findings)
 	if (heap == NULL || heap->provider == NULL)
 		return;
 	arena_table(text, heap);
+	text_retained(text, findings);
 	if (heap->evidence != NULL) {
 		text_section(text);
 		text_put(text, "Layouts from ");

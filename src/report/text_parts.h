@@ -51,6 +51,9 @@ void text_heap_totals(struct text *text, const struct findings *findings);
 /* "THREADS": how many do what, and those that have not been told of, grouped. */
 void text_thread_groups(struct text *text, const struct findings *findings);
 
+/* "RETAINED": the roots by what they hold; nothing where that was not asked for. */
+void text_retained(struct text *text, const struct findings *findings);
+
 /* What the commands show between header and gaps. */
 void text_report(struct text *text, const struct findings *findings);
 void text_threads(struct text *text, const struct findings *findings);

@@ -76,6 +76,8 @@ static void compare_with_golden(const char *name, const char *text)
 static void golden_text(const char *view, const struct report_style *style, const char *file)
 {
 	struct fake_findings *fake = fake_findings_new();
+	if (strstr(file, "retained") != NULL)
+		fake_findings_retain(fake);
 	char *text = text_of(view, fake, style);
 	compare_with_golden(file, text);
 	free(text);
@@ -186,6 +188,7 @@ START_TEST(text_is_as_the_golden_files_have_it)
 	golden_text("threads", &usual, "tests/unit/golden/threads.txt");
 	golden_text("waits", &usual, "tests/unit/golden/waits.txt");
 	golden_text("heap", &usual, "tests/unit/golden/heap.txt");
+	golden_text("heap", &usual, "tests/unit/golden/heap-retained.txt");
 	golden_text("leaks", &usual, "tests/unit/golden/leaks.txt");
 	golden_text("explain", &usual, "tests/unit/golden/explain.txt");
 	golden_text("explain", &ascii, "tests/unit/golden/explain-ascii.txt");
@@ -217,6 +220,7 @@ START_TEST(every_line_fits_its_width)
 	size_t count;
 	const struct view *views = view_list(&count);
 	struct fake_findings *fake = fake_findings_new();
+	fake_findings_retain(fake);
 	for (unsigned width = 80; width <= 140; width += 20) {
 		const struct report_style style = { .utf8 = true, .width = width, .limit = -1 };
 		for (size_t i = 0; i < count; i++) {
@@ -251,6 +255,10 @@ static struct fake_findings *hostile_findings(void)
 	explanation->text = explanation->chunk.what = explanation->path.items[1].text = bad;
 	explanation->path.items[1].storage.name = explanation->path.items[1].content = bad;
 	explanation->referrers.list.items[0].word.text = bad;
+	struct retained *retained = fake_findings_retain(fake);
+	retained->roots.items[0].name = retained->roots.items[0].what = bad;
+	retained->roots.items[0].item.symbol = bad;
+	retained->heads.items[0].holders[0] = retained->heads.items[0].what = bad;
 	gaps_add(findings->subject->gaps, GAP_MODULE, 0, 0, "%s", bad);
 	return fake;
 }
@@ -307,6 +315,10 @@ START_TEST(a_limit_cuts_and_says_so)
 	struct fake_findings *fake = fake_findings_new();
 	char *text = text_of("leaks", fake, &two);
 	after(text, "… 6 more groups: --limit 0");
+	free(text);
+	fake_findings_retain(fake);
+	text = text_of("heap", fake, &two);
+	after(text, "1 more root: --limit 0");
 	free(text);
 	text = text_of("report", fake, &all);
 	after(text, "head 0x5800a0");

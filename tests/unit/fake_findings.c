@@ -47,6 +47,9 @@ struct fake_findings {
 	struct reference path[2];
 	struct referrer referrers[3];
 	struct explanation explanation;
+	struct retained_root retained_roots[4];
+	struct retained_head retained_heads[2];
+	struct retained retained;
 	struct findings findings;
 };
 
@@ -489,6 +492,61 @@ struct thread *fake_findings_threads(struct fake_findings *fake)
 struct explanation *fake_findings_explanation(struct fake_findings *fake)
 {
 	return &fake->explanation;
+}
+
+struct retained *fake_findings_retain(struct fake_findings *fake)
+{
+	const struct thread *crashed = fake_findings_threads(fake);
+	fake->retained_roots[0] = (struct retained_root){
+		{ .kind = ROOT_ITEM_SYMBOL, .symbol = "cache", .address = 0x404080 },
+		"<cache>",
+		{ 50000, 7100000 },
+		0x5100a0,
+		24584,
+		"class Entry (vtable)"
+	};
+	fake->retained_roots[1] = (struct retained_root){
+		{ .kind = ROOT_ITEM_FRAME, .thread = crashed, .frame = crashed->frames },
+		"thread 1240 \"worker-3\" parse_header()",
+		{ 12, 400000 },
+		0x5200a0,
+		8,
+		NULL
+	};
+	fake->retained_roots[2] = (struct retained_root){
+		{ .kind = ROOT_ITEM_REGISTER, .thread = crashed, .symbol = "rbx" },
+		"thread 1240 \"worker-3\" register rbx",
+		{ 1, 24 },
+		0x5300a0,
+		24,
+		"zeros"
+	};
+	fake->retained_heads[0] = (struct retained_head){ 0x5400a0,
+							  64,
+							  { 3, 1000000 },
+							  "pointers to chunks",
+							  { "<cache>", "<session_table>" },
+							  2,
+							  false };
+	fake->retained_heads[1] =
+	    (struct retained_head){ 0x5500a0,
+				    1 << 20,
+				    { 1, 1 << 20 },
+				    NULL,
+				    { "<cache>", "chunk 0x5400a0", "<a>", "<b>" },
+				    4,
+				    true };
+	fake->retained = (struct retained){
+		.roots = { .items = fake->retained_roots, .count = 3 },
+		.shared = { 4, 2048576 },
+		.head_count = 2,
+		.heads = { .items = fake->retained_heads, .count = 2 },
+		.internal = { 14, 9072 },
+		.departed = { 2, 400 },
+		.total = { 50033, 9558072 },
+	};
+	fake->findings.retained = &fake->retained;
+	return &fake->retained;
 }
 
 struct orphans *fake_findings_orphans(struct fake_findings *fake)

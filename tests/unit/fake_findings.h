@@ -19,4 +19,7 @@ struct thread *fake_findings_threads(struct fake_findings *fake); /* the crashed
 struct explanation *fake_findings_explanation(struct fake_findings *fake);
 struct orphans *fake_findings_orphans(struct fake_findings *fake);
 
+/* From now on who holds what is part of the findings. */
+struct retained *fake_findings_retain(struct fake_findings *fake);
+
 #endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "report/text_parts.h"
+
+#include "base/size_text.h"
+#include "report/format.h"
+
+#include <inttypes.h>
+
+#define INDENT 34
+
+static void row_start(struct text *text, const struct chunk_total *held,
+		      const struct chunk_total *all)
+{
+	char number[FORMAT_MAX];
+	text_right(text, 10, size_text(held->bytes).text);
+	text_right(text, 20, format_count(held->chunks, number));
+	text_right(text, 32, format_share(held->bytes, all->bytes, number));
+	text_column(text, INDENT);
+}
+
+static void chunk_line(struct text *text, const char *before, uint64_t address, uint64_t size,
+		       const char *what)
+{
+	text_color(text, TEXT_DIM);
+	text_line(text);
+	text_column(text, INDENT + 2);
+	text_printf(text, "%s0x%" PRIx64 ", %s%s", before, address, size_text(size).text,
+		    what != NULL ? ", " : "");
+	if (what != NULL)
+		text_wrap(text, INDENT + 4, what);
+	text_color(text, TEXT_PLAIN);
+}
+
+static void root_row(struct text *text, const struct retained *retained,
+		     const struct retained_root *root)
+{
+	row_start(text, &root->held, &retained->total);
+	text_wrap(text, INDENT + 2, root->name);
+	chunk_line(text, root->held.chunks > 1 ? "largest " : "", root->largest, root->largest_size,
+		   root->what);
+	text_line(text);
+}
+
+static void head_row(struct text *text, const struct retained *retained,
+		     const struct retained_head *head)
+{
+	row_start(text, &head->held, &retained->total);
+	text_put(text, "held by ");
+	for (size_t i = 0; i < head->holder_count; i++) {
+		const bool last = i + 1 == head->holder_count && !head->more_holders;
+		text_wrap(text, INDENT + 2, i == 0 ? "" : last ? " and " : ", ");
+		text_wrap(text, INDENT + 2, head->holders[i]);
+	}
+	text_wrap(text, INDENT + 2, head->more_holders ? " and others" : "");
+	chunk_line(text, "", head->address, head->size, head->what);
+	text_line(text);
+}
+
+static void total_row(struct text *text, const struct retained *retained,
+		      const struct chunk_total *held, const char *what)
+{
+	if (held->chunks == 0)
+		return;
+	row_start(text, held, &retained->total);
+	text_wrap(text, INDENT + 2, what);
+	text_line(text);
+}
+
+/* The sums of what the list does not show: with these, its lines add up to the total. */
+static void other_roots(struct text *text, const struct retained *retained, size_t shown)
+{
+	struct chunk_total rest = { 0 };
+	char words[64], number[FORMAT_MAX];
+	for (size_t i = shown; i < retained->roots.count; i++) {
+		rest.chunks += retained->roots.items[i].held.chunks;
+		rest.bytes += retained->roots.items[i].held.bytes;
+	}
+	const size_t count = retained->roots.count - shown;
+	snprintf(words, sizeof words, "%s more root%s: --limit 0", format_count(count, number),
+		 count == 1 ? "" : "s");
+	total_row(text, retained, &rest, words);
+}
+
+static void shared_part(struct text *text, const struct retained *retained)
+{
+	char number[FORMAT_MAX];
+	if (retained->shared.chunks == 0)
+		return;
+	text_heading(text, TEXT_HEADING, "SHARED");
+	text_printf(text, "%s below %s chunk%s that more than one leads to; the largest:",
+		    size_text(retained->shared.bytes).text,
+		    format_count(retained->head_count, number),
+		    retained->head_count == 1 ? "" : "s");
+	text_line(text);
+	size_t rows = text_rows(text, retained->heads.count, 10);
+	for (size_t i = 0; i < rows; i++)
+		head_row(text, retained, &retained->heads.items[i]);
+	text_more(text, 6, rows, retained->heads.count, "shared chunks", NULL);
+}
+
+void text_retained(struct text *text, const struct findings *findings)
+{
+	const struct retained *retained = findings->retained;
+	char number[FORMAT_MAX];
+	if (retained == NULL)
+		return;
+	text_heading(text, TEXT_HEADING, "RETAINED");
+	text_printf(text, "%s chunk%s, %s reachable, by the root that alone holds them",
+		    format_count(retained->total.chunks, number),
+		    retained->total.chunks == 1 ? "" : "s", size_text(retained->total.bytes).text);
+	text_line(text);
+	text_right(text, 10, "bytes");
+	text_right(text, 20, "chunks");
+	text_right(text, 32, "share");
+	text_column(text, INDENT);
+	text_put(text, "root");
+	text_line(text);
+	size_t rows = text_rows(text, retained->roots.count, 20);
+	for (size_t i = 0; i < rows; i++)
+		root_row(text, retained, &retained->roots.items[i]);
+	other_roots(text, retained, rows);
+	total_row(text, retained, &retained->shared, "shared by several roots");
+	total_row(text, retained, &retained->internal, "the allocator itself");
+	total_row(text, retained, &retained->departed, "the C library, for threads that are gone");
+	shared_part(text, retained);
+}
