@@ -262,7 +262,7 @@ static void in_place(const struct storage_map *map, uint64_t address, struct sto
 		return;
 	case PLACE_SYMBOL:
 		storage->name = place->symbol.name;
-		/* fall through */
+		__attribute__((fallthrough));
 	case PLACE_MODULE:
 		storage->kind = STORAGE_MODULE;
 		storage->module = place->module;

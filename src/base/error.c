@@ -6,25 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct static_error {
-	struct error error;
-	char message[16];
-};
-
-/* The flexible member of .error overlays .message. */
-static struct static_error out_of_memory = {
-	.error = { .code = ERROR_NO_MEMORY, .address = 0 },
-	.message = "out of memory",
-};
+static struct error out_of_memory = { .code = ERROR_NO_MEMORY, .message = "out of memory" };
 
 struct error *error_no_memory(void)
 {
-	return &out_of_memory.error;
+	return &out_of_memory;
 }
 
 /* `suffix` may be NULL. */
-static struct error *make(enum error_code code, const char *suffix, const char *format,
-			  va_list arguments)
+__attribute__((format(printf, 3, 0))) static struct error *make(enum error_code code,
+								const char *suffix,
+								const char *format,
+								va_list arguments)
 {
 	va_list again;
 	va_copy(again, arguments);
@@ -39,10 +32,11 @@ static struct error *make(enum error_code code, const char *suffix, const char *
 		return error_no_memory();
 	error->code = code;
 	error->address = 0;
-	vsnprintf(error->message, (size_t)length + 1, format, arguments);
+	error->message = error->text;
+	vsnprintf(error->text, (size_t)length + 1, format, arguments);
 	if (suffix != NULL) {
-		memcpy(error->message + length, ": ", 2);
-		memcpy(error->message + length + 2, suffix, tail - 1);
+		memcpy(error->text + length, ": ", 2);
+		memcpy(error->text + length + 2, suffix, tail - 1);
 	}
 	return error;
 }

@@ -24,8 +24,9 @@ enum error_code {
 
 struct error {
 	enum error_code code;
-	uint64_t address; /* target address for ERROR_FAULT, else 0 */
-	char message[];	  /* what failed, where, and what to do; no newline at the end */
+	uint64_t address;    /* target address for ERROR_FAULT, else 0 */
+	const char *message; /* what failed, where, and what to do; no newline at the end */
+	char text[];	     /* private: the message itself, unless it is a literal */
 };
 
 /* A new error with a printf-style message. Never NULL: when memory is exhausted it is a static

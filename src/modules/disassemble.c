@@ -24,7 +24,8 @@ struct printer {
 	bool failed;
 };
 
-static void put(struct printer *printer, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void put(struct printer *printer, const char *format,
+						      va_list arguments)
 {
 	char piece[INSTRUCTION_TEXT_MAX];
 	char *text = printer->result->text;

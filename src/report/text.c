@@ -25,7 +25,8 @@ void text_put(struct text *text, const char *string)
 }
 
 /* Longer strings are cut: every caller passes long ones to text_put, text_wrap or text_fold. */
-static void format_into(char *buffer, size_t size, const char *format, va_list arguments)
+__attribute__((format(printf, 3, 0))) static void format_into(char *buffer, size_t size,
+							      const char *format, va_list arguments)
 {
 	if (vsnprintf(buffer, size, format, arguments) < 0)
 		buffer[0] = '\0';
