@@ -674,6 +674,7 @@ static void use_all_of_it(void)
 		if (registers->extended_size > 0)
 			sink += registers->extended[registers->extended_size - 1];
 	}
+	(void)sink;
 }
 
 static void open_mutated(const fake_core_bytes *original, int rounds)
