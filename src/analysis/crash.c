@@ -295,13 +295,36 @@ static bool is_fault(const struct crash *crash)
 	       (number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE);
 }
 
-static const char *stopped_words(const struct target *target)
+/* A stop holds all threads of a process, as soon as each leaves the kernel. */
+static bool was_stopped(const struct target *target)
 {
-	if (target->kind == TARGET_LIVE)
-		return "the process runs on";
-	if (target->from_gcore)
-		return "a debugger stopped the process and copied it (gcore)";
-	return "stopped: the core names no signal";
+	for (size_t i = 0; i < target->threads.count; i++)
+		if (target->threads.items[i].state == 'T')
+			return true;
+	return false;
+}
+
+static void find_without_signal(const struct subject *subject, struct crash *crash)
+{
+	const struct target *target = subject->target;
+	if (target->kind == TARGET_LIVE && was_stopped(target)) {
+		crash->without_signal = WITHOUT_SIGNAL_STOPPED;
+		crash->text = string_pool_format(
+		    modules_strings(subject->modules),
+		    "by SIGSTOP or SIGTSTP before corescan looked (kill -CONT %" PRId32
+		    " lets it go on)",
+		    target->pid);
+	} else if (target->kind == TARGET_LIVE) {
+		crash->text = "the process runs on";
+	} else if (target->from_gcore) {
+		crash->text = "a debugger stopped the process and copied it (gcore)";
+	} else if (target->threads.count == 0) {
+		crash->without_signal = WITHOUT_SIGNAL_UNKNOWN;
+		crash->text = "the core holds no thread's notes: whether a signal ended the "
+			      "process cannot be told";
+	} else {
+		crash->text = "stopped: the core names no signal";
+	}
 }
 
 /* --- libc's last words */
@@ -330,7 +353,7 @@ void crash_find(const struct subject *subject, struct crash *crash)
 	char name[32];
 	*crash = (struct crash){ .signal = subject->target->signal };
 	if (crash->signal.number == 0) {
-		crash->text = stopped_words(subject->target);
+		find_without_signal(subject, crash);
 		return;
 	}
 	crash->signal_name = string_pool_add(modules_strings(subject->modules),

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum option_key {
 	OPTION_JSON = 256,
@@ -48,6 +49,7 @@ struct parse {
 	struct options *options;
 	unsigned positional;
 	bool has_address;
+	bool has_states;
 };
 
 static bool wants_address(const struct view *view)
@@ -116,6 +118,17 @@ static unsigned parse_states(struct argp_state *state, const char *text)
 	return states;
 }
 
+/* A directory that is misspelt would look like one that lacks the files. */
+static char *parse_directory(struct argp_state *state, const char *option, char *path)
+{
+	struct stat found;
+	if (stat(path, &found) != 0)
+		argp_error(state, "%s: '%s': %s", option, path, strerror(errno));
+	else if (!S_ISDIR(found.st_mode))
+		argp_error(state, "%s: '%s' is not a directory", option, path);
+	return path;
+}
+
 /* Decimal, or hexadecimal with 0x in front. */
 static uint64_t parse_address(struct argp_state *state, const char *text)
 {
@@ -156,6 +169,8 @@ static void check_whole(struct argp_state *state, const struct parse *parse)
 	const struct options *options = parse->options;
 	if (wants_address(options->view) && !parse->has_address)
 		argp_error(state, "no address to explain was named");
+	if (parse->has_states && strcmp(options->view->name, "chunks") != 0)
+		argp_error(state, "--state is for chunks, not for %s", options->view->name);
 	if (options->pid != 0 && options->core != NULL)
 		argp_error(state, "-p %d and '%s': either a process or a core file",
 			   (int)options->pid, options->core);
@@ -181,10 +196,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		options->json = true;
 		return 0;
 	case OPTION_SYSROOT:
-		options->sysroot = argument;
+		options->sysroot = parse_directory(state, "--sysroot", argument);
 		return 0;
 	case OPTION_DEBUG_DIR:
-		options->debug_dir = argument;
+		options->debug_dir = parse_directory(state, "--debug-dir", argument);
 		return 0;
 	case OPTION_COLOR:
 		options->color = parse_color(state, argument);
@@ -200,6 +215,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_STATE:
 		options->states = parse_states(state, argument);
+		parse->has_states = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		take_positional(state, parse, argument);

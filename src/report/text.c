@@ -247,7 +247,12 @@ void text_more(struct text *text, unsigned indent, size_t shown, size_t count, c
 		return;
 	spaces(text, indent);
 	text_color(text, TEXT_DIM);
-	text_printf(text, "… %s more %s: %s%s", format_count(count - shown, number), what,
+	const size_t more = count - shown, length = strlen(what);
+	/* "groups", "threads of the cycle": the first word is the plural. */
+	const size_t word = strcspn(what, " ");
+	const bool cut = more == 1 && word > 0 && what[word - 1] == 's';
+	text_printf(text, "… %s more %.*s%s: %s%s", format_count(more, number),
+		    (int)(cut ? word - 1 : length), what, cut ? what + word : "",
 		    command != NULL ? "corescan " : "--limit 0", command != NULL ? command : "");
 	text_color(text, TEXT_PLAIN);
 	text_line(text);

@@ -336,12 +336,17 @@ void text_site(struct text *text, const struct wait *wait, bool callers)
 
 void text_crash(struct text *text, const struct findings *findings, size_t frame_limit)
 {
+	static const char *const unsignalled[] = {
+		[WITHOUT_SIGNAL_RUNS] = "NOT CRASHED",
+		[WITHOUT_SIGNAL_STOPPED] = "STOPPED",
+		[WITHOUT_SIGNAL_UNKNOWN] = "NOT KNOWN",
+	};
 	char thread[128];
 	const struct crash *crash = findings->crash;
 	if (crash == NULL)
 		return;
 	if (crash->signal.number == 0)
-		text_heading(text, TEXT_HEADING, "NOT CRASHED");
+		text_heading(text, TEXT_HEADING, unsignalled[crash->without_signal]);
 	else
 		text_heading(text, TEXT_BAD, crash->signal_name);
 	text_wrap(text, 2, crash->text);

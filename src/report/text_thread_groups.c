@@ -40,10 +40,11 @@ static void count_others(const struct findings *findings, struct told_threads *t
 {
 	for (size_t i = 0; i < findings->waits->count; i++) {
 		const struct wait *wait = &findings->waits->items[i];
-		told->killed += wait->thread->killed_from_outside;
 		if (told->of_wait[i] != NOT_TOLD)
 			continue;
-		if (wait->activity == THREAD_CRASHED)
+		if (wait->thread->killed_from_outside)
+			told->killed++;
+		else if (wait->activity == THREAD_CRASHED)
 			tell(findings, told, wait, TOLD_CRASHED, &told->crashed);
 		else if (wait->activity == THREAD_RUNNING)
 			told->running++;
@@ -70,6 +71,7 @@ static void thread_totals(struct text *text, const struct crash *crash,
 		const char *what;
 	} totals[] = {
 		{ told->crashed, "crashed" },
+		{ told->killed, killed },
 		{ told->deadlocked, "in a deadlock" },
 		{ told->behind, "behind a deadlock" },
 		{ told->blocked, "blocked" },
@@ -77,7 +79,6 @@ static void thread_totals(struct text *text, const struct crash *crash,
 		{ told->in_syscall, "in a system call" },
 		{ told->idle, "idle" },
 		{ told->not_stopped, "not stopped" },
-		{ told->killed, killed }, /* it is also one of those above */
 	};
 	char number[FORMAT_MAX];
 	bool first = true;
@@ -208,7 +209,7 @@ void text_thread_groups(struct text *text, const struct findings *findings)
 {
 	struct told_threads told = { 0 };
 	struct group_row *rows = NULL;
-	if (findings->waits == NULL || findings->wait_groups == NULL)
+	if (findings->waits == NULL || findings->wait_groups == NULL || findings->waits->count == 0)
 		return;
 	told.of_wait = calloc(findings->waits->count + 1, 1);
 	rows = calloc(findings->wait_groups->count + 1, sizeof *rows);

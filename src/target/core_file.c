@@ -197,11 +197,12 @@ static void tell_gaps(const struct opening *opening)
 	if (target->truncated)
 		gaps_add(gaps, GAP_MEMORY, 0, 0,
 			 "the core is truncated: %" PRIu64 " of %" PRIu64
-			 " bytes are there, %" PRIu64 " bytes of %" PRIu64
-			 " memory segments are missing; look for a full disk, a "
+			 " bytes are there, %" PRIu64 " byte%s of %" PRIu64
+			 " memory segment%s missing; look for a full disk, a "
 			 "core size limit (ulimit -c), or a dump that is still being written",
 			 target->file_size, target->expected_size, opening->lost_bytes,
-			 opening->lost_segments);
+			 opening->lost_bytes == 1 ? "" : "s", opening->lost_segments,
+			 opening->lost_segments == 1 ? " is" : "s are");
 	if (opening->damaged_segments > 0)
 		gaps_add(gaps, GAP_MEMORY, 0, 0,
 			 "%" PRIu64 " of the core's program headers contradict themselves and were "

@@ -176,29 +176,30 @@ static void describe_socket(struct live_descriptors *descriptors, uint64_t inode
 	snprintf(text, size, "%s", found != NULL ? found->text : "socket");
 }
 
-/* "epoll of fds 5, 7": the "tfd:" lines of fdinfo. */
+/* "epoll of fds 5, 7", "epoll of fd 5": the "tfd:" lines of fdinfo. */
 static void describe_epoll(const struct live_descriptors *descriptors, int32_t fd, char *text,
 			   size_t size)
 {
-	char path[64], line[256];
+	char path[64], line[256], list[16 * EPOLL_NAMED_MAX] = "";
 	snprintf(path, sizeof path, "/proc/%" PRId32 "/fdinfo/%" PRId32, descriptors->pid, fd);
-	int length = snprintf(text, size, "epoll");
+	snprintf(text, size, "epoll");
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
 		return;
 	unsigned count = 0;
+	size_t length = 0;
 	while (fgets(line, sizeof line, file) != NULL) {
 		int watched;
 		if (sscanf(line, "tfd: %d", &watched) != 1 || ++count > EPOLL_NAMED_MAX)
 			continue;
-		if (length >= 0 && (size_t)length < size)
-			length += snprintf(text + length, size - (size_t)length, "%s%d",
-					   count == 1 ? " of fds " : ", ", watched);
+		length += (size_t)snprintf(list + length, sizeof list - length, "%s%d",
+					   count == 1 ? "" : ", ", watched);
 	}
 	fclose(file);
-	if (count > EPOLL_NAMED_MAX && (size_t)length < size)
-		snprintf(text + length, size - (size_t)length, " and %u more",
-			 count - EPOLL_NAMED_MAX);
+	if (count > EPOLL_NAMED_MAX)
+		snprintf(text, size, "epoll of fds %s and %u more", list, count - EPOLL_NAMED_MAX);
+	else if (count > 0)
+		snprintf(text, size, "epoll of fd%s %s", count == 1 ? "" : "s", list);
 }
 
 bool live_descriptors_describe(struct live_descriptors *descriptors, int32_t fd, char *text,

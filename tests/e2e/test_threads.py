@@ -10,7 +10,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from harness import CORESCAN, Program, compile_program, corescan_json, each_way
+from harness import CORESCAN, Program, compile_program, corescan, corescan_json, each_way
 
 PTHREAD_DUMP = Path(os.environ.get("PTHREAD_DUMP", CORESCAN.parent / "pthread_dump")).resolve()
 
@@ -25,6 +25,22 @@ def own_functions(thread, program):
     """The program's own functions, generated code and signal frames, innermost first."""
     return [frame["function"] for frame in thread["frames"]
             if frame["module"] in (None, program.executable.name) or frame["signal_frame"]]
+
+
+class Stopped(unittest.TestCase):
+    def test_stopped_before_we_came(self):
+        """A process that somebody stopped does not run on, neither before nor after."""
+        with Program(compile_program("stack_shapes")) as program:
+            program.process.send_signal(signal.SIGSTOP)
+            program.settle()
+            text = corescan("-p", program.pid).stdout
+            self.assertIn("STOPPED  by SIGSTOP or SIGTSTP", text)
+            self.assertNotIn("runs on", text)
+            self.assertIn("STOPPED  by SIGSTOP", corescan("threads", "-p", program.pid).stdout)
+            program.process.send_signal(signal.SIGCONT)
+            program.settle()
+            self.assertIn("NOT CRASHED  the process runs on",
+                          corescan("-p", program.pid).stdout)
 
 
 class Shapes(unittest.TestCase):

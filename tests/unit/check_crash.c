@@ -390,9 +390,31 @@ START_TEST(without_a_signal_nothing_crashed)
 	crash_find(&subject, &crash);
 	ck_assert_str_eq(crash.text, "the process runs on");
 	ck_assert_ptr_null(crash.signal_name);
+	ck_assert_int_eq(crash.without_signal, WITHOUT_SIGNAL_RUNS);
 	target = (struct target){ .kind = TARGET_CORE, .from_gcore = true };
 	crash_find(&subject, &crash);
 	ck_assert_str_eq(crash.text, "a debugger stopped the process and copied it (gcore)");
+	target = (struct target){ .kind = TARGET_CORE };
+	crash_find(&subject, &crash);
+	ck_assert_int_eq(crash.without_signal, WITHOUT_SIGNAL_UNKNOWN);
+	ck_assert_ptr_nonnull(strstr(crash.text, "cannot be told"));
+}
+END_TEST
+
+START_TEST(a_stop_before_us_is_told)
+{
+	struct scene scene;
+	scene_begin(&scene, (struct target_signal){ 0 }, "\x90", 1);
+	scene.target->kind = TARGET_LIVE;
+	scene.target->threads.items[0].state = 'S';
+	crash_find(&scene.subject, &scene.crash);
+	ck_assert_int_eq(scene.crash.without_signal, WITHOUT_SIGNAL_RUNS);
+	scene.target->threads.items[0].state = 'T';
+	crash_find(&scene.subject, &scene.crash);
+	ck_assert_int_eq(scene.crash.without_signal, WITHOUT_SIGNAL_STOPPED);
+	ck_assert_ptr_nonnull(strstr(scene.crash.text, "kill -CONT 7 lets it go on"));
+	scene.target->kind = TARGET_MEMORY;
+	scene_end(&scene);
 }
 END_TEST
 
@@ -424,6 +446,7 @@ int main(void)
 	tcase_add_test(all, other_signals_say_why_and_who);
 	tcase_add_test(all, an_uncaught_exception_is_told_by_its_frames);
 	tcase_add_test(all, without_a_signal_nothing_crashed);
+	tcase_add_test(all, a_stop_before_us_is_told);
 	tcase_add_test(all, the_instruction_is_told_with_what_it_reads);
 	tcase_add_test(all, what_is_no_code_is_not_disassembled);
 	tcase_add_test(all, signals_have_names);

@@ -346,6 +346,67 @@ START_TEST(a_live_process_is_said_to_run_on)
 }
 END_TEST
 
+START_TEST(a_process_without_a_signal_has_its_heading)
+{
+	static const struct {
+		enum without_signal how;
+		const char *heading;
+	} rows[] = { { WITHOUT_SIGNAL_RUNS, "NOT CRASHED  so" },
+		     { WITHOUT_SIGNAL_STOPPED, "STOPPED  so" },
+		     { WITHOUT_SIGNAL_UNKNOWN, "NOT KNOWN  so" } };
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct fake_findings *fake = fake_findings_new();
+		const struct crash none = { .text = "so", .without_signal = rows[i].how };
+		fake_findings_get(fake)->crash = &none;
+		char *text = text_of("report", fake, &usual);
+		after(text, rows[i].heading);
+		free(text);
+		fake_findings_free(fake);
+	}
+}
+END_TEST
+
+/* The sum of the numbers in "THREADS  1 crashed · 2 in a deadlock · …". */
+static unsigned long sum_of_totals(const char *text)
+{
+	unsigned long sum = 0;
+	const char *at = after(text, "THREADS") + strlen("THREADS");
+	for (const char *end = strstr(at, "×"); at < end; at++)
+		if (at[0] == '\n' && strncmp(at, "\n         ", 10) != 0)
+			break;
+		else if (at[-1] == ' ' && at[0] >= '0' && at[0] <= '9')
+			sum += strtoul(at, NULL, 10);
+	return sum;
+}
+
+START_TEST(each_thread_is_counted_once)
+{
+	for (unsigned killed = 0; killed < 9; killed++) {
+		struct fake_findings *fake = fake_findings_new();
+		const struct findings *findings = fake_findings_get(fake);
+		char *text = text_of("report", fake, &usual);
+		ck_assert_uint_eq(sum_of_totals(text), findings->waits->count);
+		free(text);
+		fake_findings_threads(fake)[killed].killed_from_outside = true;
+		text = text_of("report", fake, &usual);
+		ck_assert_msg(sum_of_totals(text) == findings->waits->count, "%s", text);
+		free(text);
+		fake_findings_free(fake);
+	}
+}
+END_TEST
+
+START_TEST(one_more_is_no_plural)
+{
+	const struct report_style style = { .utf8 = true, .width = 80, .limit = 1 };
+	struct fake_findings *fake = fake_findings_new();
+	char *text = text_of("report", fake, &style);
+	after(text, "… 1 more thread of the cycle: ");
+	free(text);
+	fake_findings_free(fake);
+}
+END_TEST
+
 /* --- JSON */
 
 START_TEST(json_is_as_the_golden_file_has_it)
@@ -437,6 +498,9 @@ int main(void)
 	tcase_add_test(all, a_recursion_is_told_once);
 	tcase_add_test(all, a_limit_cuts_and_says_so);
 	tcase_add_test(all, a_live_process_is_said_to_run_on);
+	tcase_add_test(all, a_process_without_a_signal_has_its_heading);
+	tcase_add_test(all, each_thread_is_counted_once);
+	tcase_add_test(all, one_more_is_no_plural);
 	tcase_add_test(all, json_is_as_the_golden_file_has_it);
 	tcase_add_test(all, every_view_is_valid_by_the_schema);
 	tcase_add_test(all, the_schema_admits_no_more_than_that);
