@@ -166,10 +166,15 @@ static bool in_pthread(const struct storage_map *map, uint64_t address, struct s
 	if (pthread == NULL || pthread->state == GLIBC_STACK_CACHED)
 		return false;
 	const uint64_t word = subject->target->arch->word_size;
-	const int32_t keys = subject->pthreads->layout.specific_first_block;
+	const struct glibc_pthread_layout *layout = &subject->pthreads->layout;
+	const int32_t keys = layout->specific_first_block;
 	storage->kind = STORAGE_PTHREAD;
 	storage->thread = thread_of(subject, pthread);
 	storage->offset = address - pthread->address;
+	if (layout->dtv > 0 && storage->offset - (uint64_t)layout->dtv < word)
+		storage->name = "dtv";
+	else if (layout->result > 0 && storage->offset - (uint64_t)layout->result < word)
+		storage->name = "result";
 	if (keys < 0 || storage->offset < (uint64_t)keys)
 		return true;
 	uint64_t in_keys = storage->offset - (uint64_t)keys;
@@ -452,6 +457,8 @@ const char *storage_text(const struct storage_map *map, const struct storage *st
 		break;
 	case STORAGE_PTHREAD:
 		words_add(&words, "struct pthread +%" PRIu64, storage->offset);
+		if (storage->name != NULL)
+			words_add(&words, " (%s)", storage->name);
 		add_of(&words, storage->thread);
 		break;
 	case STORAGE_MODULE:

@@ -17,7 +17,7 @@ enum storage_kind {
 	STORAGE_UNUSED_STACK, /* below that, and the stacks of threads that are gone */
 	STORAGE_TLS,	      /* a module's thread-local block; .name is the variable */
 	STORAGE_PTHREAD_KEY,  /* the value of pthread_setspecific; .name is the key */
-	STORAGE_PTHREAD,      /* the rest of struct pthread */
+	STORAGE_PTHREAD,      /* the rest of struct pthread; .name is "dtv" or "result" */
 	STORAGE_MODULE,	      /* code or data; .name is the symbol */
 	STORAGE_CHUNK,
 	STORAGE_ALLOCATOR, /* the allocator's own memory, chunks that it uses itself included */

@@ -204,8 +204,14 @@ static void interior_before_exact(struct world *world, uint64_t chunk)
 	put(world, DATA + 24, chunk);
 }
 
+static void in_dtv(struct world *world, uint64_t chunk)
+{
+	put(world, PTHREAD + 8, chunk + 16);
+}
+
 START_TEST(the_root_is_named)
 {
+	expect_root(in_dtv, "struct pthread +8 (dtv) of 7", CHUNK_REACHABLE);
 	expect_root(in_registers, "r12 of 7", CHUNK_REACHABLE);
 	expect_root(in_vector_register, "xmm3+8 of 7", CHUNK_REACHABLE);
 	expect_root(in_red_zone, "red zone, 24 below SP of 7", CHUNK_POSSIBLE);
