@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/chunk_paths.h"
 
+#include "analysis/interior.h"
 #include "base/bytes.h"
 #include "heap/chunk_lookup.h"
 
@@ -25,6 +26,7 @@ struct search {
 	const struct chunk_table *table;
 	uint64_t *passed;
 	uint64_t goal;
+	bool exact;
 	ARRAY(uint64_t) found; /* numbers of chunks */
 	ARRAY(uint64_t) events;
 	uint64_t event_count;
@@ -62,9 +64,14 @@ static void consider(struct search *search, const struct candidate *candidate)
 {
 	const struct chunk_region *region = candidate->region;
 	uint64_t number = chunk_lookup_start(search->table, region, candidate->granule);
-	if (number == CHUNK_NONE || chunk_lookup_bit(search->passed, number) ||
-	    candidate->address - chunk_lookup_address(region, number) >=
-		chunk_lookup_size(search->table, region, number))
+	if (number == CHUNK_NONE || chunk_lookup_bit(search->passed, number))
+		return;
+	uint64_t start = chunk_lookup_address(region, number);
+	uint64_t offset = candidate->address - start;
+	uint64_t size = chunk_lookup_size(search->table, region, number);
+	if (offset >= size ||
+	    (search->exact && offset != 0 &&
+	     interior_idiom(search->subject->target, search->table, start, size, offset) == NULL))
 		return;
 	find(search, number, candidate->turn);
 }
@@ -193,13 +200,15 @@ static bool trace(const struct search *search, chunk_path *path)
 }
 
 struct error *chunk_path_find(const struct subject *subject, const struct mark_source *sources,
-			      size_t count, uint64_t *passed, uint64_t goal, chunk_path *path)
+			      size_t count, bool exact, uint64_t *passed, uint64_t goal,
+			      chunk_path *path)
 {
 	struct search search = {
 		.subject = subject,
 		.table = subject->heap->chunks,
 		.passed = passed,
 		.goal = goal,
+		.exact = exact,
 	};
 	chunk_path made = { 0 };
 	size_t regions_count;

@@ -3,6 +3,7 @@
 
 #include "analysis/chunk_paths.h"
 #include "analysis/content.h"
+#include "analysis/interior.h"
 #include "analysis/word_scan.h"
 #include "heap/chunk_lookup.h"
 
@@ -76,7 +77,10 @@ static void look_for_cache(const struct explaining *explaining)
 
 /* The first word in a piece of memory that points to the chunk's start, else into it. */
 struct first_word {
+	const struct target *target;
+	const struct chunk_table *table;
 	const struct chunk *chunk;
+	bool exact; /* only where an idiom explains one into its interior */
 	uint64_t at, value;
 	bool found;
 };
@@ -84,12 +88,17 @@ struct first_word {
 static bool take_first(void *context, uint64_t at, uint64_t value)
 {
 	struct first_word *first = context;
-	if (!first->found || value == first->chunk->address) {
+	const struct chunk *chunk = first->chunk;
+	if (first->exact && value != chunk->address &&
+	    interior_idiom(first->target, first->table, chunk->address, chunk->size,
+			   value - chunk->address) == NULL)
+		return true;
+	if (!first->found || value == chunk->address) {
 		first->at = at;
 		first->value = value;
 		first->found = true;
 	}
-	return value != first->chunk->address;
+	return value != chunk->address;
 }
 
 static void put_in_words(const struct explaining *explaining, struct reference *word)
@@ -113,12 +122,15 @@ static bool add_hop(const struct explaining *explaining, explain_path *path, str
 
 /* The word of a root that points to the first chunk of a path. */
 static bool add_root_hop(const struct explaining *explaining, const struct root *const *roots,
-			 size_t count, const struct chunk *chunk, explain_path *path)
+			 size_t count, bool exact, const struct chunk *chunk, explain_path *path)
 {
 	const struct target *target = explaining->subject->target;
 	for (size_t i = 0; i < count; i++) {
 		const struct root *root = roots[i];
-		struct first_word first = { .chunk = chunk };
+		struct first_word first = { .target = target,
+					    .table = explaining->subject->heap->chunks,
+					    .chunk = chunk,
+					    .exact = exact };
 		struct reference hop = { 0 };
 		if (root->bytes != NULL)
 			word_scan_bytes(target, root->bytes, root->size, chunk->address,
@@ -141,9 +153,11 @@ static bool add_root_hop(const struct explaining *explaining, const struct root 
 
 /* The word in chunk `from` that points to chunk `to`. */
 static bool add_chunk_hop(const struct explaining *explaining, const struct chunk *from,
-			  const struct chunk *to, explain_path *path)
+			  const struct chunk *to, bool exact, explain_path *path)
 {
-	struct first_word first = { .chunk = to };
+	struct first_word first = { .target = explaining->subject->target,
+				    .chunk = to,
+				    .exact = exact };
 	struct reference hop = { 0 };
 	word_scan_memory(explaining->subject->target, from->address, from->address + from->size,
 			 to->address, to->size, take_first, &first);
@@ -156,14 +170,14 @@ static bool add_chunk_hop(const struct explaining *explaining, const struct chun
 }
 
 static bool add_chunk_hops(const struct explaining *explaining, const chunk_path *chunks,
-			   explain_path *path)
+			   bool exact, explain_path *path)
 {
 	const struct chunk_table *table = explaining->subject->heap->chunks;
 	struct chunk from, to;
 	for (size_t i = 1; i < chunks->count; i++)
 		if (chunk_table_numbered(table, chunks->items[i - 1], &from) &&
 		    chunk_table_numbered(table, chunks->items[i], &to) &&
-		    !add_chunk_hop(explaining, &from, &to, path))
+		    !add_chunk_hop(explaining, &from, &to, exact, path))
 			return false;
 	return true;
 }
@@ -183,6 +197,8 @@ static int by_rank(const void *left, const void *right)
 {
 	const struct root *a = *(const struct root *const *)left;
 	const struct root *b = *(const struct root *const *)right;
+	if (a->strength != b->strength)
+		return a->strength == ROOT_STRONG ? -1 : 1;
 	if (rank(a) != rank(b))
 		return rank(a) < rank(b) ? -1 : 1;
 	return a < b ? -1 : a > b;
@@ -211,9 +227,10 @@ static uint64_t not_reachable(const struct explaining *explaining, uint64_t word
 	return ~explaining->reachability->reachable[word];
 }
 
-static uint64_t not_possible(const struct explaining *explaining, uint64_t word)
+static uint64_t not_held(const struct explaining *explaining, uint64_t word)
 {
-	return ~explaining->reachability->possible[word];
+	return ~(explaining->reachability->reachable[word] |
+		 explaining->reachability->possible[word]);
 }
 
 static uint64_t not_orphaned(const struct explaining *explaining, uint64_t word)
@@ -224,37 +241,36 @@ static uint64_t not_orphaned(const struct explaining *explaining, uint64_t word)
 
 static struct mark_source source_of(const struct root *root)
 {
-	return (struct mark_source){ root->start, root->end, root->bytes, root->size };
+	return (struct mark_source){ root->start, root->end, root->bytes, root->size, false };
 }
 
-/* From the roots of that strength to the chunk. */
-static struct error *find_path(const struct explaining *explaining, enum root_strength strength,
+/* From the roots to the chunk: along what makes it reachable, or by all that is there. */
+static struct error *find_path(const struct explaining *explaining, bool reachable,
 			       explain_path *path)
 {
 	const struct roots *roots = explaining->roots;
 	ARRAY(const struct root *) starts = { 0 };
 	ARRAY(struct mark_source) sources = { 0 };
 	chunk_path chunks = { 0 };
-	uint64_t *passed =
-	    bitmap_new(explaining, strength == ROOT_STRONG ? not_reachable : not_possible);
+	uint64_t *passed = bitmap_new(explaining, reachable ? not_reachable : not_held);
 	bool fits = passed != NULL && array_reserve(&starts, roots->list.count) &&
 		    array_reserve(&sources, roots->list.count);
 	for (size_t i = 0; fits && i < roots->list.count; i++)
-		if (roots->list.items[i].strength == strength)
+		if (!reachable || roots->list.items[i].strength == ROOT_STRONG)
 			starts.items[starts.count++] = &roots->list.items[i];
 	if (fits && starts.count > 0)
 		qsort(starts.items, starts.count, sizeof *starts.items, by_rank);
 	for (size_t i = 0; fits && i < starts.count; i++)
 		sources.items[sources.count++] = source_of(starts.items[i]);
 	struct error *error =
-	    fits ? chunk_path_find(explaining->subject, sources.items, sources.count, passed,
-				   explaining->made->chunk.chunk.number, &chunks)
+	    fits ? chunk_path_find(explaining->subject, sources.items, sources.count, reachable,
+				   passed, explaining->made->chunk.chunk.number, &chunks)
 		 : error_no_memory();
 	struct chunk first;
 	if (error == NULL && chunks.count > 0 &&
 	    chunk_table_numbered(explaining->subject->heap->chunks, chunks.items[0], &first) &&
-	    (!add_root_hop(explaining, starts.items, starts.count, &first, path) ||
-	     !add_chunk_hops(explaining, &chunks, path)))
+	    (!add_root_hop(explaining, starts.items, starts.count, reachable, &first, path) ||
+	     !add_chunk_hops(explaining, &chunks, reachable, path)))
 		error = error_no_memory();
 	array_free(&chunks);
 	array_free(&starts);
@@ -280,12 +296,12 @@ static struct error *find_structure(const struct explaining *explaining)
 					    .end = head.address + head.size };
 	uint64_t *passed = bitmap_new(explaining, not_orphaned);
 	error = passed == NULL ? error_no_memory()
-			       : chunk_path_find(explaining->subject, &source, 1, passed,
+			       : chunk_path_find(explaining->subject, &source, 1, false, passed,
 						 made->chunk.chunk.number, &found);
 	bool fits = array_push(&chunks, head.number);
 	for (size_t i = 0; i < found.count && fits; i++)
 		fits = array_push(&chunks, found.items[i]);
-	if (error == NULL && (!fits || !add_chunk_hops(explaining, &chunks, &made->inside)))
+	if (error == NULL && (!fits || !add_chunk_hops(explaining, &chunks, false, &made->inside)))
 		error = error_no_memory();
 	array_free(&found);
 	array_free(&chunks);
@@ -293,10 +309,13 @@ static struct error *find_structure(const struct explaining *explaining)
 	return error;
 }
 
+/* Why what leads to a possible chunk is weak. */
 static const char *why_weak(const struct root *root)
 {
-	if (root == NULL)
-		return NULL;
+	if (root == NULL || root->strength == ROOT_STRONG)
+		return "a pointer on this way, the shortest, points into the middle of a chunk as "
+		       "no known idiom does, and there is none without: it may be left over from "
+		       "an earlier use of the memory";
 	return root->kind == ROOT_RED_ZONE
 		   ? "only the red zone leads to it, below the stack pointer of a thread that "
 		     "sleeps in a system call: what lies there may be left over"
@@ -314,13 +333,13 @@ static struct error *find_what_keeps_it(const struct explaining *explaining)
 	}
 	switch (made->chunk.state) {
 	case CHUNK_REACHABLE:
-		error = find_path(explaining, ROOT_STRONG, &made->path);
+		error = find_path(explaining, true, &made->path);
 		if (error == NULL && made->path.count == 0)
 			made->why = "the C library keeps it for the thread-local storage of a "
 				    "thread that is gone";
 		return error;
 	case CHUNK_POSSIBLE:
-		error = find_path(explaining, ROOT_WEAK, &made->path);
+		error = find_path(explaining, false, &made->path);
 		if (error == NULL && made->path.count > 0)
 			made->why = why_weak(made->path.items[0].storage.root);
 		return error;

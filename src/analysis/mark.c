@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/mark.h"
 
+#include "analysis/interior.h"
 #include "base/bytes.h"
 #include "heap/chunk_lookup.h"
 
@@ -26,6 +27,7 @@
 #define WORTH_SHARING	  ((uint64_t)16 << 20)
 #define HOST_BIG_ENDIAN	  (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
 #define LARGE_PAGE	  ((size_t)2 << 20)
+#define HELD_AT_ONCE	  ((size_t)1 << 16) /* chunks; a multiple of 64 */
 #define LINE		  64
 #define LINES_ASKED_AHEAD 2
 
@@ -65,6 +67,8 @@ struct marking {
 	const struct chunk_table *table;
 	const struct progress *progress;
 	struct granules *granules;
+	uint64_t *held; /* while interior pointers do not count: chunks that one points to, a bit
+			   each as the marks; else NULL */
 	uint64_t *overflow; /* a bit for each group of granules; atomic as the marks */
 	uint64_t *rescan;   /* the groups that the present phase scans again */
 	uint64_t group_count;
@@ -208,6 +212,21 @@ static void push_chunk(struct worker *worker, const struct chunk_region *region,
 		note_overflow(marking, number);
 }
 
+/* Whether a pointer `offset` bytes into chunk `number` leads to it. */
+static bool interior_counts(struct marking *marking, const struct candidate *candidate,
+			    uint64_t number, uint64_t offset)
+{
+	uint64_t size = find_size(marking, candidate->region, number);
+	if (offset >= size)
+		return false;
+	if (marking->held == NULL ||
+	    interior_idiom(marking->target, marking->table, candidate->address - offset, size,
+			   offset) != NULL)
+		return true;
+	set_once(&marking->held[number / 64], number % 64);
+	return false;
+}
+
 static inline void consider(struct worker *worker, const struct candidate *candidate)
 {
 	struct marking *marking = worker->marking;
@@ -216,7 +235,7 @@ static inline void consider(struct worker *worker, const struct candidate *candi
 	if (number == CHUNK_NONE || is_marked(marking, number))
 		return;
 	uint64_t offset = candidate->address - chunk_lookup_address(region, number);
-	if (offset != 0 && offset >= find_size(marking, region, number))
+	if (offset != 0 && !interior_counts(marking, candidate, number, offset))
 		return;
 	if (mark(marking, number))
 		push_chunk(worker, region, number);
@@ -406,6 +425,8 @@ static void scan_source(struct worker *worker, const struct mark_source *source)
 {
 	if (source->bytes != NULL)
 		scan(worker, (struct piece){ source->bytes, source->size });
+	else if (source->is_chunk)
+		worker->unread_chunks += scan_memory(worker, source->start, source->end);
 	else
 		worker->unread_sources += scan_memory(worker, source->start, source->end);
 }
@@ -585,6 +606,49 @@ struct error *marking_run(struct marking *marking, const struct mark_source *sou
 	return error;
 }
 
+/* The chunks whose bits are in `held` and that nothing has marked, from word `*word` on: marks them
+ * and makes sources of them, as many as fit. */
+static size_t take_held(struct marking *marking, const uint64_t *held, uint64_t *word,
+			struct mark_source *sources)
+{
+	uint64_t words = (marking->table->granules + 63) / 64;
+	size_t count = 0;
+	for (; *word < words && count + 64 <= HELD_AT_ONCE; ++*word) {
+		uint64_t bits = held[*word] & ~marking->granules[*word].marks;
+		for (; bits != 0; bits &= bits - 1) {
+			struct chunk chunk;
+			uint64_t number = *word * 64 + (uint64_t)__builtin_ctzll(bits);
+			if (!chunk_table_numbered(marking->table, number, &chunk))
+				continue;
+			mark(marking, number);
+			sources[count++] = (struct mark_source){ .start = chunk.address,
+								 .end = chunk.address + chunk.size,
+								 .is_chunk = true };
+		}
+	}
+	return count;
+}
+
+struct error *marking_accept_interior(struct marking *marking)
+{
+	uint64_t *held = marking->held, word = 0;
+	struct error *error = NULL;
+	if (held == NULL)
+		return NULL;
+	struct mark_source *sources = calloc(HELD_AT_ONCE, sizeof *sources);
+	if (sources == NULL)
+		return error_no_memory();
+	marking->held = NULL;
+	for (size_t count = HELD_AT_ONCE; error == NULL && count != 0;) {
+		count = take_held(marking, held, &word, sources);
+		if (count != 0)
+			error = marking_run(marking, sources, count);
+	}
+	free(sources);
+	free(held);
+	return error;
+}
+
 /* Life. */
 
 static unsigned count_workers(const struct mark_options *options, uint64_t total)
@@ -634,7 +698,7 @@ static void *allocate_bitmap(size_t size)
 	return memory;
 }
 
-static bool take_bitmaps(struct marking *marking)
+static bool take_bitmaps(struct marking *marking, bool exact)
 {
 	const struct chunk_table *table = marking->table;
 	uint64_t words = (table->granules + 63) / 64;
@@ -642,7 +706,11 @@ static bool take_bitmaps(struct marking *marking)
 	marking->granules = allocate_bitmap((words + 1) * sizeof *marking->granules);
 	marking->overflow = calloc(marking->group_count / 64 + 1, sizeof *marking->overflow);
 	marking->rescan = calloc(marking->group_count / 64 + 1, sizeof *marking->rescan);
-	if (marking->granules == NULL || marking->overflow == NULL || marking->rescan == NULL)
+	/* Few of its pages are ever touched. */
+	if (exact)
+		marking->held = calloc(words + 1, sizeof *marking->held);
+	if (marking->granules == NULL || marking->overflow == NULL || marking->rescan == NULL ||
+	    (exact && marking->held == NULL))
 		return false;
 	for (uint64_t i = 0; i < words; i++)
 		marking->granules[i] =
@@ -667,7 +735,7 @@ struct error *marking_new(struct target *target, const struct chunk_table *table
 	made->word_size = target->arch->word_size;
 	made->big_endian = target->arch->elf_data == ELFDATA2MSB;
 	made->native = made->word_size == 8 && made->big_endian == HOST_BIG_ENDIAN;
-	if (!take_regions(made) || !take_bitmaps(made)) {
+	if (!take_regions(made) || !take_bitmaps(made, options->exact)) {
 		marking_free(made);
 		return error_no_memory();
 	}
@@ -684,6 +752,7 @@ void marking_free(struct marking *marking)
 	pthread_mutex_destroy(&marking->lock);
 	pthread_cond_destroy(&marking->changed);
 	free(marking->granules);
+	free(marking->held);
 	free(marking->overflow);
 	free(marking->rescan);
 	free(marking->region_bytes);

@@ -21,6 +21,7 @@ struct mark_source {
 	uint64_t start, end;
 	const uint8_t *bytes;
 	size_t size;
+	bool is_chunk; /* what cannot be read of it counts as a chunk's */
 };
 
 struct marking;
@@ -28,6 +29,9 @@ struct marking;
 struct mark_options {
 	unsigned workers;   /* 0: one for each processor, at most 8 */
 	size_t stack_limit; /* pieces on a worker's stack; 0: 1 << 18 */
+	/* A pointer into a chunk's interior leads nowhere until marking_accept_interior, unless an
+	 * idiom explains it (interior.h). */
+	bool exact;
 	const struct progress *progress;
 };
 
@@ -46,6 +50,10 @@ bool marking_pin(struct marking *marking, uint64_t address, struct chunk *chunk)
 
 /* Marks all that the sources lead to. ERROR_NO_MEMORY. */
 struct error *marking_run(struct marking *marking, const struct mark_source *sources, size_t count);
+
+/* From now on interior pointers count, and so do those that led nowhere: marks what they lead to.
+ * ERROR_NO_MEMORY. */
+struct error *marking_accept_interior(struct marking *marking);
 
 /* Bytes of sources, and of marked chunks, that could not be read, in all runs so far. */
 uint64_t marking_unread_sources(const struct marking *marking);

@@ -34,7 +34,8 @@ static struct error *mark_roots(struct marking *marking, const struct roots *roo
 		const struct root *root = &roots->list.items[i];
 		if (root->strength == strength)
 			sources.items[sources.count++] =
-			    (struct mark_source){ root->start, root->end, root->bytes, root->size };
+			    (struct mark_source){ root->start, root->end, root->bytes, root->size,
+						  false };
 	}
 	struct error *error = marking_run(marking, sources.items, sources.count);
 	array_free(&sources);
@@ -45,7 +46,7 @@ static struct error *mark_all(const struct subject *subject, const struct roots 
 			      struct reachability *result)
 {
 	const struct chunk_table *table = subject->heap->chunks;
-	struct mark_options options = { .progress = subject->progress };
+	struct mark_options options = { .exact = true, .progress = subject->progress };
 	struct marking *marking;
 	struct error *error = marking_new(subject->target, table, &options, &marking);
 	if (error != NULL)
@@ -64,6 +65,8 @@ static struct error *mark_all(const struct subject *subject, const struct roots 
 		error = mark_roots(marking, roots, ROOT_STRONG);
 	for (uint64_t i = 0; i < words && error == NULL; i++)
 		result->reachable[i] = marking_word(marking, i);
+	if (error == NULL)
+		error = marking_accept_interior(marking);
 	if (error == NULL)
 		error = mark_roots(marking, roots, ROOT_WEAK);
 	for (uint64_t i = 0; i < words && error == NULL; i++)

@@ -10,7 +10,8 @@
 enum chunk_state {
 	CHUNK_FREE,
 	CHUNK_REACHABLE, /* a strong root leads to it */
-	CHUNK_POSSIBLE,	 /* only weak evidence leads to it */
+	CHUNK_POSSIBLE,	 /* only weak evidence leads to it: a weak root, or on every way a pointer
+			    into a chunk's interior that no idiom explains (interior.h) */
 	CHUNK_ORPHANED,	 /* in use, and nothing that was read leads to it */
 	CHUNK_STATE_COUNT,
 };

@@ -322,9 +322,11 @@ START_TEST(pointers_count_inside_a_chunk_and_nowhere_else)
 {
 	static const struct {
 		int64_t offset;
-		bool counts;
-	} rows[] = { { 0, true },   { 1, true },   { 16, true },  { 31, true }, { 39, true },
-		     { 40, false }, { 47, false }, { -1, false }, { -8, false } };
+		enum chunk_state state;
+	} rows[] = { { 0, CHUNK_REACHABLE }, { 1, CHUNK_REACHABLE }, { 16, CHUNK_REACHABLE },
+		     { 17, CHUNK_POSSIBLE }, { 24, CHUNK_POSSIBLE }, { 39, CHUNK_POSSIBLE },
+		     { 40, CHUNK_ORPHANED }, { 47, CHUNK_ORPHANED }, { -1, CHUNK_ORPHANED },
+		     { -8, CHUNK_ORPHANED } };
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct world *world = world_new();
 		world_free_chunk(world, 24);
@@ -333,11 +335,107 @@ START_TEST(pointers_count_inside_a_chunk_and_nowhere_else)
 		fake_target_map(world->target, 0x10000, 0x1000, "rw-", NULL);
 		world_ready(world);
 		put(world, 0x10010, chunk + (uint64_t)rows[i].offset);
-		ck_assert_msg(world_state(world, chunk) ==
-				  (rows[i].counts ? CHUNK_REACHABLE : CHUNK_ORPHANED),
-			      "%d", (int)rows[i].offset);
+		ck_assert_msg(world_state(world, chunk) == rows[i].state, "%d",
+			      (int)rows[i].offset);
 		world_free(world);
 	}
+}
+END_TEST
+
+/* What makes a pointer 24 bytes into a chunk count: `plant` prepares the chunk and its peer. */
+static void expect_interior(void (*plant)(struct world *world, uint64_t chunk, uint64_t peer),
+			    enum chunk_state state)
+{
+	struct world *world = world_new();
+	uint64_t chunk = world_chunk(world, 72), peer = world_chunk(world, 72);
+	uint64_t child = world_chunk(world, 24);
+	fake_target_map(world->target, 0x10000, 0x1000, "rw-", NULL);
+	fake_target_map(world->target, 0x20000, 0x1000, "r--", "/usr/bin/program");
+	world_ready(world);
+	put(world, 0x10010, chunk + 24);
+	put(world, chunk + 64, child);
+	plant(world, chunk, peer);
+	ck_assert_int_eq(world_state(world, chunk), state);
+	ck_assert_int_eq(world_state(world, child), state);
+	world_free(world);
+}
+
+static void nothing(struct world *world, uint64_t chunk, uint64_t peer)
+{
+	put(world, chunk, peer);
+}
+
+static void vtable(struct world *world, uint64_t chunk, uint64_t peer)
+{
+	put(world, chunk + 24, 0x20100);
+	put(world, chunk, peer);
+}
+
+static void list_of_two(struct world *world, uint64_t chunk, uint64_t peer)
+{
+	put(world, chunk + 24, peer + 24);
+	put(world, peer + 32, chunk + 24);
+}
+
+static void red_black_tree(struct world *world, uint64_t chunk, uint64_t peer)
+{
+	put(world, chunk + 40, peer + 24);
+	put(world, peer + 24, (chunk + 24) | 1);
+}
+
+static void one_way_list(struct world *world, uint64_t chunk, uint64_t peer)
+{
+	put(world, chunk + 24, peer + 24);
+}
+
+static void other_place(struct world *world, uint64_t chunk, uint64_t peer)
+{
+	put(world, chunk + 24, peer + 32);
+}
+
+static void block_with_its_start(struct world *world, uint64_t chunk, uint64_t peer)
+{
+	put(world, chunk + 32, chunk);
+	put(world, chunk, peer);
+}
+
+static void aligned_block(struct world *world, uint64_t chunk, uint64_t peer)
+{
+	put(world, chunk + 16, chunk);
+	put(world, chunk, peer);
+}
+
+static void exact_from_possible(struct world *world, uint64_t chunk, uint64_t peer)
+{
+	put(world, chunk, peer);
+	put(world, peer, chunk);
+}
+
+static void exact_from_reachable(struct world *world, uint64_t chunk, uint64_t peer)
+{
+	put(world, 0x10800, peer);
+	put(world, peer, chunk);
+}
+
+static void interior_from_everywhere(struct world *world, uint64_t chunk, uint64_t peer)
+{
+	put(world, 0x10800, peer);
+	put(world, peer, chunk + 56);
+}
+
+START_TEST(a_pointer_into_the_middle_counts_where_an_idiom_explains_it)
+{
+	expect_interior(nothing, CHUNK_POSSIBLE);
+	expect_interior(vtable, CHUNK_REACHABLE);
+	expect_interior(list_of_two, CHUNK_REACHABLE);
+	expect_interior(red_black_tree, CHUNK_REACHABLE);
+	expect_interior(one_way_list, CHUNK_REACHABLE);
+	expect_interior(other_place, CHUNK_POSSIBLE);
+	expect_interior(block_with_its_start, CHUNK_REACHABLE);
+	expect_interior(aligned_block, CHUNK_REACHABLE);
+	expect_interior(exact_from_possible, CHUNK_POSSIBLE);
+	expect_interior(exact_from_reachable, CHUNK_REACHABLE);
+	expect_interior(interior_from_everywhere, CHUNK_POSSIBLE);
 }
 END_TEST
 
@@ -607,6 +705,7 @@ int main(void)
 	TCase *graph = tcase_create("graph");
 	tcase_set_timeout(graph, 120);
 	tcase_add_test(graph, pointers_count_inside_a_chunk_and_nowhere_else);
+	tcase_add_test(graph, a_pointer_into_the_middle_counts_where_an_idiom_explains_it);
 	tcase_add_test(graph, unaligned_pointers_do_not_count);
 	tcase_add_test(graph, totals_count_every_chunk_once);
 	tcase_add_test(graph, strong_evidence_beats_weak);

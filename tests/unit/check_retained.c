@@ -313,7 +313,7 @@ static struct world *make_random(struct naive *naive, uint64_t seed)
 			ck_assert(address_space_u64(world->target->space, at, &old));
 			if (old != 0)
 				continue;
-			put(world, at, naive->address[to] + random_next(&state) % 72);
+			put(world, at, naive->address[to] + random_next(&state) % 17);
 			naive->edge[from][to] = true;
 		}
 	}
