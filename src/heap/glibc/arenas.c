@@ -14,11 +14,6 @@ struct heap_info {
 	uint64_t arena, previous, size;
 };
 
-static uint64_t align_up(uint64_t value, uint64_t alignment)
-{
-	return (value + alignment - 1) & -alignment;
-}
-
 static bool read_heap_info(struct glibc_walk *walk, uint64_t address, struct heap_info *info)
 {
 	return address_space_u64(walk->space, address, &info->arena) &&
@@ -45,7 +40,7 @@ static bool first_heap(struct glibc_walk *walk, struct malloc_copy *copy, uint64
 	struct heap_info info;
 	uint32_t sizes[3] = { copy->layout.heap_info_size, known_sizes[0], known_sizes[1] };
 	for (size_t i = 0; i < 3; i++) {
-		uint64_t size = align_up(sizes[i], 16);
+		uint64_t size = glibc_align_up(sizes[i], 16);
 		if (size == 0 || address < size || (address - size) % PAGE != 0 ||
 		    !read_heap_info(walk, address - size, &info) || info.arena != address)
 			continue;
@@ -104,7 +99,7 @@ static bool probe_heaps(struct glibc_walk *walk, struct malloc_copy *copy,
 		if (!glibc_segment_is_anonymous(&segments[i]) ||
 		    segments[i].end - segments[i].start > UINT64_MAX - step)
 			continue;
-		for (uint64_t at = align_up(segments[i].start, step);
+		for (uint64_t at = glibc_align_up(segments[i].start, step);
 		     at >= segments[i].start && at < segments[i].end; at += step) {
 			struct heap_info info;
 			if (read_heap_info(walk, at, &info) && info.arena % 16 == 0 &&
@@ -159,7 +154,7 @@ static bool follow_ring(struct glibc_walk *walk, struct malloc_copy *copy)
 }
 
 /* Where bytes that are there, without a hole, end. */
-static uint64_t present_end(const struct glibc_walk *walk, uint64_t start, uint64_t limit)
+uint64_t glibc_present_end(const struct glibc_walk *walk, uint64_t start, uint64_t limit)
 {
 	uint64_t at = start;
 	while (at < limit) {
@@ -183,13 +178,13 @@ static bool add_heap(struct glibc_walk *walk, struct malloc_copy *copy, struct m
 		glibc_finding(walk, arena->index, heap,
 			      "heap_info at 0x%" PRIx64 " says size 0x%" PRIx64 ", which cannot be",
 			      heap, info->size);
-		end = present_end(walk, heap, heap + largest);
+		end = glibc_present_end(walk, heap, heap + largest);
 	}
 	if (!glibc_claim(walk, heap, glibc_mapped_end(walk, heap, heap + largest)))
 		return true;
 	struct malloc_segment segment = { .start = heap + info_size, .end = end };
 	if (arena->address == heap + info_size) {
-		segment.start = align_up(arena->address + copy->layout.state.size, 16);
+		segment.start = glibc_align_up(arena->address + copy->layout.state.size, 16);
 		glibc_own(walk, arena->address, segment.start + CHUNK_HEADER, "malloc_state");
 		glibc_own(walk, heap, arena->address, "heap_info");
 	} else {
@@ -276,7 +271,7 @@ static uint64_t initial_top(const struct malloc_copy *copy)
 }
 
 /* The end of the top chunk, by its own size; 0: its header makes no sense. */
-static uint64_t top_end(struct glibc_walk *walk, uint64_t top)
+uint64_t glibc_top_end(struct glibc_walk *walk, uint64_t top)
 {
 	uint64_t size;
 	if (top % 16 != 0 || !state_word(walk, top + CHUNK_SIZE, &size) ||
@@ -288,8 +283,8 @@ static uint64_t top_end(struct glibc_walk *walk, uint64_t top)
 											     : 0;
 }
 
-static bool add_main_segment(struct glibc_walk *walk, struct malloc_arena *arena, uint64_t start,
-			     uint64_t end, uint64_t top)
+bool glibc_add_main_segment(struct glibc_walk *walk, struct malloc_arena *arena, uint64_t start,
+			    uint64_t end, uint64_t top)
 {
 	struct malloc_segment segment = { .start = start, .end = end, .top = top };
 	if (start + CHUNK_HEADER >= end || !glibc_claim(walk, start, end))
@@ -297,142 +292,6 @@ static bool add_main_segment(struct glibc_walk *walk, struct malloc_arena *arena
 	glibc_own(walk, start, start + CHUNK_HEADER, "first chunk's header");
 	walk->heap->arenas.items[arena->index].heap_count++;
 	return array_push(&arena->segments, segment);
-}
-
-/* The region of the main arena that begins at `start`, where the break was refused and it went on
- * in mappings: it ends in a double fencepost at a page's end, or in the top chunk. */
-static bool region_at(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t start,
-		      uint64_t limit, uint64_t *end, uint64_t *top)
-{
-	uint64_t chunks, fence;
-	*top = 0;
-	switch (glibc_chain(walk, start, limit, arena->top, CHAIN_ENOUGH, &fence, &chunks)) {
-	case CHAIN_TOP:
-		*top = arena->top;
-		*end = top_end(walk, arena->top);
-		return *end != 0;
-	case CHAIN_FENCE:
-		/* The fenceposts may be rounded down from the page's end. */
-		*end = align_up(fence + 2 * CHUNK_HEADER, PAGE);
-		return *end - fence < 2 * CHUNK_HEADER + CHUNK_MINIMUM && *end <= limit;
-	default:
-		return false;
-	}
-}
-
-/* Whether a page may begin a region: its first header has its predecessor in use, no other flag. */
-static bool may_begin_region(struct glibc_walk *walk, uint64_t page)
-{
-	uint64_t head;
-	return heap_reader_word(&walk->reader, page + CHUNK_SIZE, &head) &&
-	       (head & 15) == PREV_IN_USE && head >= CHUNK_MINIMUM;
-}
-
-/* Searches anonymous memory for the regions that are still missing. */
-static bool search_regions(struct glibc_walk *walk, struct malloc_arena *arena, uint64_t *found)
-{
-	size_t count;
-	const struct segment *segments = address_space_segments(walk->space, &count);
-	for (size_t i = 0; i < count; i++) {
-		if (!glibc_segment_is_anonymous(&segments[i]))
-			continue;
-		uint64_t limit = present_end(walk, segments[i].start, UINT64_MAX);
-		for (uint64_t page = align_up(segments[i].start, PAGE); page < segments[i].end;) {
-			const struct range *claim = glibc_claimed(walk, page);
-			uint64_t end, top;
-			if (claim != NULL) {
-				page = align_up(claim->end, PAGE);
-			} else if (*found < arena->system_memory && may_begin_region(walk, page) &&
-				   region_at(walk, arena, page, limit, &end, &top)) {
-				if (!add_main_segment(walk, arena, page, end, top))
-					return false;
-				*found += end - page;
-				page = end;
-			} else {
-				page += PAGE;
-			}
-		}
-	}
-	return true;
-}
-
-/* The part of the arena that the break still gave, [start, limit), where the program moved the
- * break as well: `*found` counts what lies between, too, as the arena does. */
-static bool search_break(struct glibc_walk *walk, struct malloc_arena *arena, uint64_t start,
-			 uint64_t limit, uint64_t *found)
-{
-	uint64_t last = start, end, top;
-	for (uint64_t at = align_up(start, 16); at < limit && *found < arena->system_memory;) {
-		const struct range *claim = glibc_claimed(walk, at);
-		if (claim != NULL) {
-			at = last = align_up(claim->end, 16);
-		} else if (may_begin_region(walk, at) &&
-			   region_at(walk, arena, at, limit, &end, &top)) {
-			if (!add_main_segment(walk, arena, at, end, top))
-				return false;
-			*found += end - last;
-			at = last = end;
-		} else {
-			at += 16;
-		}
-	}
-	return true;
-}
-
-/* Searches the regions: first the rest of the break's part, where they begin anywhere, or first the
- * pages of all memory. Only one of the two orders is right, as a page may begin with a header in
- * the middle of a region; `*found` tells which. */
-static bool search_scattered(struct glibc_walk *walk, struct malloc_copy *copy,
-			     struct malloc_arena *arena, bool break_first, uint64_t *found)
-{
-	uint64_t end, top, start = align_up(copy->sbrk_base, 16);
-	uint64_t limit = present_end(walk, start, UINT64_MAX);
-	bool intact = region_at(walk, arena, start, limit, &end, &top);
-	/* The walk gets over what is smashed in it. */
-	if (!intact)
-		end = limit - start < arena->system_memory ? limit : start + arena->system_memory;
-	*found = intact ? end - copy->sbrk_base : 0;
-	if (start < end && !add_main_segment(walk, arena, start, end, intact ? top : 0))
-		return false;
-	if (break_first && intact && !search_break(walk, arena, end, limit, found))
-		return false;
-	return search_regions(walk, arena, found);
-}
-
-/* Takes back what a search has added to the arena. */
-static void forget_segments(struct glibc_walk *walk, struct malloc_arena *arena)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < walk->claims.count; i++) {
-		bool mine = false;
-		for (size_t j = 0; j < arena->segments.count && !mine; j++)
-			mine = arena->segments.items[j].start == walk->claims.items[i].start;
-		if (!mine)
-			walk->claims.items[kept++] = walk->claims.items[i];
-	}
-	walk->claims.count = kept;
-	walk->heap->own.count -= arena->segments.count;
-	walk->heap->arenas.items[arena->index].heap_count = 0;
-	arena->segments.count = 0;
-}
-
-static bool find_scattered(struct glibc_walk *walk, struct malloc_copy *copy,
-			   struct malloc_arena *arena)
-{
-	uint64_t found;
-	if (!search_scattered(walk, copy, arena, false, &found))
-		return false;
-	if (found != arena->system_memory) {
-		forget_segments(walk, arena);
-		if (!search_scattered(walk, copy, arena, true, &found))
-			return false;
-	}
-	if (found != arena->system_memory)
-		gaps_add(walk->gaps, GAP_HEAP, 0, 0,
-			 "The main arena is scattered over mappings: %" PRIu64 " of its %" PRIu64
-			 " bytes were found intact",
-			 found, arena->system_memory);
-	return true;
 }
 
 /* Without mp_ the start is not known: the first header in the memory around `top` from which the
@@ -468,15 +327,15 @@ static bool find_main_segments(struct glibc_walk *walk, struct malloc_copy *copy
 	if (start == 0)
 		return true;
 	if ((arena->flags & NONCONTIGUOUS) != 0)
-		return find_scattered(walk, copy, arena);
+		return glibc_find_scattered(walk, copy, arena);
 
 	uint64_t end = start + arena->system_memory;
 	uint64_t mapped = glibc_mapped_end(walk, start, end > start ? end : UINT64_MAX);
-	uint64_t present = present_end(walk, start, UINT64_MAX);
-	uint64_t wanted = top_end(walk, arena->top);
+	uint64_t present = glibc_present_end(walk, start, UINT64_MAX);
+	uint64_t wanted = glibc_top_end(walk, arena->top);
 	if (mapped != end)
 		end = present;
-	start = align_up(start, 16);
+	start = glibc_align_up(start, 16);
 	bool holds_top = arena->top >= start && arena->top < end && wanted != 0;
 	if (!holds_top || wanted != end) {
 		glibc_finding(walk, arena->index, arena->address + copy->layout.state.top,
@@ -486,7 +345,7 @@ static bool find_main_segments(struct glibc_walk *walk, struct malloc_copy *copy
 		if (!holds_top || wanted > end)
 			arena->top = 0;
 	}
-	return add_main_segment(walk, arena, start, end, arena->top);
+	return glibc_add_main_segment(walk, arena, start, end, arena->top);
 }
 
 struct error *glibc_find_arenas(struct glibc_walk *walk, struct malloc_copy *copy)

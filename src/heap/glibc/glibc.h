@@ -2,6 +2,7 @@
  *
  *     locate.c   finds main_arena and mp_ of every copy of malloc in the process
  *     arenas.c   the arenas of one copy, and the segments of memory that belong to each
+ *     scattered.c  the main arena's segments where the break did not give all of them
  *     walk.c     the chunks of one segment
  *     bins.c     which chunks the arenas hold as free
  *     tcache.c   which chunks the threads hold as free
@@ -98,6 +99,9 @@ const struct range *glibc_claimed(const struct glibc_walk *walk, uint64_t addres
 /* Where memory that is mapped without a hole from `start` on ends; at most `limit`. */
 uint64_t glibc_mapped_end(const struct glibc_walk *walk, uint64_t start, uint64_t limit);
 
+/* Where bytes that are there and may be written, without a hole from `start` on, end. */
+uint64_t glibc_present_end(const struct glibc_walk *walk, uint64_t start, uint64_t limit);
+
 /* Whether the segment is private anonymous memory that the program can write, as mmap makes it. */
 bool glibc_segment_is_anonymous(const struct segment *segment);
 
@@ -106,6 +110,17 @@ struct error *glibc_locate(struct glibc_walk *walk);
 
 /* arenas.c: the arenas and segments of `copy`, with a row in heap.arenas for each. */
 struct error *glibc_find_arenas(struct glibc_walk *walk, struct malloc_copy *copy);
+
+/* The end of the top chunk, by its own size; 0: its header makes no sense. */
+uint64_t glibc_top_end(struct glibc_walk *walk, uint64_t top);
+
+/* Adds [start, end) to the main arena, unless it is claimed already. False: no memory. */
+bool glibc_add_main_segment(struct glibc_walk *walk, struct malloc_arena *arena, uint64_t start,
+			    uint64_t end, uint64_t top);
+
+/* scattered.c: the segments of a main arena that is not contiguous. False: no memory. */
+bool glibc_find_scattered(struct glibc_walk *walk, struct malloc_copy *copy,
+			  struct malloc_arena *arena);
 
 /* walk.c: puts the chunks of all of the arena's segments into the table. */
 struct error *glibc_walk_arena(struct glibc_walk *walk, struct malloc_arena *arena);
@@ -149,6 +164,11 @@ void glibc_set_cached(struct glibc_walk *walk, const struct chunk *chunk);
 
 /* mmapped.c: the mmapped chunks of all copies. */
 struct error *glibc_find_mmapped(struct glibc_walk *walk);
+
+static inline uint64_t glibc_align_up(uint64_t value, uint64_t alignment)
+{
+	return (value + alignment - 1) & -alignment;
+}
 
 /* Decodes the link that lies at `at`. */
 static inline uint64_t glibc_link(const struct glibc_walk *walk, uint64_t at, uint64_t stored)
