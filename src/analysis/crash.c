@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/crash.h"
 
-#include <ctype.h>
+#include "modules/abort_message.h"
+
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,7 +12,6 @@
  * ordinary function, and the probes of large ones, are smaller. */
 #define STACK_GROWTH 65536
 
-#define ABORT_MESSAGE_MAX 1024
 
 /* si_code of SIGSYS; <signal.h> leaves it out. */
 #define CODE_SECCOMP 1
@@ -327,27 +327,6 @@ static void find_without_signal(const struct subject *subject, struct crash *cra
 	}
 }
 
-/* --- libc's last words */
-
-/* __abort_msg points to a mapping of { unsigned size; char text[]; } where size is the mapping's
- * (glibc, misc and assert: measured on 2.36). */
-static const char *abort_message(const struct subject *subject)
-{
-	struct symbol symbol;
-	struct address_space *space = subject->target->space;
-	uint64_t message = 0;
-	char text[ABORT_MESSAGE_MAX];
-	if (!modules_symbol_named(subject->modules, NULL, "__abort_msg", &symbol) ||
-	    subject->target->arch->word_size != 8 ||
-	    !address_space_u64(space, symbol.address, &message) || message == 0 ||
-	    !address_space_string(space, message + 4, text, sizeof text))
-		return NULL;
-	size_t length = strlen(text);
-	while (length > 0 && isspace((unsigned char)text[length - 1]))
-		text[--length] = '\0';
-	return length > 0 ? string_pool_add(modules_strings(subject->modules), text) : NULL;
-}
-
 void crash_find(const struct subject *subject, struct crash *crash)
 {
 	char name[32];
@@ -365,5 +344,5 @@ void crash_find(const struct subject *subject, struct crash *crash)
 	crash->has_instruction =
 	    is_fault(crash) && instruction_find(subject, crash->thread, &crash->instruction);
 	if (crash->signal.number == SIGABRT)
-		crash->message = abort_message(subject);
+		crash->message = modules_abort_message(subject->modules, subject->target);
 }

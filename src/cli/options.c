@@ -34,7 +34,9 @@ static const struct argp_option rows[] = {
 	  "auto (the default: on a terminal, unless NO_COLOR is set), always, or never.", 0 },
 	{ "limit", OPTION_LIMIT, "N", 0, "Show at most N rows of each list; 0 shows all.", 0 },
 	{ "fail-on", OPTION_FAIL_ON, "WHAT", 0,
-	  "End with status 3 when there is a deadlock, or orphans: deadlock,orphans.", 0 },
+	  "End with status 3 when there is one of these: deadlock,orphans,corruption (of the "
+	  "heap).",
+	  0 },
 	{ "state", OPTION_STATE, "STATES", 0,
 	  "For chunks: list only those that are free, reachable, possible or orphaned, with commas "
 	  "between.",
@@ -90,22 +92,32 @@ static enum color_choice parse_color(struct argp_state *state, const char *text)
 
 static unsigned parse_conditions(struct argp_state *state, const char *text)
 {
+	static const struct {
+		const char *name;
+		unsigned condition;
+	} names[] = { { "deadlock", FAIL_ON_DEADLOCK },
+		      { "orphans", FAIL_ON_ORPHANS },
+		      { "corruption", FAIL_ON_CORRUPTION } };
 	unsigned conditions = 0;
 	for (const char *at = text; *at != '\0';) {
 		size_t length = strcspn(at, ",");
-		if (length == 8 && strncmp(at, "deadlock", length) == 0)
-			conditions |= FAIL_ON_DEADLOCK;
-		else if (length == 7 && strncmp(at, "orphans", length) == 0)
-			conditions |= FAIL_ON_ORPHANS;
-		else
-			argp_error(state, "--fail-on knows deadlock and orphans, not '%.*s'",
+		unsigned condition = 0;
+		for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+			if (length == strlen(names[i].name) &&
+			    strncmp(at, names[i].name, length) == 0)
+				condition = names[i].condition;
+		if (condition == 0)
+			argp_error(state,
+				   "--fail-on knows deadlock, orphans and corruption, not '%.*s'",
 				   (int)length, at);
+		conditions |= condition;
 		at += length;
 		if (*at == ',')
 			at++;
 	}
 	if (conditions == 0)
-		argp_error(state, "--fail-on wants deadlock, orphans, or both with a comma");
+		argp_error(state, "--fail-on wants deadlock, orphans or corruption, or several "
+				  "with commas");
 	return conditions;
 }
 

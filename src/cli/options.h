@@ -16,7 +16,7 @@ enum exit_status {
 
 enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
-enum fail_condition { FAIL_ON_DEADLOCK = 1, FAIL_ON_ORPHANS = 2 };
+enum fail_condition { FAIL_ON_DEADLOCK = 1, FAIL_ON_ORPHANS = 2, FAIL_ON_CORRUPTION = 4 };
 
 struct options {
 	const struct view *view;

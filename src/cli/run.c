@@ -257,7 +257,9 @@ static bool condition_found(const struct run *run)
 	return ((fail_on & FAIL_ON_DEADLOCK) != 0 && findings->deadlocks != NULL &&
 		findings->deadlocks->count > 0) ||
 	       ((fail_on & FAIL_ON_ORPHANS) != 0 && findings->orphans != NULL &&
-		findings->orphans->chunks > 0);
+		findings->orphans->chunks > 0) ||
+	       ((fail_on & FAIL_ON_CORRUPTION) != 0 && findings->subject->heap != NULL &&
+		heap_corruption_count(findings->subject->heap) > 0);
 }
 
 /* A stream has no place for its gaps. */
@@ -298,6 +300,8 @@ static unsigned needs_of(const struct options *options)
 		needs |= NEED_THREADS | NEED_WAITS;
 	if ((options->fail_on & FAIL_ON_ORPHANS) != 0)
 		needs |= NEED_THREADS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS;
+	if ((options->fail_on & FAIL_ON_CORRUPTION) != 0)
+		needs |= NEED_THREADS | NEED_HEAP;
 	return needs;
 }
 

@@ -56,3 +56,41 @@ bool heap_cache_of(struct target *target, const struct heap *heap, const struct 
 			return !chunk->used && providers[i]->cache_of(target, heap, chunk, cache);
 	return false;
 }
+
+const struct heap_finding_row *heap_finding_row(enum heap_finding_kind kind)
+{
+	static const struct heap_finding_row rows[HEAP_DAMAGED_COUNT] = {
+		[HEAP_DAMAGED_SIZE] = { "size", "smashed size" },
+		[HEAP_DAMAGED_IN_USE_BIT] = { "in-use-bit", "cleared in-use bit" },
+		[HEAP_DAMAGED_PREV_SIZE] = { "prev-size", "wrong prev_size" },
+		[HEAP_DAMAGED_TOP] = { "top", "overwritten top" },
+		[HEAP_DAMAGED_TOP_SIZE] = { "top-size", "smashed top size" },
+		[HEAP_DAMAGED_BIN] = { "bin", "broken free list" },
+		[HEAP_DAMAGED_SIZE_LINKS] = { "size-links", "broken size links" },
+		[HEAP_DAMAGED_FREED_CHUNK] = { "freed-chunk", "write after free" },
+		[HEAP_DAMAGED_LIST_SIZE] = { "list-size", "size unlike its list's" },
+		[HEAP_DAMAGED_DOUBLE_FREE] = { "double-free", "double free" },
+		[HEAP_DAMAGED_UNLISTED] = { "unlisted", "free chunk in no list" },
+		[HEAP_DAMAGED_TCACHE] = { "tcache", "damaged tcache" },
+		[HEAP_DAMAGED_ARENA_MARK] = { "arena-mark", "wrong arena mark" },
+		[HEAP_DAMAGED_ARENAS] = { "arenas", "broken chain of arenas" },
+		[HEAP_DAMAGED_LAYOUT] = { "layout", "overlapping heap" },
+	};
+	return &rows[kind];
+}
+
+size_t heap_corruption_count(const struct heap *heap)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < heap->findings.count; i++)
+		count += !heap->findings.items[i].in_flux;
+	return count;
+}
+
+uint64_t heap_lost_bytes(const struct heap *heap)
+{
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < heap->arenas.count; i++)
+		bytes += heap->arenas.items[i].lost_bytes;
+	return bytes;
+}

@@ -26,7 +26,7 @@ struct heap_arena {
 	uint64_t system_bytes; /* obtained from the kernel, as the arena itself counts */
 	uint64_t lost_bytes;   /* of its segments that could not be walked: smashed, or not there */
 	uint32_t heap_count;   /* heap_info segments; 1 for main */
-	bool in_flux;	       /* its mutex was locked: inconsistencies are not corruption */
+	bool in_flux;	       /* in the middle of a call: inconsistencies are not corruption */
 };
 
 /* Memory that is the allocator's own: neither chunks nor roots (malloc_state, heap_info, top,
@@ -36,11 +36,60 @@ struct heap_own_range {
 	const char *what; /* literal: "malloc_state", "top chunk" … */
 };
 
-/* A contradiction in the heap: where, and in words. */
+enum heap_finding_kind {
+	HEAP_DAMAGED_SIZE,	 /* a size word that cannot be one */
+	HEAP_DAMAGED_IN_USE_BIT, /* a header says that the chunk before is free; nothing else does
+				  */
+	HEAP_DAMAGED_PREV_SIZE,	 /* a free chunk's size is not repeated behind it */
+	HEAP_DAMAGED_TOP,	 /* an arena's pointer to its top chunk */
+	HEAP_DAMAGED_TOP_SIZE,
+	HEAP_DAMAGED_BIN,	  /* links of a bin */
+	HEAP_DAMAGED_SIZE_LINKS,  /* links between the sizes of a large bin */
+	HEAP_DAMAGED_FREED_CHUNK, /* link or key of a chunk in a tcache or fastbin */
+	HEAP_DAMAGED_LIST_SIZE,	  /* a chunk in a list of other sizes */
+	HEAP_DAMAGED_DOUBLE_FREE, /* a chunk in free lists twice */
+	HEAP_DAMAGED_UNLISTED,	  /* a free chunk in no list */
+	HEAP_DAMAGED_TCACHE,	  /* a tcache struct itself */
+	HEAP_DAMAGED_ARENA_MARK,  /* a chunk marked as another arena's */
+	HEAP_DAMAGED_ARENAS,	  /* the ring of arenas, or an arena's chain of heaps */
+	HEAP_DAMAGED_LAYOUT,	  /* memory that two parts of the heap both claim */
+	HEAP_DAMAGED_COUNT
+};
+
+/* The rows: a name for scripts ("double-free"), a title for readers ("double free"). */
+struct heap_finding_row {
+	const char *name, *title;
+};
+const struct heap_finding_row *heap_finding_row(enum heap_finding_kind kind);
+
+struct heap_neighbour {
+	uint64_t address; /* user address; 0: there is none */
+	uint64_t size;	  /* usable bytes */
+	bool used;
+};
+
+#define HEAP_DUMP_ROW	16
+#define HEAP_DUMP_ROWS	4
+#define HEAP_DUMP_BYTES (HEAP_DUMP_ROW * HEAP_DUMP_ROWS)
+
+/* A contradiction in the heap. Strings are in the modules' string pool, or literal. */
 struct heap_finding {
-	uint64_t address;
-	uint32_t arena;
-	const char *text; /* in the modules' string pool */
+	enum heap_finding_kind kind;
+	uint64_t address; /* user address of the chunk; else of the malloc_state or tcache */
+	uint32_t arena;	  /* index in heap.arenas */
+	bool in_flux;	  /* of an arena in the middle of a call: no corruption */
+	const char *text; /* what is wrong, in words */
+	uint64_t word;	  /* address of the word that is wrong; 0: none is */
+	bool has_found;
+	uint64_t found;	      /* what it holds */
+	const char *expected; /* what it should hold, in words; or NULL */
+	const char *overrun; /* what probably was written past its end, and the evidence; or NULL */
+	struct heap_neighbour previous, next;
+	uint64_t lost_bytes; /* that could not be walked because of it */
+	uint64_t dump_start; /* of the rows around .word */
+	unsigned dump_rows;
+	uint8_t dump[HEAP_DUMP_BYTES];
+	const char *dump_what[HEAP_DUMP_ROWS]; /* what lies in each row */
 };
 
 struct heap {
@@ -89,5 +138,11 @@ bool heap_cache_of(struct target *target, const struct heap *heap, const struct 
 
 /* Whether the allocator itself uses the chunk. */
 bool heap_is_internal(const struct heap *heap, const struct chunk *chunk);
+
+/* The findings that are corruption: those of arenas that were not in flux. */
+size_t heap_corruption_count(const struct heap *heap);
+
+/* What could not be walked, of all arenas. */
+uint64_t heap_lost_bytes(const struct heap *heap);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/json_parts.h"
 
+#include <stdio.h>
+
 static json_t *arena_object(struct json_document *document, const struct heap_arena *arena)
 {
 	json_t *object = json_object();
@@ -15,22 +17,67 @@ static json_t *arena_object(struct json_document *document, const struct heap_ar
 	json_put(document, object, "cached_bytes", json_size(arena->cached_bytes));
 	json_put(document, object, "top_bytes", json_size(arena->top_bytes));
 	json_put(document, object, "system_bytes", json_size(arena->system_bytes));
+	json_put(document, object, "lost_bytes", json_size(arena->lost_bytes));
 	json_put(document, object, "heaps", json_integer(arena->heap_count));
 	json_put(document, object, "in_flux", json_boolean(arena->in_flux));
+	return object;
+}
+
+static json_t *neighbour_object(struct json_document *document, const struct heap_neighbour *chunk)
+{
+	if (chunk->address == 0)
+		return json_null();
+	json_t *object = json_object();
+	json_put(document, object, "address", json_address(chunk->address));
+	json_put(document, object, "size", json_size(chunk->size));
+	json_put(document, object, "used", json_boolean(chunk->used));
+	return object;
+}
+
+static json_t *dump_array(struct json_document *document, const struct heap_finding *finding)
+{
+	json_t *array = json_array();
+	for (unsigned row = 0; row < finding->dump_rows; row++) {
+		char digits[2 * HEAP_DUMP_ROW + 1];
+		for (unsigned i = 0; i < HEAP_DUMP_ROW; i++)
+			snprintf(digits + (size_t)2 * i, 3, "%02x",
+				 finding->dump[row * HEAP_DUMP_ROW + i]);
+		json_t *object = json_object();
+		json_put(document, object, "address",
+			 json_address(finding->dump_start + row * HEAP_DUMP_ROW));
+		json_put(document, object, "bytes", json_words(digits));
+		json_put(document, object, "what", json_words(finding->dump_what[row]));
+		json_append(document, array, object);
+	}
+	return array;
+}
+
+static json_t *finding_object(struct json_document *document, const struct heap_finding *finding)
+{
+	json_t *object = json_object();
+	json_put(document, object, "kind", json_words(heap_finding_row(finding->kind)->name));
+	json_put(document, object, "address", json_address(finding->address));
+	json_put(document, object, "arena", json_integer(finding->arena));
+	json_put(document, object, "in_flux", json_boolean(finding->in_flux));
+	json_put(document, object, "text", json_words(finding->text));
+	json_put(document, object, "word",
+		 finding->word != 0 ? json_address(finding->word) : json_null());
+	json_put(document, object, "found",
+		 finding->has_found ? json_address(finding->found) : json_null());
+	json_put(document, object, "expected", json_words(finding->expected));
+	json_put(document, object, "overrun", json_words(finding->overrun));
+	json_put(document, object, "previous", neighbour_object(document, &finding->previous));
+	json_put(document, object, "next", neighbour_object(document, &finding->next));
+	json_put(document, object, "lost_bytes", json_size(finding->lost_bytes));
+	json_put(document, object, "dump", dump_array(document, finding));
 	return object;
 }
 
 static json_t *findings_array(struct json_document *document, const struct heap *heap)
 {
 	json_t *array = json_array();
-	for (size_t i = 0; i < heap->findings.count; i++) {
-		const struct heap_finding *finding = &heap->findings.items[i];
-		json_t *object = json_object();
-		json_put(document, object, "address", json_address(finding->address));
-		json_put(document, object, "arena", json_integer(finding->arena));
-		json_put(document, object, "text", json_words(finding->text));
-		json_append(document, array, object);
-	}
+	for (size_t i = 0; i < heap->findings.count; i++)
+		json_append(document, array, finding_object(document, &heap->findings.items[i]));
 	return array;
 }
 
@@ -57,6 +104,8 @@ static json_t *heap_object(struct json_document *document, const struct heap *he
 	json_put(document, object, "evidence", json_words(heap->evidence));
 	json_put(document, object, "arenas", arenas);
 	json_put(document, object, "findings", findings_array(document, heap));
+	json_put(document, object, "corruption", json_size(heap_corruption_count(heap)));
+	json_put(document, object, "lost_bytes", json_size(heap_lost_bytes(heap)));
 	json_put(document, object, "states",
 		 reachability != NULL ? states_object(document, reachability) : json_null());
 	json_put(document, object, "unread_bytes",

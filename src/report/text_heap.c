@@ -6,19 +6,6 @@
 
 #include <inttypes.h>
 
-static void heap_findings(struct text *text, const struct heap *heap)
-{
-	size_t rows = text_rows(text, heap->findings.count, 3);
-	for (size_t i = 0; i < rows; i++) {
-		text_put(text, "  ");
-		text_colored(text, TEXT_BAD, "contradiction");
-		text_printf(text, " at 0x%" PRIx64 ": ", heap->findings.items[i].address);
-		text_wrap(text, 4, heap->findings.items[i].text);
-		text_line(text);
-	}
-	text_more(text, 2, rows, heap->findings.count, "contradictions", "heap");
-}
-
 static void state_row(struct text *text, const struct reachability *reachability,
 		      enum chunk_state state, const char *remark)
 {
@@ -79,8 +66,14 @@ void text_heap_totals(struct text *text, const struct findings *findings)
 		arenas += arena->kind != ARENA_MMAPPED;
 		mmapped += arena->kind == ARENA_MMAPPED ? arena->used_chunks : 0;
 		in_flux += arena->in_flux;
+		all.lost_bytes += arena->lost_bytes;
 	}
 	text_heading(text, TEXT_HEADING, "HEAP");
+	if (all.used_chunks == 0 && all.free_chunks == 0 && (arenas == 0 || all.lost_bytes > 0)) {
+		text_put(text, "could not be walked: what is missing stands below");
+		text_line(text);
+		return;
+	}
 	text_itemf(text, 6, true, "%s chunks in use, %s", format_count(all.used_chunks, count),
 		   size_text(all.used_bytes).text);
 	text_itemf(text, 6, false, "%s free, %s", format_count(all.free_chunks, count),
@@ -90,9 +83,12 @@ void text_heap_totals(struct text *text, const struct findings *findings)
 	if (mmapped > 0)
 		text_itemf(text, 6, false, "%s mmapped", format_count(mmapped, count));
 	if (in_flux > 0)
-		text_itemf(text, 6, false, "%s in flux (lock held)", format_count(in_flux, count));
+		text_itemf(text, 6, false, "%s in flux (a call was under way)",
+			   format_count(in_flux, count));
+	if (all.lost_bytes > 0)
+		text_itemf(text, 6, false, "%s lost", size_text(all.lost_bytes).text);
 	text_line(text);
-	heap_findings(text, heap);
+	text_flux(text, findings);
 	if (findings->reachability != NULL)
 		heap_states(text, findings);
 }
@@ -153,6 +149,8 @@ static void arena_row(struct text *text, const struct heap_arena *arena)
 	if (text->style->verbose > 0 && arena->kind != ARENA_MMAPPED) {
 		text_printf(text, "    malloc_state 0x%" PRIx64 ", %" PRIu32 " heap%s",
 			    arena->address, arena->heap_count, arena->heap_count == 1 ? "" : "s");
+		if (arena->lost_bytes > 0)
+			text_printf(text, ", %s lost", size_text(arena->lost_bytes).text);
 		text_line(text);
 	}
 }
@@ -177,6 +175,7 @@ static void arena_table(struct text *text, const struct heap *heap)
 void text_heap(struct text *text, const struct findings *findings)
 {
 	const struct heap *heap = findings->subject->heap;
+	text_corruption(text, findings, 8, 8);
 	text_heap_totals(text, findings);
 	if (heap == NULL || heap->provider == NULL)
 		return;

@@ -45,7 +45,15 @@ void text_gaps(struct text *text, const struct findings *findings, size_t usual)
 void text_orphan_groups(struct text *text, const struct orphans *orphans, size_t usual,
 			const char *command);
 
-/* "HEAP" and its totals, corruption, and the state totals. */
+/* "HEAP CORRUPTION": what is damaged, `usual` findings as a rule, a hexdump for the first `dumps`;
+ * nothing where nothing is. */
+void text_corruption(struct text *text, const struct findings *findings, size_t usual,
+		     size_t dumps);
+
+/* How many contradictions are in flux; with -v which. */
+void text_flux(struct text *text, const struct findings *findings);
+
+/* "HEAP" and its totals, and the state totals. */
 void text_heap_totals(struct text *text, const struct findings *findings);
 
 /* "THREADS": how many do what, and those that have not been told of, grouped. */

@@ -26,6 +26,7 @@ struct fake_findings {
 	struct glibc_pthreads pthreads;
 	struct heap heap;
 	struct heap_arena arenas[3];
+	struct heap_finding damage[2];
 	struct gaps gaps;
 	struct subject subject;
 	struct crash crash;
@@ -281,11 +282,41 @@ static void make_heap(struct fake_findings *fake)
 		.used_chunks = 17,
 		.used_bytes = 3 << 20,
 	};
+	fake->arenas[0].lost_bytes = 96;
+	fake->damage[0] = (struct heap_finding){
+		.kind = HEAP_DAMAGED_SIZE,
+		.address = 0x510660,
+		.text = "the chunk at 0x510660 has the impossible size word 0x6b6e756863; intact "
+			"chunks go on at 0x5106c0",
+		.word = 0x510658,
+		.has_found = true,
+		.found = 0x6b6e756863,
+		.expected = "a multiple of 16 from 0x20 to 0xb40, and flags",
+		.overrun = "the chunk before it, 0x510600 (88 bytes, in use), was written past its "
+			   "end: its text runs on into the header, \"too long for its chunk…\"",
+		.previous = { 0x510600, 88, true },
+		.next = { 0x5106c0, 88, false },
+		.lost_bytes = 96,
+		.dump_start = 0x510630,
+		.dump_rows = HEAP_DUMP_ROWS,
+		.dump_what = { "chunk before", "chunk before", "header", "memory" },
+	};
+	memcpy(fake->damage[0].dump + 15, "this is too long for its chunk", 30);
+	fake->damage[1] = (struct heap_finding){
+		.kind = HEAP_DAMAGED_UNLISTED,
+		.address = 0x7f0008000a00,
+		.arena = 1,
+		.in_flux = true,
+		.text =
+		    "the free chunk at 0x7f0008000a00 (120 usable bytes) is in no bin (in flux: "
+		    "a call of malloc was under way)",
+	};
 	fake->heap = (struct heap){
 		.provider = "glibc malloc",
 		.version = "glibc 2.36",
 		.evidence = "malloc_state: debug info; tcache: thread pointer - 0x48",
 		.arenas = { .items = fake->arenas, .count = 3 },
+		.findings = { .items = fake->damage, .count = 2 },
 	};
 	struct chunk_total *totals = fake->reachability.totals;
 	totals[CHUNK_FREE] = (struct chunk_total){ 2113, (1 << 20) + (90 << 10) };

@@ -61,7 +61,11 @@ static bool add_arena(struct glibc_walk *walk, struct malloc_copy *copy, uint64_
 		      bool is_main)
 {
 	const struct state_layout *state = &copy->layout.state;
-	struct malloc_arena arena = { .address = address, .is_main = is_main };
+	struct malloc_arena arena = {
+		.address = address,
+		.is_main = is_main,
+		.top_at = address + state->top,
+	};
 	uint32_t mutex = 0;
 	address_space_u32(walk->space, address + state->mutex, &mutex);
 	address_space_u32(walk->space, address + state->flags, &arena.flags);
@@ -72,7 +76,7 @@ static bool add_arena(struct glibc_walk *walk, struct malloc_copy *copy, uint64_
 		.kind = is_main ? ARENA_MAIN : ARENA_THREAD,
 		.address = address,
 		.system_bytes = arena.system_memory,
-		.in_flux = mutex != 0,
+		.in_flux = !walk->malloc_died && (mutex != 0 || walk->in_malloc),
 	};
 	return array_push(&copy->arenas, arena) && array_push(&walk->heap->arenas, row);
 }
@@ -123,25 +127,44 @@ static bool adopt_arena(struct glibc_walk *walk, struct malloc_copy *copy, uint6
 	return add_arena(walk, copy, info->arena, false);
 }
 
+static void tell_ring(struct glibc_walk *walk, const struct malloc_copy *copy, uint64_t at,
+		      uint64_t next)
+{
+	struct glibc_place place = glibc_at(
+	    HEAP_DAMAGED_ARENAS, copy->arenas.items[copy->arenas.count - 1].index, at,
+	    at + copy->layout.state.next, "the address of another arena, or of main_arena");
+	glibc_finding(walk, &place,
+		      "the ring of arenas is broken: the arena at 0x%" PRIx64 " has next 0x%" PRIx64
+		      ", which is no arena",
+		      at, next);
+	gaps_add(walk->gaps, GAP_HEAP, at, at + 8,
+		 "The ring of malloc's arenas is broken at 0x%" PRIx64
+		 "; arenas were also searched by the alignment of their heaps",
+		 at);
+}
+
 /* Follows malloc_state.next. False: memory of our own is exhausted. */
 static bool follow_ring(struct glibc_walk *walk, struct malloc_copy *copy)
 {
 	uint64_t at = copy->main_arena, next, heap;
 	while (copy->arenas.count < ARENAS_MAX) {
-		if (!state_word(walk, at + copy->layout.state.next, &next))
-			next = 0;
+		if (!state_word(walk, at + copy->layout.state.next, &next)) {
+			gaps_add(walk->gaps, GAP_MEMORY, at, at + copy->layout.state.size,
+				 "The arena at 0x%" PRIx64
+				 " is not there: arenas were searched by the alignment of their "
+				 "heaps",
+				 at);
+			return probe_heaps(walk, copy, adopt_arena);
+		}
 		if (next == copy->main_arena)
 			return true;
+		if (address_space_find(walk->space, next) != NULL &&
+		    !state_word(walk, next + copy->layout.state.next, &heap)) {
+			at = next;
+			continue;
+		}
 		if (next == 0 || knows_arena(copy, next) || !first_heap(walk, copy, next, &heap)) {
-			uint32_t index = copy->arenas.items[copy->arenas.count - 1].index;
-			glibc_finding(walk, index, at,
-				      "the ring of arenas is broken: the arena at 0x%" PRIx64
-				      " has next 0x%" PRIx64 ", which is no arena",
-				      at, next);
-			gaps_add(walk->gaps, GAP_HEAP, at, at + 8,
-				 "The ring of malloc's arenas is broken at 0x%" PRIx64
-				 "; arenas were also searched by the alignment of their heaps",
-				 at);
+			tell_ring(walk, copy, at, next);
 			return probe_heaps(walk, copy, adopt_arena);
 		}
 		if (!add_arena(walk, copy, next, false))
@@ -175,7 +198,10 @@ static bool add_heap(struct glibc_walk *walk, struct malloc_copy *copy, struct m
 	uint64_t end = heap + info->size;
 	if (info->size < PAGE || info->size > largest || info->size % PAGE != 0 ||
 	    glibc_mapped_end(walk, heap, end) < end) {
-		glibc_finding(walk, arena->index, heap,
+		struct glibc_place place =
+		    glibc_at(HEAP_DAMAGED_ARENAS, arena->index, heap, heap + 16,
+			     "a multiple of the page size, within the mapping");
+		glibc_finding(walk, &place,
 			      "heap_info at 0x%" PRIx64 " says size 0x%" PRIx64 ", which cannot be",
 			      heap, info->size);
 		end = glibc_present_end(walk, heap, heap + largest);
@@ -254,7 +280,9 @@ static bool find_heaps(struct glibc_walk *walk, struct malloc_copy *copy,
 	}
 	if (complete)
 		return true;
-	glibc_finding(walk, arena->index, arena->address,
+	struct glibc_place place = glibc_at(HEAP_DAMAGED_TOP, arena->index, arena->address,
+					    arena->top_at, "a chunk in the arena's newest heap");
+	glibc_finding(walk, &place,
 		      "the arena at 0x%" PRIx64 " has top 0x%" PRIx64
 		      ", from which its first heap cannot be reached",
 		      arena->address, arena->top);
@@ -313,6 +341,16 @@ static uint64_t guess_start(struct glibc_walk *walk, struct malloc_arena *arena)
 	return 0;
 }
 
+void glibc_tell_top(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t top)
+{
+	struct glibc_place place =
+	    glibc_at(HEAP_DAMAGED_TOP, arena->index, arena->address, arena->top_at,
+		     "the last chunk of the heap, where it ends");
+	glibc_finding(walk, &place,
+		      "the %s arena's top is 0x%" PRIx64 ", which no chain of chunks leads to",
+		      arena->is_main ? "main" : "thread's", top);
+}
+
 static bool find_main_segments(struct glibc_walk *walk, struct malloc_copy *copy,
 			       struct malloc_arena *arena)
 {
@@ -332,18 +370,19 @@ static bool find_main_segments(struct glibc_walk *walk, struct malloc_copy *copy
 	uint64_t end = start + arena->system_memory;
 	uint64_t mapped = glibc_mapped_end(walk, start, end > start ? end : UINT64_MAX);
 	uint64_t present = glibc_present_end(walk, start, UINT64_MAX);
-	uint64_t wanted = glibc_top_end(walk, arena->top);
 	if (mapped != end)
 		end = present;
 	start = glibc_align_up(start, 16);
-	bool holds_top = arena->top >= start && arena->top < end && wanted != 0;
-	if (!holds_top || wanted != end) {
-		glibc_finding(walk, arena->index, arena->address + copy->layout.state.top,
-			      "the main arena's top is 0x%" PRIx64
-			      ", which is no chunk that ends at the heap's end 0x%" PRIx64,
-			      arena->top, end);
-		if (!holds_top || wanted > end)
-			arena->top = 0;
+	bool holds_top = arena->top >= start && arena->top < end;
+	/* Its own size decides, mostly; where that is what is damaged, the chunks before it do. */
+	if (holds_top && glibc_top_end(walk, arena->top) != end) {
+		uint64_t reached, chunks;
+		holds_top = glibc_chain(walk, start, end, arena->top, CHAIN_ENOUGH, &reached,
+					&chunks) == CHAIN_TOP;
+	}
+	if (!holds_top) {
+		glibc_tell_top(walk, arena, arena->top);
+		arena->top = 0;
 	}
 	return glibc_add_main_segment(walk, arena, start, end, arena->top);
 }

@@ -6,6 +6,9 @@
  *     walk.c     the chunks of one segment
  *     bins.c     which chunks the arenas hold as free
  *     tcache.c   which chunks the threads hold as free
+ *     free_lists.c  the lists of tcaches and fastbins
+ *     findings.c what is told of contradictions
+ *     flux.c     whether a thread was inside of malloc
  *     mmapped.c  chunks that are mappings of their own
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -43,7 +46,8 @@ struct malloc_arena {
 	uint64_t address;
 	uint32_t index;		/* in heap.arenas */
 	uint32_t flags;		/* malloc_state.flags */
-	uint64_t top;		/* as it stands in malloc_state */
+	uint64_t top;		/* as it stands in malloc_state; 0 once it was found wrong */
+	uint64_t top_at;	/* address of that word */
 	uint64_t system_memory; /* the same */
 	bool is_main;
 	ARRAY(struct malloc_segment) segments;
@@ -62,6 +66,17 @@ struct malloc_copy {
 	ARRAY(struct malloc_arena) arenas; /* main first */
 };
 
+struct found_tcache {
+	uint64_t address;
+	bool in_flux; /* its thread was inside of malloc, which takes no lock for it */
+};
+
+/* A free chunk whose size is not repeated behind it. */
+struct footer {
+	uint64_t header;
+	uint32_t arena;
+};
+
 struct glibc_walk {
 	const struct heap_context *context;
 	struct address_space *space;
@@ -74,18 +89,61 @@ struct glibc_walk {
 	size_t unsaid;		    /* findings beyond the bound */
 	uint64_t guesses_left;	    /* steps that glibc_chain may still take */
 	uint64_t *listed;	    /* bitmap over granules: chunks that a free list holds */
-	int64_t link_votes;
-	bool links_are_mangled; /* safe-linking of tcache and fastbin links */
+	int64_t link_votes;	    /* for safe-linking, above 0 */
+	bool links_are_mangled;	    /* safe-linking of tcache and fastbin links */
 	bool big_endian;
 	bool no_memory;
 	struct tcache_layout tcache;
 	uint64_t tcache_below; /* the variable is so far below the thread pointer; 0: not found */
-	ARRAY(uint64_t) tcaches;
+	ARRAY(struct found_tcache) tcaches;
+	uint64_t tcache_key;	  /* of every cached chunk; 1: the tcache's address; 0: unknown */
+	ARRAY(struct range) lost; /* what could not be walked */
+	ARRAY(struct footer) footers; /* free chunks whose size is not repeated */
+	bool malloc_died;	      /* its own checks ended the process: no arena is in flux */
+	bool in_malloc;		      /* the only thread is inside: malloc takes no lock then */
 };
 
-/* Notes a contradiction; in an arena that was locked it is expected, and only counted. */
-void glibc_finding(struct glibc_walk *walk, uint32_t arena, uint64_t address, const char *format,
-		   ...) __attribute__((format(printf, 4, 5)));
+/* Where a contradiction is: the fields of struct heap_finding with these names. */
+struct glibc_place {
+	enum heap_finding_kind kind;
+	uint32_t arena;
+	uint64_t address, word;
+	const char *expected; /* in the string pool, or literal */
+	bool in_flux;	      /* whatever the arena is */
+};
+
+static inline struct glibc_place glibc_at(enum heap_finding_kind kind, uint32_t arena,
+					  uint64_t address, uint64_t word, const char *expected)
+{
+	return (struct glibc_place){ kind, arena, address, word, expected, false };
+}
+
+/* Notes a contradiction; in an arena in flux it is expected, and says so. The rest of what is told
+ * of it is added once the walk is done (findings.c). Returns it, for what the caller has to add at
+ * once; NULL beyond the bound. */
+struct heap_finding *glibc_finding(struct glibc_walk *walk, const struct glibc_place *place,
+				   const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Whether there is one of that kind and address already. */
+bool glibc_has_finding(const struct glibc_walk *walk, enum heap_finding_kind kind,
+		       uint64_t address);
+
+/* Adds to the findings, once chunks and free lists are known: neighbours, bytes, what was probably
+ * overrun. */
+void glibc_explain_findings(struct glibc_walk *walk);
+
+/* flux.c: which threads were inside of malloc. Called once, before arenas are looked for. */
+void glibc_find_flux(struct glibc_walk *walk);
+
+/* Whether the thread with this thread pointer was inside of malloc; not the one that malloc's
+ * own checks ended. */
+bool glibc_thread_in_malloc(const struct glibc_walk *walk, uint64_t thread_pointer);
+
+/* Memory of the arena that could not be walked: counted, told as a gap, and remembered. */
+void glibc_lose(struct glibc_walk *walk, uint32_t arena, uint64_t start, uint64_t end);
+
+/* Whether `address` lies in memory that could not be walked. */
+bool glibc_is_lost(const struct glibc_walk *walk, uint64_t address);
 
 /* Notes memory that is malloc's own. Empty ranges are passed over. */
 void glibc_own(struct glibc_walk *walk, uint64_t start, uint64_t end, const char *what);
@@ -110,6 +168,9 @@ struct error *glibc_locate(struct glibc_walk *walk);
 
 /* arenas.c: the arenas and segments of `copy`, with a row in heap.arenas for each. */
 struct error *glibc_find_arenas(struct glibc_walk *walk, struct malloc_copy *copy);
+
+/* The arena's pointer to its top chunk, `top`, is wrong: no chain of chunks leads there. */
+void glibc_tell_top(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t top);
 
 /* The end of the top chunk, by its own size; 0: its header makes no sense. */
 uint64_t glibc_top_end(struct glibc_walk *walk, uint64_t top);
@@ -155,8 +216,36 @@ void glibc_vote_by_fastbins(struct glibc_walk *walk, const struct malloc_copy *c
 struct error *glibc_find_tcaches(struct glibc_walk *walk);
 struct error *glibc_read_tcaches(struct glibc_walk *walk);
 
+/* free_lists.c: singly linked lists, of tcaches and fastbins. */
+struct glibc_free_list {
+	const char *name; /* "fastbin", "tcache bin" */
+	unsigned number;
+	uint64_t owner; /* the malloc_state or tcache struct */
+	uint32_t arena;
+	uint64_t smallest, largest; /* sizes that it may hold, headers included */
+	uint64_t header;	    /* bytes from where a link leads to the user address */
+	bool is_tcache, in_flux;
+};
+
+/* Makes the chunks free that the list holds, whose head lies at `head` and leads to `at`. Returns
+ * how many there are; `*broken` becomes true when it could not be followed to its end, which is
+ * told. Ends with any input: no chunk is in two lists. */
+uint64_t glibc_walk_free_list(struct glibc_walk *walk, const struct glibc_free_list *list,
+			      uint64_t head, uint64_t at, bool *broken);
+
+/* Finds what the cached chunks have in common as their key: walk->tcache_key. */
+struct cached_list {
+	uint64_t tcache, first; /* its first chunk, or 0 */
+};
+void glibc_find_key(struct glibc_walk *walk, const struct cached_list *lists, size_t list_count);
+
 /* Marks the chunk as held by a free list. True: it was already. */
 bool glibc_mark_listed(struct glibc_walk *walk, uint64_t number);
+
+bool glibc_is_listed(const struct glibc_walk *walk, uint64_t number);
+
+/* The chunk looked free, but is not. */
+void glibc_set_used(struct glibc_walk *walk, const struct chunk *chunk);
 
 /* The chunk looked in use, but a bin or fastbin, or a tcache, holds it. */
 void glibc_set_free(struct glibc_walk *walk, const struct chunk *chunk);

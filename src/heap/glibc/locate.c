@@ -42,7 +42,7 @@ static unsigned state_score(struct glibc_walk *walk, uint64_t address,
 	uint32_t mutex, flags;
 	if (!word(walk, address + layout->bins + 16, &first) || first == 0 || first % 8 != 0 ||
 	    !word(walk, address + layout->next, &next) || next == 0 || next % 8 != 0 ||
-	    !word(walk, address + layout->top, &top) || top == 0)
+	    !word(walk, address + layout->top, &top))
 		return 0;
 	if (!read_u32(walk, address + layout->mutex, &mutex) || mutex > 2 ||
 	    !read_u32(walk, address + layout->flags, &flags) || (flags & ~3U) != 0)
@@ -53,7 +53,8 @@ static unsigned state_score(struct glibc_walk *walk, uint64_t address,
 		if (whole + (MALLOC_BINS - bin) < BINS_AT_LEAST)
 			return 0;
 	}
-	return whole;
+	/* A top that was overwritten with zeros takes nothing from bins that are all in order. */
+	return top != 0 || whole == MALLOC_BINS ? whole : 0;
 }
 
 static bool ring_closes(struct glibc_walk *walk, uint64_t address,
@@ -253,6 +254,27 @@ static void par_by_symbol(struct glibc_walk *walk, struct malloc_copy *copy)
 					      : "symbol, built-in layout");
 }
 
+/* Where the ring of arenas is broken two layouts may fit the same bins: then mp_ tells which it is,
+ * as the malloc without fastbins is the one that counts mmapped chunks without their headers. */
+static void settle_layout(struct glibc_walk *walk, struct scan *scan)
+{
+	if (scan->state == 0 || scan->par == 0 || scan->par_is_ambiguous)
+		return;
+	for (size_t i = 0; i < malloc_state_layout_count; i++) {
+		const struct state_layout *layout = &malloc_state_layouts[i];
+		uint64_t address = scan->state + scan->state_layout->bins - layout->bins;
+		unsigned points = state_score(walk, address, layout);
+		points += points != 0 && ring_closes(walk, address, layout) ? MALLOC_BINS : 0;
+		if (points == scan->state_points &&
+		    (layout->fastbins == MALLOC_NO_FIELD) ==
+			scan->par_layout->mmapped_size_excludes_header) {
+			scan->state = address;
+			scan->state_layout = layout;
+			return;
+		}
+	}
+}
+
 /* Fills in by a scan of [start, end) what the symbols did not give. */
 static void find_by_scan(struct glibc_walk *walk, struct malloc_copy *copy, uint64_t start,
 			 uint64_t end)
@@ -261,6 +283,7 @@ static void find_by_scan(struct glibc_walk *walk, struct malloc_copy *copy, uint
 		return;
 	struct scan scan = { 0 };
 	scan_range(walk, start, end, &scan);
+	settle_layout(walk, &scan);
 	if (copy->main_arena == 0 && scan.state != 0)
 		take_state(copy, scan.state,
 			   copy->layout.has_state ? &copy->layout.state : scan.state_layout,

@@ -208,7 +208,10 @@ static struct error *take(struct search *search, const struct candidate *candida
 	struct error *error = chunk_table_add_region(
 	    walk->heap->chunks, candidate->header + CHUNK_HEADER, end, 0, arena, true, &region);
 	if (error != NULL && error->code == ERROR_BAD_DATA) {
-		glibc_finding(walk, arena, candidate->header, "%s", error->message);
+		struct glibc_place place = { .kind = HEAP_DAMAGED_LAYOUT,
+					     .arena = arena,
+					     .address = candidate->header };
+		glibc_finding(walk, &place, "%s", error->message);
 		error_free(error);
 		return NULL;
 	}

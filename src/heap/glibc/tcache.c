@@ -10,7 +10,9 @@
 #define SCORE_ENOUGH  12 /* two threads that agree, with chunks and arenas */
 #define THREADS_ASKED 16 /* that are searched for where it lies */
 #define OFFSETS_MAX   256
-#define ARENA_NEAR    64 /* bytes above tcache within which thread_arena lies */
+#define SMALL_BINS    64   /* of one size each; 2.42 has others for ranges besides */
+#define LISTS_MAX     4096 /* that are looked at for their key */
+#define ARENA_NEAR    64   /* bytes above tcache within which thread_arena lies */
 
 /* The thread pointers of all threads. */
 typedef ARRAY(uint64_t) pointer_array;
@@ -212,57 +214,81 @@ static uint32_t arena_of(struct glibc_walk *walk, uint64_t tcache)
 }
 
 /* One list of a tcache. Returns how many chunks it holds. */
-static uint64_t read_list(struct glibc_walk *walk, uint64_t tcache, uint32_t bin, uint64_t at)
+static uint64_t read_list(struct glibc_walk *walk, const struct found_tcache *tcache,
+			  const struct tcache_layout *layout, uint32_t bin, uint64_t first,
+			  bool *broken)
 {
-	uint64_t count = 0, stored;
-	struct chunk chunk;
-	while (at != 0) {
-		if (!is_chunk(walk, at, &chunk)) {
-			glibc_finding(walk, arena_of(walk, tcache), tcache,
-				      "bin %" PRIu32 " of the tcache at 0x%" PRIx64
-				      " leads to 0x%" PRIx64 ", where no chunk begins",
-				      bin, tcache, at);
-			break;
-		}
-		if (glibc_mark_listed(walk, chunk.number)) {
-			glibc_finding(walk, chunk.region->arena, at,
-				      "bin %" PRIu32 " of the tcache at 0x%" PRIx64
-				      " comes to the chunk at 0x%" PRIx64 ", which is free already",
-				      bin, tcache, at);
-			break;
-		}
-		glibc_set_cached(walk, &chunk);
-		count++;
-		if (!heap_reader_word(&walk->reader, at, &stored))
-			break;
-		at = glibc_link(walk, at, stored);
-	}
-	return count;
+	uint64_t smallest = CHUNK_MINIMUM + (uint64_t)bin * 16;
+	bool is_large = layout->counts_are_free_slots && bin >= SMALL_BINS;
+	/* Up to 2.41 a tunable may raise the sizes, but each list is for one. */
+	const struct glibc_free_list list = {
+		.name = "tcache bin",
+		.number = bin,
+		.owner = tcache->address,
+		.arena = arena_of(walk, tcache->address),
+		.smallest = is_large ? CHUNK_MINIMUM + SMALL_BINS * 16 : smallest,
+		.largest = is_large ? UINT64_MAX : smallest,
+		.is_tcache = true,
+		.in_flux = tcache->in_flux,
+	};
+	return glibc_walk_free_list(walk, &list, tcache->address + layout->entries + bin * 8ULL,
+				    first, broken);
 }
 
-static bool read_tcache(struct glibc_walk *walk, uint64_t tcache,
+static bool first_of(struct glibc_walk *walk, uint64_t tcache, const struct tcache_layout *layout,
+		     uint32_t bin, uint64_t *first)
+{
+	return address_space_u64(walk->space, tcache + layout->entries + bin * 8ULL, first);
+}
+
+static bool read_tcache(struct glibc_walk *walk, const struct found_tcache *tcache,
 			const struct tcache_layout *layout)
 {
 	uint32_t unlike = 0;
 	for (uint32_t bin = 0; bin < layout->bins; bin++) {
-		uint64_t entry;
+		uint64_t first;
 		uint8_t stored[2];
-		if (!address_space_u64(walk->space, tcache + layout->entries + bin * 8ULL,
-				       &entry) ||
-		    !address_space_probe(walk->space, tcache + layout->counts + bin * 2ULL, stored,
-					 sizeof stored))
+		bool broken = false;
+		if (!first_of(walk, tcache->address, layout, bin, &first) ||
+		    !address_space_probe(walk->space, tcache->address + layout->counts + bin * 2ULL,
+					 stored, sizeof stored))
 			continue;
 		uint64_t told = bytes_unsigned(stored, sizeof stored, walk->big_endian);
-		uint64_t count = read_list(walk, tcache, bin, entry);
-		unlike += !layout->counts_are_free_slots && told != count;
+		uint64_t count = read_list(walk, tcache, layout, bin, first, &broken);
+		unlike += !broken && !layout->counts_are_free_slots && told != count;
 	}
 	/* A thread in the middle of malloc is one off in one bin. */
+	struct glibc_place place = {
+		.kind = HEAP_DAMAGED_TCACHE,
+		.arena = arena_of(walk, tcache->address),
+		.address = tcache->address,
+		.in_flux = tcache->in_flux,
+	};
 	if (unlike > 1)
-		glibc_finding(walk, arena_of(walk, tcache), tcache,
+		glibc_finding(walk, &place,
 			      "%" PRIu32 " bins of the tcache at 0x%" PRIx64
 			      " hold another number of chunks than they count",
-			      unlike, tcache);
-	return array_push(&walk->heap->internal, tcache);
+			      unlike, tcache->address);
+	return array_push(&walk->heap->internal, tcache->address);
+}
+
+/* What the cached chunks of all threads have as their key. */
+static bool find_key(struct glibc_walk *walk)
+{
+	ARRAY(struct cached_list) lists = { 0 };
+	bool fits = true;
+	for (size_t i = 0; i < walk->tcaches.count; i++)
+		for (uint32_t bin = 0; bin < walk->tcache.bins && fits; bin++) {
+			struct cached_list list = { .tcache = walk->tcaches.items[i].address };
+			if (lists.count < LISTS_MAX &&
+			    first_of(walk, list.tcache, &walk->tcache, bin, &list.first) &&
+			    list.first != 0)
+				fits = array_push(&lists, list);
+		}
+	if (fits)
+		glibc_find_key(walk, lists.items, lists.count);
+	array_free(&lists);
+	return fits;
 }
 
 static void vote_by_tcache(struct glibc_walk *walk, uint64_t tcache,
@@ -299,11 +325,15 @@ static bool take_tcaches(struct glibc_walk *walk, const pointer_array *pointers,
 		if (!address_space_u64(walk->space, at, &value) || value == 0)
 			continue;
 		if (tcache_score(walk, value, &walk->tcache) != 0) {
-			if (!array_push(&walk->tcaches, value))
+			struct found_tcache found = { value, glibc_thread_in_malloc(
+								 walk, pointers->items[i]) };
+			if (!array_push(&walk->tcaches, found))
 				return false;
 			vote_by_tcache(walk, value, &walk->tcache);
 		} else if (chunk_table_find(walk->heap->chunks, value, &chunk)) {
-			glibc_finding(walk, chunk.region->arena, at,
+			struct glibc_place place = glibc_at(
+			    HEAP_DAMAGED_TCACHE, chunk.region->arena, value, at, "a tcache struct");
+			glibc_finding(walk, &place,
 				      "the thread at 0x%" PRIx64 " has its tcache at 0x%" PRIx64
 				      ", where none is",
 				      pointers->items[i], value);
@@ -377,8 +407,10 @@ struct error *glibc_find_tcaches(struct glibc_walk *walk)
 
 struct error *glibc_read_tcaches(struct glibc_walk *walk)
 {
+	if (!find_key(walk))
+		return error_no_memory();
 	for (size_t i = 0; i < walk->tcaches.count; i++)
-		if (!read_tcache(walk, walk->tcaches.items[i], &walk->tcache))
+		if (!read_tcache(walk, &walk->tcaches.items[i], &walk->tcache))
 			return error_no_memory();
 	return NULL;
 }

@@ -2,11 +2,14 @@
 #include "heap/glibc/glibc.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #define PAGE		4096
 #define CHAIN_ENOUGH	((uint64_t)1 << 16) /* chunks in a row that are no accident */
 #define REGIONS_AT_MOST 4096		    /* restarts in one segment */
 #define WRONG_NAMED	8
+#define CHUNKS_EXAMINED 64		    /* of a guess, for evidence against it */
+#define STRICT_AT_MOST	((uint64_t)1 << 20) /* bytes that evidence may cost */
 #define PREFETCH	1024 /* bytes ahead of the walk, which goes faster than memory comes */
 
 /* A chain of chunks under way. */
@@ -173,9 +176,47 @@ enum chain_end glibc_chain(struct glibc_walk *walk, uint64_t start, uint64_t lim
 	return result;
 }
 
+/* Whether the free chunk at `header` stands between its neighbours in a list. */
+static bool is_linked(struct glibc_walk *walk, uint64_t header)
+{
+	uint64_t forward, back, from_forward, from_back;
+	return heap_reader_word(&walk->reader, header + 16, &forward) &&
+	       heap_reader_word(&walk->reader, header + 24, &back) && forward <= UINT64_MAX - 32 &&
+	       back <= UINT64_MAX - 32 &&
+	       address_space_u64(walk->space, forward + 24, &from_forward) &&
+	       address_space_u64(walk->space, back + 16, &from_back) && from_forward == header &&
+	       from_back == header;
+}
+
+/* Whether what lies at `at` speaks against a header: what it says of the chunk before it cannot
+ * be, or one of the first free chunks that it leads to is in no list. Stale headers, which damaged
+ * or freed memory is full of, mostly fail here. */
+static bool is_refuted(struct glibc_walk *walk, uint64_t at, const struct chain *broken)
+{
+	uint64_t head, next, size;
+	if (!heap_reader_word(&walk->reader, at + CHUNK_SIZE, &head))
+		return true;
+	if ((head & PREV_IN_USE) == 0 &&
+	    (!heap_reader_word(&walk->reader, at, &size) || size % 16 != 0 ||
+	     size < CHUNK_MINIMUM || size > at - broken->at || !is_linked(walk, at - size)))
+		return true;
+	for (unsigned i = 0; i < CHUNKS_EXAMINED; i++) {
+		next = at + (head & ~(uint64_t)15);
+		if (next <= at || next >= broken->end ||
+		    !heap_reader_word(&walk->reader, next + CHUNK_SIZE, &head))
+			return false;
+		if ((head & PREV_IN_USE) == 0 && !is_linked(walk, at))
+			return true;
+		at = next;
+	}
+	return false;
+}
+
 /* The first header at or after `from` from which a chain leads to the end, or on for long. 0: none.
- * With a footer that does not repeat its chunk's size a guess is none. */
-static uint64_t resynchronise(struct glibc_walk *walk, uint64_t from, const struct chain *broken)
+ * With a footer that does not repeat its chunk's size a guess is none. `strict`: nor with other
+ * evidence against it. */
+static uint64_t search_header(struct glibc_walk *walk, uint64_t from, const struct chain *broken,
+			      bool strict)
 {
 	for (uint64_t at = (from + 15) & ~(uint64_t)15; at < broken->end; at += 16) {
 		uint64_t head;
@@ -187,10 +228,20 @@ static uint64_t resynchronise(struct glibc_walk *walk, uint64_t from, const stru
 			continue;
 		struct chain chain = guess(broken->end, broken->has_top, broken->thread);
 		if (try_guess(walk, &chain, at, CHAIN_ENOUGH) != CHAIN_BROKEN && chain.chunks > 0 &&
-		    chain.wrong_footer == 0)
+		    chain.wrong_footer == 0 && !(strict && is_refuted(walk, at, broken)))
 			return at;
 	}
 	return broken->has_top ? broken->end : 0;
+}
+
+/* Where intact chunks go on: what the evidence supports first; but where that loses more than a
+ * little, another break may be in the way of the evidence. */
+static uint64_t resynchronise(struct glibc_walk *walk, uint64_t from, const struct chain *broken)
+{
+	uint64_t strict = search_header(walk, from, broken, true);
+	if (strict != 0 && strict - from <= STRICT_AT_MOST)
+		return strict;
+	return search_header(walk, from, broken, false);
 }
 
 /* Names the first chunks of [start, end) that carry another arena's mark. */
@@ -207,10 +258,15 @@ static void name_wrong_arenas(struct glibc_walk *walk, const struct malloc_arena
 			return;
 		bool foreign = (head & NON_MAIN_ARENA) != 0;
 		if ((next_head & PREV_IN_USE) != 0 && foreign == arena->is_main) {
-			glibc_finding(walk, arena->index, at + CHUNK_HEADER,
-				      "the chunk at 0x%" PRIx64 " (size word 0x%" PRIx64
-				      ") lies in %s arena, but is marked as %s's",
-				      at + CHUNK_HEADER, head, foreign ? "the main" : "a thread",
+			struct glibc_place place =
+			    glibc_at(HEAP_DAMAGED_ARENA_MARK, arena->index, at + CHUNK_HEADER,
+				     at + CHUNK_SIZE,
+				     arena->is_main ? "bit 2 clear: the main arena"
+						    : "bit 2 set: a thread's arena");
+			glibc_finding(walk, &place,
+				      "the chunk at 0x%" PRIx64
+				      " lies in %s arena, but is marked as %s's",
+				      at + CHUNK_HEADER, foreign ? "the main" : "a thread",
 				      foreign ? "a thread arena" : "the main arena");
 			named++;
 		}
@@ -228,23 +284,9 @@ static void count_chunks(struct glibc_walk *walk, const struct malloc_arena *are
 	row->free_bytes += chain->bytes - chain->used_bytes;
 	if (chain->wrong_arena != 0)
 		name_wrong_arenas(walk, arena, start, chain->at);
-	if (chain->wrong_footer != 0)
-		glibc_finding(walk, arena->index, chain->wrong_footer + CHUNK_HEADER,
-			      "the free chunk at 0x%" PRIx64
-			      " does not repeat its size before the next chunk",
-			      chain->wrong_footer + CHUNK_HEADER);
-}
-
-static void lose(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t start,
-		 uint64_t end)
-{
-	if (start >= end)
-		return;
-	walk->heap->arenas.items[arena->index].lost_bytes += end - start;
-	gaps_add(walk->gaps, GAP_HEAP, start, end,
-		 "Heap memory 0x%" PRIx64 "-0x%" PRIx64 " (%" PRIu64
-		 " bytes) could not be walked; what lies there counts neither as used nor as free",
-		 start, end, end - start);
+	struct footer footer = { chain->wrong_footer, arena->index };
+	if (footer.header != 0 && !array_push(&walk->footers, footer))
+		walk->no_memory = true;
 }
 
 /* The walk of one segment. */
@@ -256,11 +298,81 @@ struct segment_walk {
 	uint64_t start; /* of the region: header of its first chunk */
 };
 
-static void take_top(struct glibc_walk *walk, const struct segment_walk *state, uint64_t top)
+/* `is_known`: malloc_state leads here; else it is what the chain ended with. */
+static void take_top(struct glibc_walk *walk, const struct segment_walk *state, uint64_t top,
+		     bool is_known)
 {
+	uint64_t head, size = state->segment->end - top;
 	struct heap_arena *row = &walk->heap->arenas.items[state->arena->index];
-	row->top_bytes += state->segment->end - top;
+	row->top_bytes += size;
 	glibc_own(walk, top + CHUNK_HEADER, state->segment->end, "top chunk");
+	if (!is_known || !heap_reader_word(&walk->reader, top + CHUNK_SIZE, &head) ||
+	    (head & ~(uint64_t)SIZE_FLAGS) == size)
+		return;
+	struct glibc_place place = glibc_at(
+	    HEAP_DAMAGED_TOP_SIZE, state->arena->index, top + CHUNK_HEADER, top + CHUNK_SIZE,
+	    string_pool_format(walk->strings, "0x%" PRIx64 ", to the end of the heap",
+			       size | PREV_IN_USE));
+	glibc_finding(walk, &place,
+		      "the top chunk at 0x%" PRIx64 " has the size word 0x%" PRIx64
+		      ", but the heap goes on from there for 0x%" PRIx64 " bytes",
+		      top + CHUNK_HEADER, head, size);
+}
+
+/* Whether of the two headers that may be damaged it is the one that the chain broke behind: not
+ * when the chunk it leads to would be too small, nor when the chunk that the chain came to had
+ * already had a wrong word in its header. */
+static bool next_is_damaged(struct glibc_walk *walk, const struct chain *chain, uint64_t resume)
+{
+	uint64_t head;
+	if (chain->next <= chain->at || (resume != 0 && resume < chain->next + CHUNK_MINIMUM))
+		return false;
+	if (chain->wrong_footer == 0 ||
+	    !heap_reader_word(&walk->reader, chain->wrong_footer + CHUNK_SIZE, &head))
+		return true;
+	return chain->wrong_footer + (head & ~(uint64_t)15) != chain->at;
+}
+
+/* Whether the damaged chunk at `bad` is free: then it stands in a list, and the header at `resume`
+ * repeats its size. */
+static bool is_free_for_certain(struct glibc_walk *walk, uint64_t bad, uint64_t resume)
+{
+	uint64_t head, footer;
+	return resume != 0 && heap_reader_word(&walk->reader, resume, &footer) &&
+	       heap_reader_word(&walk->reader, resume + CHUNK_SIZE, &head) &&
+	       (head & PREV_IN_USE) == 0 && footer == resume - bad && is_linked(walk, bad);
+}
+
+/* The size word at `bad` makes no sense, or leads nowhere. `is_free`: its size is known still. */
+static void tell_size(struct glibc_walk *walk, const struct segment_walk *state, uint64_t bad,
+		      uint64_t resume, bool is_free)
+{
+	uint64_t head = 0;
+	char rest[96] = "no intact chunks were found after it";
+	const struct chain *chain = &state->chain;
+	heap_reader_word(&walk->reader, bad + CHUNK_SIZE, &head);
+	if (resume != 0)
+		snprintf(rest, sizeof rest, "intact chunks go on at 0x%" PRIx64,
+			 resume + CHUNK_HEADER);
+	const char *expected =
+	    is_free ? string_pool_format(walk->strings,
+					 "0x%" PRIx64
+					 ", and flags: it is free, and the next header repeats it",
+					 resume - bad)
+		    : string_pool_format(walk->strings,
+					 "a multiple of 16 from 0x20 to 0x%" PRIx64 ", and flags",
+					 chain->end - bad);
+	struct glibc_place place = glibc_at(HEAP_DAMAGED_SIZE, state->arena->index,
+					    bad + CHUNK_HEADER, bad + CHUNK_SIZE, expected);
+	struct heap_finding *finding = glibc_finding(
+	    walk, &place,
+	    bad == chain->next || !plausible(chain, bad, head)
+		? "the chunk at 0x%" PRIx64 " has the impossible size word 0x%" PRIx64 "; %s"
+		: "the chunk at 0x%" PRIx64 " has the size word 0x%" PRIx64
+		  ", which leads to no chunk; %s",
+	    bad + CHUNK_HEADER, head, rest);
+	if (finding != NULL && !is_free)
+		finding->lost_bytes = (resume != 0 ? resume : chain->end) - bad;
 }
 
 /* Says where the chain broke, and decides whether the chunk that it broke at is whole: when intact
@@ -269,7 +381,6 @@ static void take_top(struct glibc_walk *walk, const struct segment_walk *state, 
 static uint64_t tell_break(struct glibc_walk *walk, struct segment_walk *state, uint64_t resume)
 {
 	struct chain *chain = &state->chain;
-	uint64_t head = 0;
 	if (chain->absent) {
 		gaps_add(walk->gaps, GAP_MEMORY, chain->next, resume != 0 ? resume : chain->end,
 			 "The heap's memory at 0x%" PRIx64 " is not there", chain->next);
@@ -279,22 +390,19 @@ static uint64_t tell_break(struct glibc_walk *walk, struct segment_walk *state, 
 		take(chain, walk->heap->chunks, state->region, PREV_IN_USE);
 		return resume;
 	}
-	bool next_is_bad = chain->next > chain->at && (resume == 0 || resume > chain->next);
+	bool next_is_bad = next_is_damaged(walk, chain, resume);
 	uint64_t bad = next_is_bad ? chain->next : chain->at;
-	heap_reader_word(&walk->reader, bad + CHUNK_SIZE, &head);
-	if (resume != 0)
-		glibc_finding(walk, state->arena->index, bad + CHUNK_HEADER,
-			      "the chunk at 0x%" PRIx64 " has the impossible size word 0x%" PRIx64
-			      "; intact chunks go on at 0x%" PRIx64,
-			      bad + CHUNK_HEADER, head, resume + CHUNK_HEADER);
-	else
-		glibc_finding(walk, state->arena->index, bad + CHUNK_HEADER,
-			      "the chunk at 0x%" PRIx64 " has the impossible size word 0x%" PRIx64
-			      "; no intact chunks were found after it",
-			      bad + CHUNK_HEADER, head);
+	bool is_free = is_free_for_certain(walk, bad, resume);
+	tell_size(walk, state, bad, resume, is_free);
 	if (next_is_bad)
 		take(chain, walk->heap->chunks, state->region, PREV_IN_USE);
-	return bad;
+	if (!is_free)
+		return bad;
+	chain->at = bad;
+	chain->head = resume - bad;
+	chain->next = resume;
+	take(chain, walk->heap->chunks, state->region, 0);
+	return resume;
 }
 
 /* Where intact chunks go on after a break; 0: nowhere. When nothing but top itself follows, top may
@@ -312,9 +420,7 @@ static uint64_t resume_after_break(struct glibc_walk *walk, struct segment_walk 
 	uint64_t other = resynchronise(walk, from, &topless);
 	if (other == 0)
 		return resume;
-	glibc_finding(walk, state->arena->index, chain->end,
-		      "the arena's top is 0x%" PRIx64 ", which no chain of chunks leads to",
-		      chain->end);
+	glibc_tell_top(walk, state->arena, chain->end);
 	chain->end = topless.end;
 	chain->has_top = false;
 	return other;
@@ -329,7 +435,7 @@ static uint64_t finish_region(struct glibc_walk *walk, struct segment_walk *stat
 	switch (how) {
 	case CHAIN_TOP:
 	case CHAIN_LIMIT:
-		take_top(walk, state, chain->at);
+		take_top(walk, state, chain->at, how == CHAIN_TOP);
 		break;
 	case CHAIN_FENCE:
 		glibc_own(walk, chain->at + CHUNK_HEADER,
@@ -343,7 +449,7 @@ static uint64_t finish_region(struct glibc_walk *walk, struct segment_walk *stat
 	case CHAIN_LONG:
 		resume = resume_after_break(walk, state);
 		lost = tell_break(walk, state, resume);
-		lose(walk, state->arena, lost, resume != 0 ? resume : chain->end);
+		glibc_lose(walk, state->arena->index, lost, resume != 0 ? resume : chain->end);
 		break;
 	}
 	count_chunks(walk, state->arena, chain, state->start);
@@ -379,7 +485,7 @@ static struct error *walk_region(struct glibc_walk *walk, struct segment_walk *s
 	*resume = 0;
 	state->start = at;
 	if (chain->has_top && at == chain->end) {
-		take_top(walk, state, at);
+		take_top(walk, state, at, true);
 		return NULL;
 	}
 	struct error *error = chunk_table_add_region(walk->heap->chunks, at + CHUNK_HEADER,
@@ -407,7 +513,7 @@ static struct error *walk_segment(struct glibc_walk *walk, struct malloc_arena *
 	uint64_t at = segment->start;
 	for (unsigned i = 0; at != 0; i++) {
 		if (i == REGIONS_AT_MOST) {
-			lose(walk, arena, at, segment->end);
+			glibc_lose(walk, arena->index, at, segment->end);
 			return NULL;
 		}
 		if (i > 0)
@@ -417,9 +523,12 @@ static struct error *walk_segment(struct glibc_walk *walk, struct malloc_arena *
 			continue;
 		if (error->code != ERROR_BAD_DATA)
 			return error;
-		glibc_finding(walk, arena->index, at, "%s", error->message);
+		struct glibc_place place = { .kind = HEAP_DAMAGED_LAYOUT,
+					     .arena = arena->index,
+					     .address = at };
+		glibc_finding(walk, &place, "%s", error->message);
 		error_free(error);
-		lose(walk, arena, segment->start, segment->end);
+		glibc_lose(walk, arena->index, segment->start, segment->end);
 		return NULL;
 	}
 	return NULL;

@@ -1,0 +1,149 @@
+"""Damaged heaps: what was damaged is named, with its neighbours; the walk goes on behind it; and no
+healthy heap is called corrupt.
+
+SPDX-License-Identifier: GPL-3.0-or-later
+"""
+
+import subprocess
+import sys
+import time
+import unittest
+
+from harness import WORK, Program, compile_program, corescan, corescan_json, each_way
+
+# Each mode of corrupt_heap with the bytes that it may cost. None: the damaged chunk is as large as
+# what is lost.
+MODES = {
+    "overflow-text": 96, "overflow-far": 384, "overflow-words": 96, "smashed-size": 96,
+    "astray": 96, "one-byte": 0, "one-byte-size": 272, "stale": 2016, "free-size": 0,
+    "cached-size": 96, "mark": 0, "top": 0, "top-zero": 0, "top-inside": 0, "top-size": 0,
+    "ring": 0, "bin-forward": 0, "bin-back": 0, "prev-size": 0, "size-links": 0,
+    "tcache-twice": 0, "tcache-link": 0, "tcache-plain": 0, "tcache-key": 0, "tcache-size": 0,
+    "fastbin-twice": 0, "fastbin-link": 0, "thread": 96,
+}
+OF_ARENAS = ("top", "arenas")  # kinds whose address is the arena's
+
+# What malloc says when it ends the program; None: it faults.
+DEATHS = {
+    "die-top": "malloc(): corrupted top size",
+    "die-next": "free(): invalid next size (normal)",
+    "die-in-thread": "free(): invalid next size (normal)",
+    "die-prev": None,
+}
+
+HEALTHY = (
+    ("heap_arenas", "3"), ("heap_break", "foreign"), ("heap_break", "blocked"),
+    ("heap_break", "both"), ("heap_mmapped", "plain"), ("heap_mmapped", "decoys"),
+    ("many_threads", "20"), ("orphans_shapes",), ("orphans_objects",), ("waits_healthy",),
+    ("waits_locks",),
+)
+
+
+def corruption(heap):
+    return [finding for finding in heap["findings"] if not finding["in_flux"]]
+
+
+class Corruption(unittest.TestCase):
+    def check(self, heap, truth, mode, lost):
+        found = corruption(heap)
+        told = [(f["kind"], f["address"], f["text"]) for f in found]
+        right = [f for f in found if f["kind"] == truth["kind"] and (
+            truth["kind"] in OF_ARENAS or int(f["address"], 16) == truth["damaged"] or
+            # A size that leads astray, or a header that is zero: both are told.
+            (mode == "astray" and int(f["previous"]["address"], 16) == truth["damaged"]))]
+        self.assertEqual(len(right), 1, told)
+        self.assertEqual(len(found), 1, told)
+        self.assertEqual(heap["corruption"], 1)
+        self.assertLessEqual(heap["lost_bytes"], lost)
+        self.assertEqual(right[0]["lost_bytes"], heap["lost_bytes"])
+        self.assertEqual(len(right[0]["dump"]), 4)
+        used = sum(arena["used_chunks"] for arena in heap["arenas"])
+        self.assertGreaterEqual(used, 30)
+        return right[0]
+
+    def check_neighbours(self, finding, truth, mode):
+        if truth["kind"] in OF_ARENAS or mode in ("astray", "overflow-far", "tcache-size"):
+            return
+        for side in ("previous", "next"):
+            if truth["kind"] != "top-size" and truth[side] != 0 and mode != "size-links":
+                self.assertEqual(int(finding[side]["address"], 16), truth[side], side)
+        if mode.startswith("overflow"):
+            self.assertIn("written past its end", finding["overrun"])
+            self.assertNotIn("perhaps", finding["overrun"])
+        if mode.startswith("one-byte"):
+            self.assertIn("one byte past its end", finding["overrun"])
+
+    def test_each_kind_of_damage(self):
+        executable = compile_program("corrupt_heap")
+        for mode, lost in MODES.items():
+            with self.subTest(mode=mode), Program(executable, mode) as program:
+                truth = program.told("kind")[0]
+
+                def look(arguments, way):
+                    heap = corescan_json("heap", *arguments)["heap"]
+                    finding = self.check(heap, truth, mode, lost)
+                    self.check_neighbours(finding, truth, mode)
+
+                each_way(self, program, look)
+
+    def test_death_by_malloc(self):
+        executable = compile_program("corrupt_heap")
+        for mode, message in DEATHS.items():
+            with self.subTest(mode=mode), Program(executable, mode) as program:
+                core = program.core(None)
+                document = corescan_json("report", executable, core)
+                self.assertEqual(document["crash"]["message"], message)
+                truth = program.told("kind")[0]
+                self.check(document["heap"], truth, mode, 2016)
+                text = corescan("report", executable, core).stdout
+                self.assertIn("HEAP CORRUPTION", text)
+                self.assertLess(text.index("SIG"), text.index("HEAP CORRUPTION"))
+
+    def test_exit_status(self):
+        executable = compile_program("corrupt_heap")
+        with Program(executable, "one-byte") as program:
+            target = ("-p", program.pid)
+            corescan("heap", *target, expect=(0,))
+            corescan("heap", "--fail-on=corruption", *target, expect=(3,))
+            corescan("threads", "--fail-on=corruption", *target, expect=(3,))
+        with Program(executable, "overflow-text") as program:
+            corescan("heap", "-p", program.pid, expect=(1,))
+        with Program(compile_program("heap_arenas"), "1") as program:
+            corescan("heap", "--fail-on=corruption", "-p", program.pid, expect=(0, 1))
+
+    def test_healthy_programs(self):
+        for name, *arguments in HEALTHY:
+            executable = compile_program(name)
+            with self.subTest(program=name, arguments=arguments), \
+                    Program(executable, *arguments) as program:
+                heap = corescan_json("heap", "-p", program.pid)["heap"]
+                self.assertEqual(corruption(heap), [])
+                self.assertEqual(heap["lost_bytes"], 0)
+
+    def test_python(self):
+        process = subprocess.Popen(
+            [sys.executable, "-c", "import json, unittest, decimal, sys\n"
+             "kept = [str(i) * (i % 300) for i in range(20000)]\n"
+             "del kept[::3]\nprint(flush=True)\nsys.stdin.read()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=WORK)
+        try:
+            process.stdout.readline()
+            heap = corescan_json("heap", "-p", process.pid)["heap"]
+            self.assertEqual(corruption(heap), [])
+        finally:
+            process.kill()
+            process.communicate()
+
+    def test_in_the_middle_of_malloc(self):
+        executable = compile_program("heap_churn")
+        for threads in ("0", "1", "4"):
+            with self.subTest(threads=threads), Program(executable, threads) as program:
+                for _ in range(12):
+                    heap = corescan_json("heap", "-p", program.pid)["heap"]
+                    self.assertEqual(corruption(heap), [])
+                    self.assertEqual(heap["lost_bytes"], 0)
+                    time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    unittest.main()
