@@ -22,10 +22,25 @@ enum option_key {
 	OPTION_FAIL_ON,
 	OPTION_STATE,
 	OPTION_RETAINED,
+	OPTION_STOP,
+	OPTION_NO_STOP,
+	OPTION_MAX_PAUSE,
 };
 
 static const struct argp_option rows[] = {
-	{ "pid", 'p', "PID", 0, "Look at the running process PID. It is stopped for moments.", 0 },
+	{ "pid", 'p', "PID", 0,
+	  "Look at the running process PID. threads, waits and maps first try without stopping it; "
+	  "else "
+	  "it is stopped for moments.",
+	  0 },
+	{ "stop", OPTION_STOP, NULL, 0, "With -p: stop the process at once.", 0 },
+	{ "no-stop", OPTION_NO_STOP, NULL, 0,
+	  "With -p, for threads, waits and maps: never stop it, and report what could be seen.",
+	  0 },
+	{ "max-pause", OPTION_MAX_PAUSE, "MS", 0,
+	  "With -p: let the process run on after MS milliseconds, and report what was read by "
+	  "then.",
+	  0 },
 	{ "json", OPTION_JSON, NULL, 0, "Print one JSON document (report.schema.json).", 0 },
 	{ "sysroot", OPTION_SYSROOT, "DIR", 0, "Look for the process's files below DIR.", 0 },
 	{ "debug-dir", OPTION_DEBUG_DIR, "DIR", 0,
@@ -77,6 +92,16 @@ static int parse_limit(struct argp_state *state, const char *text)
 	if (errno != 0 || end == text || *end != '\0' || limit < 0 || limit > INT_MAX)
 		argp_error(state, "--limit wants a number of rows (0: all), not '%s'", text);
 	return (int)limit;
+}
+
+static unsigned parse_pause(struct argp_state *state, const char *text)
+{
+	char *end;
+	errno = 0;
+	long pause = strtol(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || pause <= 0 || pause > INT_MAX)
+		argp_error(state, "--max-pause wants a number of milliseconds, not '%s'", text);
+	return (unsigned)pause;
 }
 
 static enum color_choice parse_color(struct argp_state *state, const char *text)
@@ -191,6 +216,12 @@ static void check_whole(struct argp_state *state, const struct parse *parse)
 			   options->view->name);
 	if (options->pid == 0 && options->core == NULL)
 		argp_error(state, "no core file and no process (-p PID) was named");
+	if (options->pid == 0 && (options->stop != STOP_IF_NEEDED || options->max_pause_ms != 0))
+		argp_error(state, "--stop, --no-stop and --max-pause are for a process (-p PID)");
+	if (options->stop == STOP_NEVER &&
+	    ((options->view->needs & NEED_HEAP) != 0 || (options->fail_on & FAIL_ON_ORPHANS) != 0))
+		argp_error(state, "the heap of a process that is not stopped cannot be looked at: "
+				  "--no-stop is for threads, waits and maps");
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
@@ -224,6 +255,15 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_RETAINED:
 		options->retained = true;
+		return 0;
+	case OPTION_STOP:
+		options->stop = STOP_ALWAYS;
+		return 0;
+	case OPTION_NO_STOP:
+		options->stop = STOP_NEVER;
+		return 0;
+	case OPTION_MAX_PAUSE:
+		options->max_pause_ms = parse_pause(state, argument);
 		return 0;
 	case OPTION_STATE:
 		options->states = parse_states(state, argument);

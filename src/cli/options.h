@@ -18,11 +18,19 @@ enum color_choice { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
 enum fail_condition { FAIL_ON_DEADLOCK = 1, FAIL_ON_ORPHANS = 2, FAIL_ON_CORRUPTION = 4 };
 
+enum stop_choice {
+	STOP_IF_NEEDED, /* first try without, where the heap is not looked at */
+	STOP_ALWAYS,
+	STOP_NEVER,
+};
+
 struct options {
 	const struct view *view;
 	const char *exe;  /* or NULL */
 	const char *core; /* NULL: live */
 	int32_t pid;	  /* 0: a core */
+	enum stop_choice stop;
+	unsigned max_pause_ms; /* 0: no bound */
 	const char *sysroot, *debug_dir;
 	bool json;
 	enum color_choice color;

@@ -12,6 +12,8 @@
 /* Shared chunks that --retained tells of. */
 #define RETAINED_HEADS 40
 
+enum { WHY_MAX = 160 };
+
 /* Everything of one run; run_end releases it in the opposite order. */
 struct run {
 	const struct options *options;
@@ -35,6 +37,11 @@ struct run {
 	struct retained retained;
 	struct subject subject;
 	struct findings findings;
+	/* A process that is looked at without a stop: why that does not do, so that it has to be
+	 * stopped; "" if it does. */
+	bool unstopped;
+	bool copied; /* the analyses read a copy of the process's memory */
+	char why_stop[WHY_MAX];
 };
 
 static void run_end(struct run *run)
@@ -75,19 +82,45 @@ static bool part_made(struct run *run, struct error *error, enum gap_kind kind, 
 
 /* A live process is stopped only for as long as its memory is copied. Where the copy does not fit,
  * or, without the heap, is the longer way, it stays stopped until it was looked at. */
-static void let_run_on(struct run *run)
+static void copy_memory(struct run *run)
 {
 	struct error *error = live_process_snapshot(
 	    run->target, (run->needs & NEED_HEAP) != 0 ? UINT64_MAX : SMALL_COPY,
 	    &run->progress.progress, &run->gaps);
-	if (error == NULL) {
-		target_resume(run->target);
-		return;
-	}
-	if (error->code != ERROR_UNSUPPORTED)
+	run->copied = error == NULL;
+	if (error != NULL && error->code != ERROR_UNSUPPORTED && !run->unstopped)
 		message(&run->progress, "warning: %s; it is stopped while corescan looks at it",
 			error->message);
 	error_free(error);
+}
+
+/* Whether all threads slept while memory was read, without a stop. Else the process has to be
+ * stopped, unless that is forbidden: then what can be told of the others is. */
+static void check_stayed(struct run *run)
+{
+	char why[WHY_MAX] = "";
+	if (!run->unstopped || live_process_stayed(run->target, why, sizeof why))
+		return;
+	if (run->options->stop == STOP_NEVER)
+		gaps_add(&run->gaps, GAP_THREAD, 0, 0,
+			 "the process was not stopped, and %s meanwhile: what was changed then may "
+			 "be told as it was or as it became",
+			 why);
+	else
+		snprintf(run->why_stop, sizeof run->why_stop, "%s", why);
+}
+
+/* A running thread has nothing to tell without a stop: that needs no copy to be seen. */
+static void check_asleep(struct run *run)
+{
+	for (size_t i = 0; run->unstopped && i < run->target->threads.count; i++) {
+		const struct target_thread *thread = &run->target->threads.items[i];
+		if (run->options->stop != STOP_NEVER && !thread->asleep) {
+			snprintf(run->why_stop, sizeof run->why_stop, "thread %d ran",
+				 (int)thread->tid);
+			return;
+		}
+	}
 }
 
 static struct error *open_target(struct run *run)
@@ -96,13 +129,20 @@ static struct error *open_target(struct run *run)
 	const struct target_options how = {
 		.progress = &run->progress.progress,
 		.snapshot = (run->needs & NEED_HEAP) != 0,
+		.without_stop = run->unstopped,
+		.max_pause_ms = options->max_pause_ms,
 	};
 	if (options->core != NULL)
 		return target_open_core(options->core, &how, &run->gaps, &run->target);
 	struct error *error = target_open_live(options->pid, &how, &run->gaps, &run->target);
-	if (error == NULL)
-		let_run_on(run);
-	return error;
+	if (error != NULL)
+		return error;
+	check_asleep(run);
+	if (run->why_stop[0] == '\0')
+		copy_memory(run);
+	if (run->why_stop[0] == '\0' && run->copied)
+		check_stayed(run);
+	return NULL;
 }
 
 /* An EXE of another build is a gap, which stands at the end of the report: too late for a reader
@@ -140,6 +180,22 @@ static struct error *open_modules(struct run *run)
 
 /* --- analyses */
 
+/* Whether every stack was unwound, and every thread pointer found, by the few registers that are
+ * known without a stop. */
+static void check_stacks(struct run *run)
+{
+	if (!run->unstopped || run->options->stop == STOP_NEVER)
+		return;
+	for (size_t i = 0; i < run->threads.count; i++) {
+		const struct thread *thread = &run->threads.items[i];
+		if (thread->stop_reason != NULL || thread->thread_pointer == 0) {
+			snprintf(run->why_stop, sizeof run->why_stop,
+				 "more registers of thread %d are needed", (int)thread->tid);
+			return;
+		}
+	}
+}
+
 static void find_threads(struct run *run)
 {
 	const struct threads_options how = {
@@ -151,11 +207,17 @@ static void find_threads(struct run *run)
 		       GAP_THREAD, "the stacks were not unwound"))
 		return;
 	run->subject.threads = &run->threads;
+	check_stacks(run);
 	if (part_made(run,
 		      glibc_pthreads_open(run->target, run->modules, &run->gaps, &run->pthreads),
 		      GAP_THREAD, "libc's threads were not read"))
 		run->subject.pthreads = &run->pthreads;
-	if (part_made(run, stack_groups_make(&run->threads, &run->stacks), GAP_THREAD,
+}
+
+static void group_stacks(struct run *run)
+{
+	if (run->subject.threads != NULL &&
+	    part_made(run, stack_groups_make(&run->threads, &run->stacks), GAP_THREAD,
 		      "the stacks were not grouped"))
 		run->findings.stacks = &run->stacks;
 }
@@ -179,10 +241,27 @@ static void walk_heap(struct run *run)
 
 static void find_waits(struct run *run)
 {
-	if (!part_made(run, waits_find(&run->subject, &run->waits), GAP_WAIT,
-		       "the waits were not examined"))
+	if ((run->needs & NEED_WAITS) != 0 && run->subject.threads != NULL &&
+	    part_made(run, waits_find(&run->subject, &run->waits), GAP_WAIT,
+		      "the waits were not examined"))
+		run->findings.waits = &run->waits;
+}
+
+/* What was read on and on of a process that is not stopped holds for the threads that slept all
+ * the while. */
+static void forget_moved(struct run *run)
+{
+	if (!run->unstopped || run->copied)
 		return;
-	run->findings.waits = &run->waits;
+	check_stayed(run);
+	threads_forget_moved(&run->threads);
+	waits_forget_moved(&run->waits);
+}
+
+static void judge_waits(struct run *run)
+{
+	if (run->findings.waits == NULL)
+		return;
 	if (part_made(run, deadlocks_find(&run->subject, &run->waits, &run->deadlocks), GAP_WAIT,
 		      "deadlocks were not looked for"))
 		run->findings.deadlocks = &run->deadlocks;
@@ -239,8 +318,10 @@ static void analyse(struct run *run)
 		crash_find(&run->subject, &run->crash);
 		run->findings.crash = &run->crash;
 	}
-	if ((run->needs & NEED_WAITS) != 0 && run->subject.threads != NULL)
-		find_waits(run);
+	find_waits(run);
+	forget_moved(run);
+	group_stacks(run);
+	judge_waits(run);
 	if ((run->needs & NEED_REACHABILITY) != 0 && run->subject.heap != NULL &&
 	    run->heap.chunks != NULL)
 		find_orphans(run);
@@ -311,22 +392,72 @@ static bool shows_progress(void)
 	return isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0;
 }
 
+/* The first look at a process is one without a stop. */
+static bool may_go_unstopped(const struct options *options)
+{
+	return options->core == NULL && options->stop != STOP_ALWAYS &&
+	       (needs_of(options) & NEED_HEAP) == 0;
+}
+
+/* The bound of a stop during which things were read as they were asked for. */
+static void tell_cut_short(struct run *run)
+{
+	if (run->target->cut_short && !run->copied)
+		gaps_add(&run->gaps, GAP_LIMIT, 0, 0,
+			 "the stop ended at its bound (--max-pause): what had not been read by "
+			 "then was not examined");
+}
+
+/* Notes why the process had to be stopped. */
+static void keep_reason(struct run *run, const char *why_stop)
+{
+	if (why_stop[0] != '\0')
+		run->target->stopped_because = strdup(why_stop);
+}
+
+static enum exit_status examine(struct run *run, const char *why_stop)
+{
+	enum exit_status status = EXIT_NOTHING;
+	struct error *error = open_target(run);
+	if (error == NULL && run->why_stop[0] == '\0')
+		error = open_modules(run);
+	if (error != NULL) {
+		message(&run->progress, "%s", error->message);
+		error_free(error);
+		return status;
+	}
+	if (run->why_stop[0] == '\0')
+		analyse(run);
+	if (run->why_stop[0] == '\0') {
+		target_resume(run->target);
+		tell_cut_short(run);
+		keep_reason(run, why_stop);
+		status = show(run);
+	}
+	return status;
+}
+
+/* One look at the target, with or without a stop. True when it has to be stopped, and why. */
+static bool look(const struct options *options, bool unstopped, char why_stop[WHY_MAX],
+		 enum exit_status *status)
+{
+	struct run run = {
+		.options = options,
+		.needs = needs_of(options),
+		.unstopped = unstopped,
+	};
+	progress_line_begin(&run.progress, shows_progress());
+	*status = examine(&run, why_stop);
+	memcpy(why_stop, run.why_stop, WHY_MAX);
+	run_end(&run);
+	return why_stop[0] != '\0';
+}
+
 enum exit_status run(const struct options *options)
 {
-	struct run run = { .options = options, .needs = needs_of(options) };
 	enum exit_status status = EXIT_NOTHING;
-	progress_line_begin(&run.progress, shows_progress());
-	struct error *error = open_target(&run);
-	if (error == NULL)
-		error = open_modules(&run);
-	if (error == NULL) {
-		analyse(&run);
-		target_resume(run.target);
-		status = show(&run);
-	} else {
-		message(&run.progress, "%s", error->message);
-		error_free(error);
-	}
-	run_end(&run);
+	char why_stop[WHY_MAX] = "";
+	if (!may_go_unstopped(options) || look(options, true, why_stop, &status))
+		look(options, false, why_stop, &status);
 	return status;
 }

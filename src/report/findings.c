@@ -99,3 +99,13 @@ char *segment_permissions(const struct segment *segment, char buffer[5])
 	buffer[4] = '\0';
 	return buffer;
 }
+
+const char *thread_look_name(const struct target_thread *thread, bool live)
+{
+	if (!live)
+		return NULL;
+	return thread->stopped	? "stopped"
+	       : thread->asleep ? "asleep"
+	       : thread->moved	? "moved"
+				: "no";
+}

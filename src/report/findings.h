@@ -46,6 +46,7 @@ const char *module_match_name(enum module_match match);
 const char *segment_origin_name(enum segment_origin origin);
 const char *owner_state_name(enum owner_state state);
 const char *arena_kind_name(enum arena_kind kind);
+const char *thread_look_name(const struct target_thread *thread, bool live); /* or NULL */
 const char *target_kind_name(enum target_kind kind);
 const char *access_kind_name(enum access_kind kind); /* a jump through memory reads it */
 

@@ -79,9 +79,12 @@ static json_t *target_object(struct json_document *document)
 	json_put(document, object, "kind", json_words(target_kind_name(target->kind)));
 	json_put(document, object, "path", json_words(target->path));
 	json_put(document, object, "pid", json_integer(target->pid));
+	json_put(document, object, "inner_pid",
+		 target->inner_pid != 0 ? json_integer(target->inner_pid) : json_null());
 	json_put(document, object, "architecture", json_words(target->arch->name));
 	json_put(document, object, "command", json_words(target->command));
 	json_put(document, object, "executable", json_words(target->exe));
+	json_put(document, object, "executable_deleted", json_boolean(target->deleted));
 	json_put(document, object, "threads", json_size(target->threads.count));
 	json_put(document, object, "from_gcore", json_boolean(target->from_gcore));
 	json_put(document, object, "truncated", json_boolean(target->truncated));
@@ -89,6 +92,10 @@ static json_t *target_object(struct json_document *document)
 		 target->kind == TARGET_CORE ? json_size(target->file_size) : json_null());
 	json_put(document, object, "expected_size",
 		 target->kind == TARGET_CORE ? json_size(target->expected_size) : json_null());
+	json_put(document, object, "stopped",
+		 target->kind == TARGET_LIVE ? json_boolean(!target->unstopped) : json_null());
+	json_put(document, object, "stopped_because", json_words(target->stopped_because));
+	json_put(document, object, "stop_cut_short", json_boolean(target->cut_short));
 	json_put(document, object, "stopped_us",
 		 target->kind == TARGET_LIVE ? json_size(target->paused_us) : json_null());
 	return object;

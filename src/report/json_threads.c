@@ -27,6 +27,7 @@ static json_t *frame_object(struct json_document *document, const struct frame *
 static json_t *thread_object(struct json_document *document, const struct thread *thread)
 {
 	json_t *object = json_object(), *frames = json_array();
+	const bool live = document->findings->subject->target->kind == TARGET_LIVE;
 	const char state[2] = { thread->raw->state, '\0' };
 	for (size_t i = 0; i < thread->frame_count; i++)
 		json_append(document, frames, frame_object(document, &thread->frames[i]));
@@ -36,7 +37,10 @@ static json_t *thread_object(struct json_document *document, const struct thread
 	json_put(document, object, "crashed", json_boolean(thread->crashed));
 	json_put(document, object, "killed_from_outside",
 		 json_boolean(thread->killed_from_outside));
+	json_put(document, object, "inner_tid",
+		 thread->raw->inner_tid != 0 ? json_integer(thread->raw->inner_tid) : json_null());
 	json_put(document, object, "stopped", json_boolean(thread->raw->stopped));
+	json_put(document, object, "looked_at", json_words(thread_look_name(thread->raw, live)));
 	json_put(document, object, "state", json_words(state[0] != '\0' ? state : NULL));
 	json_put(document, object, "thread_pointer", json_address(thread->thread_pointer));
 	json_put(document, object, "stack_start", json_address(thread->stack_start));

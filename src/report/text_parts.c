@@ -30,14 +30,23 @@ static void header_program(struct text *text, const struct findings *findings)
 	}
 	char id[BUILD_ID_TEXT_MAX];
 	size_t digits = text->style->verbose > 0 ? BUILD_ID_TEXT_MAX : 8;
+	const struct target *target = findings->subject->target;
 	const char *path = program->file != NULL ? program->file : program->path;
+	/* Of a file that is gone from its path, the path says more than where it was still found.
+	 */
+	bool deleted = target->deleted && target->exe != NULL;
+	if (deleted)
+		path = target->exe;
 	if (path == NULL)
 		path = "?";
+	const char *gone = deleted ? " (deleted)" : "";
 	module_build_id(program, digits, id);
 	if (id[0] != '\0')
-		text_itemf(text, 2, false, "%s (build-id %s, %s)", path, id, said[program->match]);
+		text_itemf(text, 2, false, "%s%s (build-id %s, %s)", path, gone, id,
+			   said[program->match]);
 	else
-		text_itemf(text, 2, false, "%s (no build-id, %s)", path, said[program->match]);
+		text_itemf(text, 2, false, "%s%s (no build-id, %s)", path, gone,
+			   said[program->match]);
 }
 
 static void header_layouts(struct text *text, const struct subject *subject)
@@ -52,6 +61,26 @@ static void header_layouts(struct text *text, const struct subject *subject)
 		text_item(text, 2, false, version);
 }
 
+static void header_process(struct text *text, const struct target *target)
+{
+	text_printf(text, "process %" PRId32, target->pid);
+	if (target->inner_pid != 0)
+		text_printf(text, " (%" PRId32 " in its own PID namespace)", target->inner_pid);
+}
+
+static void header_stop(struct text *text, const struct target *target)
+{
+	char number[FORMAT_MAX];
+	if (target->unstopped)
+		text_item(text, 2, false, "was not stopped");
+	else if (target->stopped_because != NULL)
+		text_itemf(text, 2, false, "was stopped for %s (%s)",
+			   format_duration(target->paused_us, number), target->stopped_because);
+	else
+		text_itemf(text, 2, false, "was stopped for %s",
+			   format_duration(target->paused_us, number));
+}
+
 void text_header(struct text *text, const struct findings *findings)
 {
 	const struct subject *subject = findings->subject;
@@ -60,7 +89,7 @@ void text_header(struct text *text, const struct findings *findings)
 
 	text_color(text, TEXT_HEADING);
 	if (target->kind == TARGET_LIVE)
-		text_printf(text, "process %" PRId32, target->pid);
+		header_process(text, target);
 	else
 		text_wrap(text, 2, target->path != NULL ? target->path : "?");
 	text_color(text, TEXT_PLAIN);
@@ -72,8 +101,7 @@ void text_header(struct text *text, const struct findings *findings)
 	text_itemf(text, 2, false, "%s thread%s", format_count(target->threads.count, number),
 		   target->threads.count == 1 ? "" : "s");
 	if (target->kind == TARGET_LIVE)
-		text_itemf(text, 2, false, "was stopped for %s",
-			   format_duration(target->paused_us, number));
+		header_stop(text, target);
 	text_line(text);
 	if (text->style->verbose > 0 && target->command != NULL) {
 		text_put(text, "  ");

@@ -402,3 +402,35 @@ struct error *address_space_settle(struct address_space *space)
 	space->segments = parts;
 	return NULL;
 }
+
+struct error *address_space_lose(struct address_space *space, uint64_t start, uint64_t end)
+{
+	segment_array parts = { 0 };
+	bool fits = true;
+	for (size_t i = 0; i < space->segments.count && fits; i++) {
+		const struct segment *segment = &space->segments.items[i];
+		uint64_t from = segment->start > start ? segment->start : start;
+		uint64_t to = segment->end < end ? segment->end : end;
+		if (from >= to) {
+			fits = array_push(&parts, *segment);
+			continue;
+		}
+		struct segment lost = segment_part(segment, from, to);
+		lost.origin = SEGMENT_ABSENT;
+		lost.mirror = NULL;
+		lost.bytes = NULL;
+		lost.lost = true;
+		fits = (segment->start == from ||
+			array_push(&parts, segment_part(segment, segment->start, from))) &&
+		       array_push(&parts, lost) &&
+		       (to == segment->end ||
+			array_push(&parts, segment_part(segment, to, segment->end)));
+	}
+	if (!fits) {
+		array_free(&parts);
+		return error_no_memory();
+	}
+	array_free(&space->segments);
+	space->segments = parts;
+	return NULL;
+}

@@ -108,4 +108,8 @@ void address_space_freeze(struct address_space *space);
  * a file's bytes. Pointers to segments end here. ERROR_NO_MEMORY. */
 struct error *address_space_settle(struct address_space *space);
 
+/* After the settling: [start, end) is absent, and lost: no file stands for it. Pointers to segments
+ * end here. ERROR_NO_MEMORY. */
+struct error *address_space_lose(struct address_space *space, uint64_t start, uint64_t end);
+
 #endif

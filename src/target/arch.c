@@ -52,6 +52,29 @@ uint64_t arch_register_value(const struct arch *arch, const struct registers *re
 			      arch->elf_data == ELFDATA2MSB);
 }
 
+void arch_forget_registers(const struct arch *arch, struct registers *registers)
+{
+	*registers = (struct registers){ 0 };
+	for (size_t i = 0; i < arch->register_count; i++) {
+		const struct arch_register *row = &arch->registers[i];
+		registers->unknown |= UINT64_C(1) << i;
+		if ((uint32_t)row->offset + row->size > registers->general_size)
+			registers->general_size = (uint32_t)row->offset + row->size;
+	}
+}
+
+void arch_set_register(const struct arch *arch, struct registers *registers, size_t index,
+		       uint64_t value)
+{
+	const struct arch_register *row = &arch->registers[index];
+	uint8_t *bytes = registers->general + row->offset;
+	for (unsigned i = 0; i < row->size; i++) {
+		unsigned byte = arch->elf_data == ELFDATA2MSB ? row->size - 1u - i : i;
+		bytes[i] = (uint8_t)(value >> 8 * byte);
+	}
+	registers->unknown &= ~(UINT64_C(1) << index);
+}
+
 bool arch_syscall(const struct arch *arch, const struct registers *registers, int64_t *number)
 {
 	if (registers->general_size == 0)

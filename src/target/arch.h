@@ -16,6 +16,7 @@
 struct registers {
 	uint8_t general[ARCH_GENERAL_MAX]; /* pr_reg of NT_PRSTATUS */
 	uint32_t general_size;		   /* 0: the registers could not be read */
+	uint64_t unknown; /* bits 1 << index in arch->registers: not known, and zero above */
 	uint32_t extended_size;
 	const uint8_t *extended; /* NT_X86_XSTATE, else NT_FPREGSET; owned by the target; or NULL */
 };
@@ -82,6 +83,13 @@ uint64_t arch_register_value(const struct arch *arch, const struct registers *re
  * register's number in it, `*inside` how far into the register that is. */
 const struct arch_register_file *arch_extended_register(const struct arch *arch, uint64_t offset,
 							unsigned *index, uint64_t *inside);
+
+/* Makes nothing known, as the start for arch_set_register. */
+void arch_forget_registers(const struct arch *arch, struct registers *registers);
+
+/* Sets register `index` and makes it known. */
+void arch_set_register(const struct arch *arch, struct registers *registers, size_t index,
+		       uint64_t value);
 
 /* Shorthands. */
 static inline uint64_t arch_pc(const struct arch *arch, const struct registers *registers)

@@ -5,12 +5,18 @@
 #define CORESCAN_TARGET_LIVE_BACK_END_H
 
 #include "target/live_memory.h"
+#include "target/live_threads.h"
 #include "target/ptrace_stop.h"
+
+#include <pthread.h>
 
 struct live_back_end {
 	int32_t pid;
-	struct ptrace_stop *stop; /* NULL before the process was stopped */
+	struct ptrace_stop *stop;     /* NULL before the process was stopped */
+	struct live_threads *threads; /* of a process that is not stopped, else NULL */
 	struct live_memory memory;
+	pthread_mutex_t reading; /* held while memory is read */
+	bool closed;		 /* nothing is read any more; changed under .reading only */
 	struct page_pool *pool; /* for a snapshot, or NULL */
 };
 

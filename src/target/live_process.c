@@ -149,11 +149,12 @@ static struct error *not_permitted(const char *name, const struct proc_status *s
 }
 
 /* Whether we may: opening mem asks the kernel the same question as tracing, and stops nothing. */
-static struct error *check_permission(struct proc_task task, const struct proc_status *status)
+static struct error *check_permission(struct proc_task task, const struct proc_status *status,
+				      bool to_stop)
 {
 	char name[64];
 	name_process(task.pid, name, sizeof name);
-	if (status->tracer != 0)
+	if (to_stop && status->tracer != 0)
 		return traced_by_another(name, status->tracer);
 	int mem = proc_open(task, "mem");
 	if (mem >= 0) {
@@ -189,7 +190,7 @@ static struct error *find_arch(struct proc_task task, const struct arch **arch)
 }
 
 /* Everything that can be refused before the process is disturbed. */
-static struct error *check_before(int32_t pid, const struct arch **arch)
+static struct error *check_before(int32_t pid, bool to_stop, const struct arch **arch)
 {
 	struct proc_status status;
 	struct proc_task task;
@@ -205,7 +206,7 @@ static struct error *check_before(int32_t pid, const struct arch **arch)
 		return error;
 	if (!living_task(pid, &task))
 		return error_new(ERROR_NOT_FOUND, "process %" PRId32 " has ended", pid);
-	error = check_permission(task, &status);
+	error = check_permission(task, &status, to_stop);
 	return error != NULL ? error : find_arch(task, arch);
 }
 
@@ -308,8 +309,11 @@ static struct error *describe_process(struct proc_task task, struct target *targ
 	target->command = read_command(task);
 	char *exe = proc_link(task, "exe");
 	if (exe != NULL)
-		proc_cut_deleted(exe);
+		target->deleted = proc_cut_deleted(exe);
 	target->exe = exe;
+	struct proc_task_status status;
+	if (live_other_namespace(task) && proc_read_task_status(leader, &status))
+		target->inner_pid = status.inner_tid;
 	target->root = find_root(task, gaps);
 	if (target->path == NULL || target->comm == NULL)
 		return error_no_memory();
@@ -318,7 +322,8 @@ static struct error *describe_process(struct proc_task task, struct target *targ
 
 static void tell_gaps(const struct target *target, struct gaps *gaps)
 {
-	for (size_t i = 0; i < target->threads.count; i++) {
+	const struct live_back_end *live = target->back_end;
+	for (size_t i = 0; i < target->threads.count && live->stop != NULL; i++) {
 		const struct target_thread *thread = &target->threads.items[i];
 		if (!thread->stopped)
 			gaps_add(
@@ -334,7 +339,6 @@ static void tell_gaps(const struct target *target, struct gaps *gaps)
 	}
 	size_t count;
 	const struct segment *segments = address_space_segments(target->space, &count);
-	const struct live_back_end *live = target->back_end;
 	for (size_t i = 0; i < count && i < live->memory.maps.list.count; i++)
 		if (segments[i].origin == SEGMENT_ABSENT &&
 		    live_memory_is_readable(&live->memory.maps.list.items[i]))
@@ -346,7 +350,10 @@ static void tell_gaps(const struct target *target, struct gaps *gaps)
 static void resume_live(struct target *target)
 {
 	struct live_back_end *live = target->back_end;
-	target->paused_us = ptrace_stop_end(live->stop);
+	if (live->stop != NULL) {
+		target->paused_us = ptrace_stop_end(live->stop);
+		target->cut_short = ptrace_stop_cut_short(live->stop);
+	}
 	page_pool_free(live->pool);
 	live->pool = NULL;
 }
@@ -355,12 +362,14 @@ static void close_live(struct target *target)
 {
 	struct live_back_end *live = target->back_end;
 	ptrace_stop_free(live->stop);
+	live_threads_free(live->threads);
 	page_pool_free(live->pool);
 	live_memory_close(&live->memory);
+	pthread_mutex_destroy(&live->reading);
 	free(live);
 }
 
-/* Fills the target from the stopped process. */
+/* Fills the target from the process. */
 static struct error *read_process(struct target *target, struct gaps *gaps)
 {
 	struct live_back_end *live = target->back_end;
@@ -378,11 +387,33 @@ static struct error *read_process(struct target *target, struct gaps *gaps)
 		error = describe_process(task, target, gaps);
 	if (error == NULL)
 		error = live_memory_add_segments(&live->memory, target->space, gaps);
-	if (error == NULL && !ptrace_stop_threads(live->stop, target))
+	if (error == NULL && !(live->stop != NULL ? ptrace_stop_threads(live->stop, target)
+						  : live_threads_take(live->threads, target)))
 		error = error_no_memory();
+	if (error == NULL && live->stop == NULL)
+		live_threads_find_pointers(target);
 	if (error == NULL)
 		tell_gaps(target, gaps);
 	return error;
+}
+
+/* The address space's reader. */
+static size_t read_live(void *context, uint64_t start, void *bytes, size_t size)
+{
+	struct live_back_end *live = context;
+	pthread_mutex_lock(&live->reading);
+	size_t got = live->closed ? 0 : live_memory_read(&live->memory, start, bytes, size);
+	pthread_mutex_unlock(&live->reading);
+	return got;
+}
+
+/* The stop is about to end before we are ready: waits for the read that is under way. */
+static void end_reading(void *context)
+{
+	struct live_back_end *live = context;
+	pthread_mutex_lock(&live->reading);
+	live->closed = true;
+	pthread_mutex_unlock(&live->reading);
 }
 
 /* A target that is not filled yet; it owns nothing of the process. */
@@ -393,37 +424,53 @@ static struct target *new_target(int32_t pid, const struct arch *arch)
 		return NULL;
 	live->pid = pid;
 	live->memory.mem = live->memory.pagemap = -1;
-	struct target *target = target_new(TARGET_LIVE, arch, live_memory_read, &live->memory);
+	struct target *target = target_new(TARGET_LIVE, arch, read_live, live);
 	if (target == NULL) {
 		free(live);
 		return NULL;
 	}
+	pthread_mutex_init(&live->reading, NULL);
 	target->back_end = live;
 	target->close = close_live;
 	return target;
 }
 
+static struct error *stop_process(struct live_back_end *live, const struct target_options *options)
+{
+	const struct ptrace_stop_limit limit = {
+		.max_pause_ms = options->max_pause_ms,
+		.cut_short = end_reading,
+		.context = live,
+	};
+	unsigned deadline =
+	    options->stop_deadline_ms != 0 ? options->stop_deadline_ms : STOP_DEADLINE_MS;
+	if (limit.max_pause_ms != 0 && limit.max_pause_ms < deadline)
+		deadline = limit.max_pause_ms;
+	struct proc_task task;
+	if (options->snapshot && living_task(live->pid, &task))
+		live->pool = live_snapshot_prepare(task, options->progress);
+	struct error *error = ptrace_stop_process(live->pid, deadline, &limit, &live->stop);
+	return error != NULL ? explain_refusal(live->pid, error) : NULL;
+}
+
 struct error *target_open_live(int32_t pid, const struct target_options *options, struct gaps *gaps,
 			       struct target **result)
 {
+	static const struct target_options usual = { 0 };
 	const struct arch *arch = NULL;
-	struct error *error = check_before(pid, &arch);
+	if (options == NULL)
+		options = &usual;
+	struct error *error = check_before(pid, !options->without_stop, &arch);
 	if (error != NULL)
 		return error;
 	struct target *target = new_target(pid, arch);
 	if (target == NULL)
 		return error_no_memory();
 	struct live_back_end *live = target->back_end;
-	struct proc_task task;
-	if (options != NULL && options->snapshot && living_task(pid, &task))
-		live->pool = live_snapshot_prepare(task, options->progress);
-	unsigned deadline = options != NULL ? options->stop_deadline_ms : 0;
-	if (deadline == 0)
-		deadline = STOP_DEADLINE_MS;
-	error = ptrace_stop_process(pid, deadline, &live->stop);
-	if (error != NULL) {
-		error = explain_refusal(pid, error);
-	} else {
+	target->unstopped = options->without_stop;
+	error = options->without_stop ? live_threads_look(pid, arch, &live->threads)
+				      : stop_process(live, options);
+	if (error == NULL) {
 		target->resume = resume_live;
 		error = read_process(target, gaps);
 	}
@@ -432,4 +479,10 @@ struct error *target_open_live(int32_t pid, const struct target_options *options
 	else
 		*result = target;
 	return error;
+}
+
+bool live_process_stayed(struct target *target, char *why, size_t size)
+{
+	const struct live_back_end *live = target->back_end;
+	return !target->unstopped || live_threads_stayed(live->threads, target, why, size);
 }

@@ -21,4 +21,9 @@
 struct error *live_process_snapshot(struct target *target, uint64_t most,
 				    const struct progress *progress, struct gaps *gaps);
 
+/* Of a process that is not stopped: whether every thread has slept since the target was opened, so
+ * that what was read of its memory is of one moment. Those that have not are marked as moved in
+ * the target and lose their registers; `why` says who. True of every other target. */
+bool live_process_stayed(struct target *target, char *why, size_t size);
+
 #endif

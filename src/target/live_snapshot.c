@@ -27,6 +27,9 @@
  * what a sanitizer or a runtime reserves beyond is left absent. */
 #define HOLE_MAX GIGABYTE
 
+/* What is copied at once: so much is lost more than must be when the stop ends meanwhile. */
+#define PIECE (4 * MEGABYTE)
+
 /* File pages between copied ones that it is cheaper to copy too. */
 #define FILE_HOLE_MAX 65536
 
@@ -162,20 +165,76 @@ static struct error *make_plan(const struct target *target, uint64_t most, struc
 			 target->pid, plan->bytes / MEGABYTE, available / MEGABYTE, target->pid);
 }
 
-static void copy(struct target *target, const struct plan *plan, const struct progress *progress)
+static bool reading_ended(struct live_back_end *live)
+{
+	pthread_mutex_lock(&live->reading);
+	bool ended = live->closed;
+	pthread_mutex_unlock(&live->reading);
+	return ended;
+}
+
+/* Copies a run piece by piece. Returns where it had to end because the stop did, or the run's end.
+ */
+static uint64_t copy_run(struct target *target, const struct page_run *run)
+{
+	for (uint64_t at = run->start, size; at < run->end; at += size) {
+		size = run->end - at < PIECE ? run->end - at : PIECE;
+		if (reading_ended(target->back_end))
+			return at;
+		uint64_t got = address_space_preload(target->space, at, at + size);
+		if (got < size && reading_ended(target->back_end))
+			return at;
+	}
+	return run->end;
+}
+
+/* Small runs first: these are stacks and variables, which tell more than a part of a large heap
+ * does, should the stop end before all is read. */
+static int by_size(const void *a, const void *b)
+{
+	const struct page_run *left = a, *right = b;
+	uint64_t left_size = left->end - left->start, right_size = right->end - right->start;
+	if (left_size != right_size)
+		return left_size < right_size ? -1 : 1;
+	return left->start < right->start ? -1 : left->start > right->start;
+}
+
+/* Leaves in the plan what was not copied. */
+static void copy(struct target *target, struct plan *plan, const struct progress *progress)
 {
 	uint64_t total = 0, done = 0;
+	size_t left = 0;
 	for (size_t i = 0; i < plan->runs.count; i++)
 		total += plan->runs.items[i].end - plan->runs.items[i].start;
+	if (plan->runs.count > 0)
+		qsort(plan->runs.items, plan->runs.count, sizeof *plan->runs.items, by_size);
 	for (size_t i = 0; i < plan->runs.count; i++) {
-		const struct page_run *run = &plan->runs.items[i];
-		for (uint64_t at = run->start, size; at < run->end; at += size) {
-			size = run->end - at < 64 * MEGABYTE ? run->end - at : 64 * MEGABYTE;
-			progress_tell(progress, "copying memory", done, total);
-			address_space_preload(target->space, at, at + size);
-			done += size;
-		}
+		struct page_run run = plan->runs.items[i];
+		progress_tell(progress, "copying memory", done, total);
+		uint64_t end = copy_run(target, &run);
+		done += end - run.start;
+		if (end < run.end)
+			plan->runs.items[left++] = (struct page_run){ end, run.end };
 	}
+	plan->runs.count = left;
+}
+
+/* What the stop was too short for must not be taken for what a file says of it. */
+static struct error *tell_missed(struct target *target, const struct plan *plan, struct gaps *gaps)
+{
+	struct error *error = NULL;
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < plan->runs.count && error == NULL; i++) {
+		const struct page_run *run = &plan->runs.items[i];
+		bytes += run->end - run->start;
+		error = address_space_lose(target->space, run->start, run->end);
+	}
+	if (bytes > 0)
+		gaps_add(gaps, GAP_LIMIT, 0, 0,
+			 "%" PRIu64 " KB of memory were not read: the stop of process %" PRId32
+			 " ended at its bound (--max-pause)",
+			 bytes / 1024, target->pid);
+	return error;
 }
 
 /* What the runs of touched pages would take from a pool. */
@@ -227,7 +286,6 @@ struct error *live_process_snapshot(struct target *target, uint64_t most,
 		copy(target, &plan, progress);
 		live->memory.pool = NULL;
 	}
-	array_free(&plan.runs);
 	struct proc_stat stat;
 	if (!proc_read_stat(live->memory.task, &stat) || stat.state == 'Z') {
 		/* Nothing that was found since then means anything. */
@@ -236,5 +294,13 @@ struct error *live_process_snapshot(struct target *target, uint64_t most,
 		gaps_add(gaps, GAP_MEMORY, 0, 0,
 			 "process %" PRId32 " was killed while its memory was copied", target->pid);
 	}
-	return error == NULL ? address_space_settle(target->space) : error;
+	if (error == NULL) {
+		/* The process has waited long enough. */
+		target_resume(target);
+		error = address_space_settle(target->space);
+	}
+	if (error == NULL)
+		error = tell_missed(target, &plan, gaps);
+	array_free(&plan.runs);
+	return error;
 }

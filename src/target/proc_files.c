@@ -167,6 +167,50 @@ bool proc_read_status(int32_t pid, struct proc_status *status)
 	return complete;
 }
 
+bool proc_read_task_status(struct proc_task task, struct proc_task_status *status)
+{
+	char path[PROC_PATH_MAX];
+	proc_path(task, "status", path);
+	char *text = read_path(path, NULL);
+	if (text == NULL)
+		return false;
+	uint64_t voluntary, forced;
+	bool complete = proc_field(text, "voluntary_ctxt_switches", &voluntary) &&
+			proc_field(text, "nonvoluntary_ctxt_switches", &forced);
+	if (complete) {
+		*status = (struct proc_task_status){ voluntary + forced, task.tid };
+		/* The ids in all namespaces that the thread is in, the innermost last. */
+		const char *ids = field(text, "NSpid");
+		size_t length = ids != NULL ? strcspn(ids, "\n") : 0;
+		while (length > 0 && isdigit((unsigned char)ids[length - 1]))
+			length--;
+		int32_t inner;
+		if (length > 0 && sscanf(ids + length, "%" SCNd32, &inner) == 1)
+			status->inner_tid = inner;
+	} else {
+		errno = EINVAL;
+	}
+	free(text);
+	return complete;
+}
+
+bool proc_parse_syscall(const char *line, struct proc_syscall *syscall)
+{
+	struct proc_syscall read = { .number = -1 };
+	uint64_t *a = read.arguments;
+	if (sscanf(line,
+		   "%" SCNd64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+		   " %" SCNx64 " %" SCNx64 " %" SCNx64,
+		   &read.number, &a[0], &a[1], &a[2], &a[3], &a[4], &a[5], &read.sp,
+		   &read.pc) != 9) {
+		read = (struct proc_syscall){ .number = -1 };
+		if (sscanf(line, "-1 %" SCNx64 " %" SCNx64, &read.sp, &read.pc) != 2)
+			return false;
+	}
+	*syscall = read;
+	return true;
+}
+
 void proc_read_line(struct proc_task task, const char *name, char *line, size_t size)
 {
 	char path[PROC_PATH_MAX];

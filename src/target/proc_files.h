@@ -33,6 +33,20 @@ struct proc_status {
 	uint32_t uid;	/* the effective one */
 };
 
+/* From /proc/PID/task/TID/status. */
+struct proc_task_status {
+	uint64_t switches; /* how often the thread left the processor: a sleeping thread that has
+			      run since has more */
+	int32_t inner_tid; /* its id in its own PID namespace */
+};
+
+/* /proc/PID/task/TID/syscall of a thread that sleeps. */
+struct proc_syscall {
+	int64_t number; /* -1: it sleeps outside of system calls */
+	uint64_t arguments[6];
+	uint64_t sp, pc;
+};
+
 /* One line of /proc/PID/maps. */
 struct proc_mapping {
 	uint64_t start, end; /* [start, end) */
@@ -64,6 +78,13 @@ bool proc_read_stat(struct proc_task task, struct proc_stat *stat);
 
 /* /proc/PID/status, which exists for thread ids too. False, with errno set, when it is gone. */
 bool proc_read_status(int32_t pid, struct proc_status *status);
+
+/* False, with errno set, when the task is gone. */
+bool proc_read_task_status(struct proc_task task, struct proc_task_status *status);
+
+/* Takes the line apart that is read from "syscall". False: the thread runs, or that is no such
+ * line. */
+bool proc_parse_syscall(const char *line, struct proc_syscall *syscall);
 
 /* The first line of a short file, cut to `size` - 1 bytes; "" when it cannot be read. */
 void proc_read_line(struct proc_task task, const char *name, char *line, size_t size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "target/ptrace_stop.h"
 
-#include "target/proc_files.h"
+#include "target/live_threads.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include <time.h>
 
 #define MICROSECONDS 1000000
+#define NANOSECONDS  1000000000
 
 /* How long the rest of the process is held for threads that all stay in D state. */
 #define PATIENCE_US 500000
@@ -43,7 +44,11 @@ struct tracee {
 
 struct ptrace_stop {
 	int32_t pid;
+	bool inner;	      /* it has a PID namespace of its own */
 	uint64_t deadline_us; /* on the clock of now_us */
+	struct ptrace_stop_limit limit;
+	_Atomic bool cut_short;
+	sigset_t signals; /* of the caller, before those of job control were held back */
 	uint64_t start_us, end_us;
 	ARRAY(struct tracee) tracees; /* in the order in which they were found */
 	uint8_t *buffer;	      /* EXTENDED_MAX bytes to read registers into */
@@ -89,17 +94,10 @@ static bool has_ended(struct proc_task task, struct proc_stat *stat)
  * anything is stopped, as it takes longer than the stop. False when memory is exhausted. */
 static bool add_thread(struct ptrace_stop *stop, int32_t tid)
 {
-	struct proc_stat stat;
-	struct proc_task task = { stop->pid, tid };
-	if (has_ended(task, &stat))
-		return true;
-	struct tracee tracee = { .thread = { .tid = tid, .state = stat.state } };
-	proc_read_line(task, "comm", tracee.thread.name, sizeof tracee.thread.name);
-	char *wchan = tracee.thread.wchan;
-	proc_read_line(task, "wchan", wchan, sizeof tracee.thread.wchan);
-	if (strcmp(wchan, "0") == 0)
-		wchan[0] = '\0';
-	return array_push(&stop->tracees, tracee);
+	struct tracee tracee = { 0 };
+	return !live_thread_describe((struct proc_task){ stop->pid, tid }, stop->inner,
+				     &tracee.thread) ||
+	       array_push(&stop->tracees, tracee);
 }
 
 /* Adds the threads that are not known yet to the end. */
@@ -370,14 +368,45 @@ static void let_go(struct ptrace_stop *stop)
 	stop->end_us = now_us();
 }
 
+static struct timespec in_future(uint64_t nanoseconds)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	nanoseconds += (uint64_t)until.tv_nsec;
+	until.tv_sec += (time_t)(nanoseconds / NANOSECONDS);
+	until.tv_nsec = (long)(nanoseconds % NANOSECONDS);
+	return until;
+}
+
+/* Waits for the stop's end, or for its bound. All signals are blocked here, but a debugger of ours
+ * may still interrupt the wait. */
+static void await_end(struct ptrace_stop *stop)
+{
+	uint64_t bound = (uint64_t)stop->limit.max_pause_ms * 1000;
+	for (;;) {
+		uint64_t passed = now_us() - stop->start_us;
+		if (bound == 0) {
+			if (sem_wait(&stop->end) == 0)
+				return;
+			continue;
+		}
+		if (passed >= bound)
+			break;
+		struct timespec until = in_future((bound - passed) * 1000);
+		if (sem_timedwait(&stop->end, &until) == 0)
+			return;
+	}
+	stop->cut_short = true;
+	stop->limit.cut_short(stop->limit.context);
+}
+
 static void *trace(void *context)
 {
 	struct ptrace_stop *stop = context;
 	stop->error = stop_all(stop);
 	sem_post(&stop->stopped);
-	/* All signals are blocked here, but a debugger of ours may still interrupt the wait. */
-	while (stop->error == NULL && sem_wait(&stop->end) != 0)
-		;
+	if (stop->error == NULL)
+		await_end(stop);
 	let_go(stop);
 	return NULL;
 }
@@ -414,11 +443,7 @@ static void reap_ended(int32_t pid)
 static void await_stop(struct ptrace_stop *stop)
 {
 	for (;;) {
-		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += TIE_NS;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
+		struct timespec until = in_future(TIE_NS);
 		if (sem_timedwait(&stop->stopped, &until) == 0)
 			return;
 		if (errno == ETIMEDOUT)
@@ -426,12 +451,29 @@ static void await_stop(struct ptrace_stop *stop)
 	}
 }
 
-struct error *ptrace_stop_process(int32_t pid, unsigned deadline_ms, struct ptrace_stop **result)
+/* While the process is held, nothing may hold us: Ctrl-Z, and writing to the terminal from the
+ * background, wait until it runs on. */
+static void hold_back_job_control(struct ptrace_stop *stop)
+{
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTSTP);
+	sigaddset(&signals, SIGTTIN);
+	sigaddset(&signals, SIGTTOU);
+	pthread_sigmask(SIG_BLOCK, &signals, &stop->signals);
+}
+
+struct error *ptrace_stop_process(int32_t pid, unsigned deadline_ms,
+				  const struct ptrace_stop_limit *limit,
+				  struct ptrace_stop **result)
 {
 	struct ptrace_stop *stop = calloc(1, sizeof *stop);
 	if (stop == NULL)
 		return error_no_memory();
 	stop->pid = pid;
+	stop->inner = live_other_namespace((struct proc_task){ pid, pid });
+	if (limit != NULL)
+		stop->limit = *limit;
 	stop->deadline_us = now_us() + (uint64_t)deadline_ms * 1000;
 	stop->ended = true;
 	sem_init(&stop->stopped, 0, 0);
@@ -442,8 +484,10 @@ struct error *ptrace_stop_process(int32_t pid, unsigned deadline_ms, struct ptra
 		error = error_no_memory();
 		goto out;
 	}
+	hold_back_job_control(stop);
 	int reason = start_tracer(stop);
 	if (reason != 0) {
+		pthread_sigmask(SIG_SETMASK, &stop->signals, NULL);
 		error = error_os(reason, "cannot start the tracing thread");
 		goto out;
 	}
@@ -475,8 +519,14 @@ uint64_t ptrace_stop_end(struct ptrace_stop *stop)
 		sem_post(&stop->end);
 		pthread_join(stop->tracer, NULL);
 		stop->ended = true;
+		pthread_sigmask(SIG_SETMASK, &stop->signals, NULL);
 	}
 	return stop->end_us - stop->start_us;
+}
+
+bool ptrace_stop_cut_short(const struct ptrace_stop *stop)
+{
+	return stop->cut_short;
 }
 
 void ptrace_stop_free(struct ptrace_stop *stop)

@@ -22,11 +22,23 @@
 
 struct ptrace_stop;
 
+/* The bound of a stop. */
+struct ptrace_stop_limit {
+	unsigned max_pause_ms; /* 0: none */
+	/* Called by the tracer when the bound is reached, before the process runs on: ends all
+	 * reading. */
+	void (*cut_short)(void *context);
+	void *context;
+};
+
 /* Seizes and stops the threads of process `pid`, those that are created meanwhile too. Waits at
  * most `deadline_ms`, and gives up on threads that stay in D state sooner. Threads that did not
- * stop have .stopped false and no registers; zombies are not listed. ERROR_NOT_FOUND when no
- * thread is left to stop; ERROR_OS when one may not be traced: nothing is stopped then. */
-struct error *ptrace_stop_process(int32_t pid, unsigned deadline_ms, struct ptrace_stop **stop);
+ * stop have .stopped false and no registers; zombies are not listed. Until the stop ends, the
+ * calling thread has the signals of job control blocked: a corescan that is itself stopped would
+ * keep the process so. `limit` may be NULL. ERROR_NOT_FOUND when no thread is left to stop;
+ * ERROR_OS when one may not be traced: nothing is stopped then. */
+struct error *ptrace_stop_process(int32_t pid, unsigned deadline_ms,
+				  const struct ptrace_stop_limit *limit, struct ptrace_stop **stop);
 
 /* Appends the threads to target->threads, in the order of their creation. What .extended points to
  * belongs to the stop. False when memory is exhausted. */
@@ -35,6 +47,9 @@ bool ptrace_stop_threads(const struct ptrace_stop *stop, struct target *target);
 /* Lets every thread run on, a group-stopped process stay stopped, and pending signals arrive.
  * Returns for how many microseconds the process was stopped. Does nothing the second time. */
 uint64_t ptrace_stop_end(struct ptrace_stop *stop);
+
+/* After the end: whether that came by the limit. */
+bool ptrace_stop_cut_short(const struct ptrace_stop *stop);
 
 /* Frees it; ends the stop when that was not done. NULL is allowed. */
 void ptrace_stop_free(struct ptrace_stop *stop);

@@ -49,6 +49,7 @@ void target_close(struct target *target)
 	free((char *)target->command);
 	free((char *)target->exe);
 	free((char *)target->root);
+	free((char *)target->stopped_because);
 	free(target->auxv);
 	free(target);
 }

@@ -29,9 +29,16 @@ struct target_signal {
 
 struct target_thread {
 	int32_t tid;
-	char name[17];	/* /proc/PID/task/TID/comm; in a core only the main thread's, else "" */
-	char state;	/* live: R, S, D … before we stopped it; 0 in a core */
-	bool stopped;	/* false: a live thread that could not be stopped; it has no registers */
+	int32_t inner_tid; /* live: its id in the process's own PID namespace, where that is not
+			      ours; else 0 */
+	char name[17];	   /* /proc/PID/task/TID/comm; in a core only the main thread's, else "" */
+	char state;	   /* live: R, S, D … before we stopped it; 0 in a core */
+	bool stopped;	   /* false: a live thread that was not stopped */
+	/* Not stopped, but looked at while it slept in the kernel: of its registers the PC and SP
+	 * are known, the number and the arguments of its system call, and mostly the thread
+	 * pointer. A thread that is neither stopped nor asleep has no registers. */
+	bool asleep;
+	bool moved;	/* it slept when it was looked at first, and has run since */
 	char wchan[32]; /* live: the kernel function it slept in, or "" */
 	struct registers registers;
 	struct target_signal signal; /* that this thread reported; number 0 for none */
@@ -62,7 +69,13 @@ struct target {
 	} * auxv;
 	size_t auxv_count;
 
+	int32_t inner_pid; /* live: as .inner_tid of a thread */
+	bool deleted;	   /* live: the file of .exe was unlinked, or replaced */
+	bool unstopped;	   /* a live process that is looked at without being stopped */
+	/* Of a process that was stopped although that was first tried without: why; or NULL. */
+	const char *stopped_because;
 	uint64_t paused_us; /* how long the live process was stopped so far; set by resume */
+	bool cut_short;	    /* the stop ended at its bound, by .max_pause_ms; set by resume */
 
 	/* The back end's own; NULL where an operation means nothing. */
 	void (*resume)(struct target *target);
@@ -73,6 +86,10 @@ struct target {
 struct target_options {
 	const struct progress *progress; /* or NULL */
 	unsigned stop_deadline_ms;	 /* live: how long to wait for threads to stop; 0: 2000 */
+	unsigned max_pause_ms;		 /* live: the stop ends after so long, whatever was read by
+					    then; 0: no bound */
+	bool without_stop; /* live: nothing is stopped. What threads do that sleep is known then;
+			      live_process_stayed tells whether they slept all the while */
 	bool snapshot; /* live: live_process_snapshot will be called next; what can be done for it
 			  before the process is stopped is done then */
 };
@@ -83,9 +100,10 @@ struct target_options {
 struct error *target_open_core(const char *path, const struct target_options *options,
 			       struct gaps *gaps, struct target **target);
 
-/* Stops process `pid` and opens it. target_resume and target_close let it run on; so does the end
- * of corescan, by whatever signal. ERROR_NOT_FOUND (no such process), ERROR_OS (not ours; the
- * message says what to do), ERROR_UNSUPPORTED (another architecture, a kernel thread). */
+/* Stops process `pid`, unless the options are against it, and opens it. target_resume and
+ * target_close let it run on; so does the end of corescan, by whatever signal. ERROR_NOT_FOUND (no
+ * such process), ERROR_OS (not ours; the message says what to do), ERROR_UNSUPPORTED (another
+ * architecture, a kernel thread). */
 struct error *target_open_live(int32_t pid, const struct target_options *options, struct gaps *gaps,
 			       struct target **target);
 

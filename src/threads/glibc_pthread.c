@@ -122,13 +122,13 @@ static bool is_detached(struct search *search, uint64_t address)
 	       (value == address || (uint32_t)value == JOINSTATE_DETACHED);
 }
 
-/* A thread of the kernel that could not be stopped shows no thread pointer, only its id. */
+/* A thread of the kernel that was not stopped may show no thread pointer, only its id. */
 static bool is_unstopped_thread(const struct search *search, int32_t tid)
 {
 	for (size_t i = 0; i < search->target->threads.count; i++) {
 		const struct target_thread *thread = &search->target->threads.items[i];
 		if (thread->tid == tid)
-			return thread->registers.general_size == 0;
+			return arch_thread_pointer(search->target->arch, &thread->registers) == 0;
 	}
 	return false;
 }
@@ -463,7 +463,7 @@ static bool map_thread_pointers(struct search *search)
 	for (size_t i = 0; i < search->target->threads.count && i < UINT32_MAX; i++) {
 		const struct target_thread *thread = &search->target->threads.items[i];
 		uint64_t address = arch_thread_pointer(search->target->arch, &thread->registers);
-		if (thread->registers.general_size == 0 ||
+		if (address == 0 || thread->registers.general_size == 0 ||
 		    address_map_find(&search->by_thread_pointer, address, &index))
 			continue;
 		if (!address_map_add(&search->by_thread_pointer, address, (uint32_t)i))

@@ -258,6 +258,17 @@ struct error *threads_open(struct target *target, struct modules *modules,
 	return error;
 }
 
+void threads_forget_moved(struct threads *threads)
+{
+	for (size_t i = 0; i < threads->count; i++) {
+		struct thread *thread = &threads->items[i];
+		if (!thread->raw->moved || thread->frame_count == 0)
+			continue;
+		thread->frame_count = thread->left_out = thread->left_out_before = 0;
+		thread->stop_reason = "it ran while it was looked at without a stop (--stop)";
+	}
+}
+
 void threads_free(struct threads *threads)
 {
 	for (size_t i = 0; i < threads->count; i++)

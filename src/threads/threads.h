@@ -68,6 +68,9 @@ struct error *threads_open(struct target *target, struct modules *modules,
 			   struct threads *threads);
 void threads_free(struct threads *threads);
 
+/* Takes back the frames of threads that are found to have run meanwhile. */
+void threads_forget_moved(struct threads *threads);
+
 /* The thread with `tid`, or NULL. */
 const struct thread *threads_find(const struct threads *threads, int32_t tid);
 

@@ -37,6 +37,7 @@ struct unwinder {
 	bool guessed;
 	struct place place; /* of the last frame */
 	bool ended, out_of_memory;
+	bool unstopped; /* few of the thread's registers are known */
 	bool faulted;
 	uint64_t fault;
 	struct raw_frame last;
@@ -230,7 +231,11 @@ static void end_without_rules(struct unwinder *unwinder, const struct module *mo
 static void end_of_libdwfl(struct unwinder *unwinder, int result)
 {
 	struct string_pool *pool = modules_strings(unwinder->modules);
-	if (unwinder->faulted) {
+	if (unwinder->unstopped && !unwinder->faulted) {
+		end_stack(unwinder, STACK_REGISTER, NULL,
+			  "its caller is found by registers that are known of stopped threads only "
+			  "(--stop)");
+	} else if (unwinder->faulted) {
 		end_stack(unwinder, STACK_MEMORY, NULL,
 			  string_pool_format(pool, "cannot read stack memory at 0x%" PRIx64 " (%s)",
 					     unwinder->fault,
@@ -439,12 +444,24 @@ static void start(struct unwinder *unwinder, const struct target_thread *thread)
 		if (number < 0 || number >= UNWIND_REGISTERS_MAX)
 			continue;
 		registers->values[number] = arch_register_value(arch, &thread->registers, i);
-		registers->known[number] = true;
+		registers->known[number] = (thread->registers.unknown >> i & 1) == 0;
 	}
+	unwinder->unstopped = thread->registers.unknown != 0;
 	registers->pc = arch_pc(arch, &thread->registers);
 	registers->sp = arch_sp(arch, &thread->registers);
 	unwinder->activation = true;
 	unwinder->guessed = unwinder->ended = unwinder->out_of_memory = false;
+}
+
+static const char *why_no_registers(const struct unwinder *unwinder,
+				    const struct target_thread *thread)
+{
+	if (thread->moved)
+		return "it ran while it was looked at without a stop (--stop)";
+	if (thread->stopped)
+		return "its registers could not be read";
+	return unwinder->target->unstopped ? "it ran, and was not stopped (--stop)"
+					   : "the thread could not be stopped";
 }
 
 struct error *unwinder_unwind(struct unwinder *unwinder, const struct target_thread *thread,
@@ -456,10 +473,8 @@ struct error *unwinder_unwind(struct unwinder *unwinder, const struct target_thr
 	stack->module = NULL;
 	stack->left_out = 0;
 	unwinder->stack = stack;
-	if (!thread->stopped || thread->registers.general_size == 0) {
-		end_stack(unwinder, STACK_NO_REGISTERS, NULL,
-			  thread->stopped ? "its registers could not be read"
-					  : "the thread could not be stopped");
+	if (thread->registers.general_size == 0) {
+		end_stack(unwinder, STACK_NO_REGISTERS, NULL, why_no_registers(unwinder, thread));
 		return NULL;
 	}
 	start(unwinder, thread);

@@ -16,6 +16,7 @@ struct raw_frame {
 enum stack_end {
 	STACK_COMPLETE,	       /* the outermost function, or the end that the ABI marks */
 	STACK_NO_REGISTERS,    /* the thread was not stopped */
+	STACK_REGISTER,	       /* one is needed that is not known, as the thread was not stopped */
 	STACK_NO_MODULE,       /* the PC lies in no module */
 	STACK_NO_UNWIND_INFO,  /* its module has none for the PC */
 	STACK_MEMORY,	       /* stack memory could not be read */

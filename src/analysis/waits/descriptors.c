@@ -43,7 +43,8 @@ static void milliseconds(struct examined *examined, int32_t timeout)
 }
 
 /* `timeout` points to a timespec, or is 0. pselect6 and ppoll are known to write what is left of
- * the time back where they are interrupted, so that it tells not what was asked for. */
+ * the time back where they are interrupted, so that it tells not what was asked for; and of a call
+ * that was not, not what is left. */
 static void remaining(struct examined *examined, uint64_t timeout)
 {
 	int64_t left;
@@ -52,6 +53,8 @@ static void remaining(struct examined *examined, uint64_t timeout)
 	examined->wait->timed = true;
 	if (examined_timespec(examined, timeout, &left)) {
 		words_separate(&examined->detail, ", ");
+		if (examined->thread->raw->asleep)
+			words_add(&examined->detail, "at most ");
 		words_add_duration(&examined->detail, left / MILLISECOND * MILLISECOND);
 		words_add(&examined->detail, " left");
 	}

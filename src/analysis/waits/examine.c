@@ -121,6 +121,16 @@ void examined_deadline(struct examined *examined, int64_t nanoseconds, int clock
 	words_add(detail, "until %s", text);
 }
 
+bool examined_uninterrupted(const struct examined *examined)
+{
+	const struct target *target = examined->all->subject->target;
+	int64_t number;
+	/* Else the register has restart_syscall. */
+	return examined->thread->raw->asleep &&
+	       arch_syscall(target->arch, &examined->thread->raw->registers, &number) &&
+	       number == examined->number;
+}
+
 void examined_descriptor(struct examined *examined, int32_t fd)
 {
 	char text[512];

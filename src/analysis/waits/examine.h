@@ -84,6 +84,10 @@ bool examined_timespec(const struct examined *examined, uint64_t address, int64_
  * `clock` is CLOCK_REALTIME. */
 void examined_deadline(struct examined *examined, int64_t nanoseconds, int clock);
 
+/* Whether the call goes on as it was made: the kernel has not taken the thread out of it, and has
+ * written nothing back. */
+bool examined_uninterrupted(const struct examined *examined);
+
 /* Sets the fd and, live, what it is. */
 void examined_descriptor(struct examined *examined, int32_t fd);
 

@@ -10,14 +10,22 @@
 
 /* The kernel writes the time that is left to `rest` when it takes a thread out of a relative
  * sleep, be it for a tracer's stop or a core dump. sleep() passes one timespec as both, so then
- * what was asked for is lost. */
+ * what was asked for is lost. Of a sleep that nothing interrupted, only that is there. */
 static void relative_sleep(struct examined *examined, uint64_t request, uint64_t rest)
 {
 	int64_t time;
 	examined->wait->timed = true;
+	if (examined_uninterrupted(examined)) {
+		if (examined_timespec(examined, request, &time))
+			examined->wait->timeout_ns = time;
+		return;
+	}
 	if (rest != request && examined_timespec(examined, request, &time))
 		examined->wait->timeout_ns = time;
 	if (rest != 0 && examined_timespec(examined, rest, &time)) {
+		/* It was written when the sleep was last interrupted. */
+		if (examined->thread->raw->asleep)
+			words_add(&examined->detail, "at most ");
 		words_add_duration(&examined->detail, time / MILLISECOND * MILLISECOND);
 		words_add(&examined->detail, " left");
 	}

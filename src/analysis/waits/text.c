@@ -129,10 +129,13 @@ static void join_text(const struct examined *examined, struct words *words)
 	words_add(words, " (join)");
 }
 
-static void child_text(const struct wait *wait, struct words *words)
+static void child_text(const struct examined *examined, struct words *words)
 {
+	const struct wait *wait = examined->wait;
+	bool inner = examined->all->subject->target->inner_pid != 0;
 	if (wait->target_pid > 0)
-		words_add(words, "waits for child process %" PRId32, wait->target_pid);
+		words_add(words, "waits for child process %" PRId32 "%s", wait->target_pid,
+			  inner ? " (its own number for it)" : "");
 	else
 		words_add(words, "waits for any child process");
 }
@@ -166,7 +169,7 @@ static void kind_text(const struct examined *examined, struct words *words)
 		join_text(examined, words);
 		break;
 	case WAIT_CHILD:
-		child_text(wait, words);
+		child_text(examined, words);
 		break;
 	case WAIT_OTHER:
 		other_text(examined, words);
@@ -217,6 +220,11 @@ static void unblocked_text(const struct examined *examined, struct words *words)
 		words_add(words, "crashed");
 		break;
 	case THREAD_NOT_STOPPED:
+		if (examined->all->subject->target->unstopped) {
+			words_add(words, examined->thread->raw->moved ? "ran while it was looked at"
+								      : "runs");
+			break;
+		}
 		words_add(words, "could not be stopped");
 		if (examined->thread->raw->state != 0)
 			words_add(words, ", in state %c", examined->thread->raw->state);

@@ -96,7 +96,7 @@ static void examine_thread(struct examined *examined)
 	int64_t number;
 	const bool crashed = examined->thread->crashed && !examined->thread->killed_from_outside;
 	wait->activity = crashed ? THREAD_CRASHED : THREAD_RUNNING;
-	if (!raw->stopped && examined->all->subject->target->kind == TARGET_LIVE) {
+	if (!raw->stopped && !raw->asleep && examined->all->subject->target->kind == TARGET_LIVE) {
 		wait->activity = THREAD_NOT_STOPPED;
 		return;
 	}
@@ -112,7 +112,7 @@ static void examine_thread(struct examined *examined)
 	undo_restart(examined);
 	wait->syscall = examined->number;
 	const struct wait_row *row = find_row(examined->name);
-	if (syscall_interrupted(examined->result) || partly_done(examined, row))
+	if (raw->asleep || syscall_interrupted(examined->result) || partly_done(examined, row))
 		examine_wait(examined, row);
 	else if (wait->activity != THREAD_CRASHED)
 		wait->activity = THREAD_IN_SYSCALL;
@@ -178,6 +178,22 @@ struct error *waits_find(const struct subject *subject, struct waits *waits)
 	waits->items = items;
 	waits->count = count;
 	return NULL;
+}
+
+void waits_forget_moved(struct waits *waits)
+{
+	for (size_t i = 0; i < waits->count; i++) {
+		struct wait *wait = &waits->items[i];
+		if (wait->thread->raw->moved)
+			*wait = (struct wait){
+				.thread = wait->thread,
+				.activity = THREAD_NOT_STOPPED,
+				.fd = -1,
+				.timeout_ns = -1,
+				.syscall = -1,
+				.text = "ran while it was looked at",
+			};
+	}
 }
 
 void waits_free(struct waits *waits)

@@ -99,6 +99,10 @@ struct waits {
 struct error *waits_find(const struct subject *subject, struct waits *waits);
 void waits_free(struct waits *waits);
 
+/* Takes back what was found of threads that turn out to have run meanwhile: before anything else is
+ * made of the waits. */
+void waits_forget_moved(struct waits *waits);
+
 const char *wait_kind_name(enum wait_kind kind);		 /* "mutex", "condition variable" */
 const char *thread_activity_name(enum thread_activity activity); /* "crashed", "running" … */
 
