@@ -7,7 +7,9 @@
  *
  * Nodes are numbered in the order of the walk: 0 is the virtual root, an item's number is below
  * those of all chunks that were first found from it, so that these are an interval. A pointer from
- * a later interval into an earlier one makes its target's semidominator 0 at once.
+ * a later interval into an earlier one makes its target's semidominator 0 at once; most others that
+ * become 0 are found in a few rounds over all pointers, so that little is left to compress paths
+ * for.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/dominators.h"
@@ -28,14 +30,17 @@
 #define TOP_ITEM	((uint32_t)1 << 31) /* the top is an item: the other bits are its index */
 #define PROGRESS_NODES	65536
 #define FILTER_BITS	65536
+#define ROUNDS_MAX	16
+#define ROUND_WORTH	16 /* a round goes on that cuts one in so many edges, */
+#define ROUND_GROWTH	2  /* … or grew so much since the one before */
 #define PAGE_SHIFT	12
 #define CONTINUED	1 /* in the address of a step: in the midst of a chunk */
 
-/* 64 granules of the chunk table: which begin a reachable chunk, and how many of these are below.
- */
-struct rank {
-	uint64_t reachable;
-	uint64_t before;
+/* 64 granules of the chunk table, side by side, so that a pointer costs one cache miss and not two:
+ * which begin a chunk, which a reachable one, and how many of these are below. */
+struct granules {
+	uint64_t starts, reachable, before;
+	uint64_t unused; /* no two cache lines */
 };
 
 /* A chunk to go to from a node; or the rest of the node's own words, from .address on. */
@@ -44,9 +49,9 @@ struct step {
 	uint32_t from, rank;
 };
 
-/* A pointer to a node with a lower number, in a list of these. */
+/* A pointer to a node with a lower number in the same interval. */
 struct edge {
-	uint32_t from, next; /* index + 1; 0: the last */
+	uint32_t from, to;
 };
 
 /* Of a node in the forest of those already looked at: an ancestor, and the lowest semidominator on
@@ -63,6 +68,7 @@ struct hit {
 
 struct flow {
 	const struct subject *subject;
+	const struct dominator_options *options;
 	const struct chunk_table *table;
 	const struct chunk_region *regions;
 	const uint8_t **region_bytes;
@@ -70,15 +76,17 @@ struct flow {
 	size_t word_size;
 	bool big_endian;
 
-	struct rank *ranks; /* one for each word of the start bits */
+	struct granules *granules;
 	uint64_t words;
 	uint64_t chunks;  /* reachable ones */
 	uint32_t *number; /* of a chunk's node, by rank; 0: not found yet */
 	uint64_t nodes;	  /* that there may be */
 	uint32_t *parent; /* from here on by number */
-	uint32_t *semi;	  /* later the top */
-	uint32_t *into;	  /* the list of edges to the node: index + 1 */
+	uint32_t *semi;
+	uint32_t *label; /* the nearest head that is known, upwards from the node */
 	struct link *links;
+	uint32_t *into; /* where the list of those that lead to the node begins in .from */
+	uint32_t *from;
 	ARRAY(struct edge) edges;
 	ARRAY(struct step) steps;
 	uint32_t count;	      /* the highest number that was given */
@@ -99,13 +107,24 @@ static inline uint64_t load_word(const struct flow *flow, const uint8_t *bytes)
 /* The rank of the reachable chunk that begins at granule `number`, or false. */
 static inline bool rank_of(const struct flow *flow, uint64_t number, uint32_t *rank)
 {
-	const struct rank *word = &flow->ranks[number / 64];
+	const struct granules *word = &flow->granules[number / 64];
 	if ((word->reachable >> number % 64 & 1) == 0)
 		return false;
 	*rank =
 	    (uint32_t)(word->before + (uint64_t)__builtin_popcountll(
 					  word->reachable & (((uint64_t)1 << number % 64) - 1)));
 	return true;
+}
+
+/* chunk_lookup_start, from the word at hand where it has the answer. */
+static inline uint64_t find_start(const struct flow *flow, const struct chunk_region *region,
+				  uint64_t granule)
+{
+	uint64_t bits = flow->granules[granule / 64].starts & (UINT64_MAX >> (63 - granule % 64));
+	if (bits == 0)
+		return chunk_lookup_start(flow->table, region, granule);
+	uint64_t found = granule / 64 * 64 + 63 - (uint64_t)__builtin_clzll(bits);
+	return found < region->first_granule ? CHUNK_NONE : found;
 }
 
 /* Scanning. */
@@ -123,8 +142,7 @@ static unsigned find_candidates(const struct flow *flow, const uint8_t *bytes, s
 		if (region == NULL)
 			continue;
 		uint64_t granule = chunk_lookup_granule(region, word);
-		__builtin_prefetch(&flow->table->levels[0][granule / 64]);
-		__builtin_prefetch(&flow->ranks[granule / 64]);
+		__builtin_prefetch(&flow->granules[granule / 64]);
 		hits[count++] = (struct hit){ word, granule, region, 0 };
 	}
 	return count;
@@ -136,7 +154,7 @@ static unsigned find_hits(const struct flow *flow, struct hit hits[HITS], unsign
 	unsigned count = 0;
 	for (unsigned i = 0; i < candidates; i++) {
 		struct hit hit = hits[i];
-		uint64_t number = chunk_lookup_start(flow->table, hit.region, hit.granule);
+		uint64_t number = find_start(flow, hit.region, hit.granule);
 		if (number == CHUNK_NONE || !rank_of(flow, number, &hit.rank))
 			continue;
 		uint64_t address = chunk_lookup_address(hit.region, number);
@@ -163,17 +181,15 @@ static bool add_edge(struct flow *flow, uint32_t from, uint32_t to)
 		flow->semi[to] = 0;
 		return true;
 	}
-	uint32_t first = flow->into[to];
-	if (first != 0 && flow->edges.items[first - 1].from == from)
+	const struct edge edge = { from, to };
+	const size_t count = flow->edges.count;
+	if (count > 0 && memcmp(&flow->edges.items[count - 1], &edge, sizeof edge) == 0)
 		return true;
-	if (flow->edges.count >= UINT32_MAX - 1) {
+	if (count >= UINT32_MAX - 1) {
 		flow->too_many = true;
 		return false;
 	}
-	if (!array_push(&flow->edges, (struct edge){ from, first }))
-		return false;
-	flow->into[to] = (uint32_t)flow->edges.count;
-	return true;
+	return array_push(&flow->edges, edge);
 }
 
 static bool scan_words(struct flow *flow, const uint8_t *bytes, size_t size, uint32_t from)
@@ -298,7 +314,66 @@ static bool walk(struct flow *flow, const struct dominator_source *sources, size
 	return true;
 }
 
-/* Dominators. */
+/* Heads that are found at once. Where a node's semidominator is 0, the virtual root might as well
+ * lead to it: that changes no dominator. So it is the root of a tree of its own; and what a pointer
+ * from another tree leads to is such a node, too, for there are two ways to it that share nothing.
+ */
+
+/* Each node's tree. Pointers from ancestors (the lowest is in .semi) are seen to on the way down.
+ */
+static void find_labels(struct flow *flow)
+{
+	for (uint32_t node = 1; node <= flow->count; node++) {
+		uint32_t above = flow->label[flow->parent[node]];
+		if (flow->semi[node] < above)
+			flow->semi[node] = 0;
+		flow->label[node] = flow->semi[node] == 0 ? node : above;
+	}
+}
+
+/* Drops the edges to roots of trees. Returns how many nodes became such. */
+static size_t cut_edges(struct flow *flow)
+{
+	size_t kept = 0, cut = 0;
+	for (size_t i = 0; i < flow->edges.count; i++) {
+		struct edge edge = flow->edges.items[i];
+		uint32_t label = flow->label[edge.to];
+		if (label == edge.to)
+			continue;
+		if (flow->label[edge.from] != label) {
+			flow->semi[edge.to] = 0;
+			cut++;
+			continue;
+		}
+		flow->edges.items[kept++] = edge;
+	}
+	flow->edges.count = kept;
+	return cut;
+}
+
+/* True when no tree has a pointer from another: then the labels are the tops. Else the rest is
+ * better left to the semidominators: a round costs as much as all nodes and edges. */
+static bool cut_trees(struct flow *flow)
+{
+	const unsigned wanted = flow->options->rounds,
+		       rounds = wanted != 0 ? wanted - 1 : ROUNDS_MAX;
+	size_t before = 0;
+	for (unsigned round = 0; round < rounds; round++) {
+		progress_tell(flow->subject->progress, "finding who holds what alone", round,
+			      rounds);
+		find_labels(flow);
+		size_t cut = cut_edges(flow);
+		if (cut == 0)
+			return true;
+		if (cut < flow->edges.count / ROUND_WORTH && cut <= before * ROUND_GROWTH)
+			break;
+		before = cut;
+	}
+	find_labels(flow);
+	return false;
+}
+
+/* Semidominators, within the trees. */
 
 /* The lowest semidominator on the way from `node` up to, and without, the first ancestor that is
  * numbered `limit` or lower. Each node passed is linked to its grandparent. */
@@ -320,17 +395,14 @@ static inline uint32_t lowest_above(struct flow *flow, uint32_t node, uint32_t l
 	return lowest;
 }
 
-/* Semidominators of the nodes in (first, last], an item's interval. */
-static void find_semidominators(struct flow *flow, uint32_t first, uint32_t last)
+static void find_semidominators(struct flow *flow)
 {
-	for (uint32_t node = last; node > first; node--) {
+	for (uint32_t node = flow->count; node > 0; node--) {
 		uint32_t lowest = flow->semi[node];
-		for (uint32_t at = flow->into[node]; at != 0 && lowest != 0;) {
-			const struct edge *edge = &flow->edges.items[at - 1];
-			uint32_t found = lowest_above(flow, edge->from, node);
+		for (uint32_t i = flow->into[node]; i < flow->into[node + 1] && lowest != 0; i++) {
+			uint32_t found = lowest_above(flow, flow->from[i], node);
 			if (found < lowest)
 				lowest = found;
-			at = edge->next;
 		}
 		flow->semi[node] = flow->links[node].best = lowest;
 		if (node % PROGRESS_NODES == 0)
@@ -339,46 +411,55 @@ static void find_semidominators(struct flow *flow, uint32_t first, uint32_t last
 	}
 }
 
-static bool is_open(const struct flow *flow, uint32_t first, uint32_t last)
+/* The edges that are left, by the node that they lead to; .edges is then empty. */
+static bool sort_edges(struct flow *flow)
 {
-	for (uint32_t node = first + 1; node <= last; node++)
-		if (flow->semi[node] == 0)
-			return true;
-	return false;
+	const size_t count = flow->edges.count;
+	flow->into = large_array_new((size_t)flow->count + 2, sizeof *flow->into);
+	flow->from = malloc((count + 1) * sizeof *flow->from);
+	if (flow->into == NULL || flow->from == NULL)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		flow->into[flow->edges.items[i].to]++;
+	for (uint32_t node = 1; node <= flow->count + 1; node++)
+		flow->into[node] += flow->into[node - 1];
+	for (size_t i = 0; i < count; i++)
+		flow->from[--flow->into[flow->edges.items[i].to]] = flow->edges.items[i].from;
+	array_free(&flow->edges);
+	return true;
 }
 
-/* From here on .semi holds the tops. */
-static void find_tops(struct flow *flow, uint32_t item, uint32_t first, uint32_t last, bool open)
+/* .label becomes the top of each node. */
+static bool refine_labels(struct flow *flow)
 {
-	uint32_t *top = flow->semi;
-	top[first] = TOP_ITEM | item;
-	for (uint32_t node = first + 1; node <= last; node++) {
-		uint32_t above = top[flow->parent[node]];
-		uint32_t number = (above & TOP_ITEM) != 0 ? first : above;
-		top[node] = open && flow->semi[node] < number ? node : above;
-	}
+	flow->links = large_array_new((size_t)flow->count + 1, sizeof *flow->links);
+	if (flow->links == NULL || !sort_edges(flow))
+		return false;
+	for (uint32_t node = 0; node <= flow->count; node++)
+		flow->links[node] = (struct link){ flow->parent[node], flow->semi[node] };
+	find_semidominators(flow);
+	find_labels(flow);
+	return true;
+}
+
+/* Tops that are items are told by their index. */
+static void name_items(struct flow *flow, size_t item_count)
+{
+	uint32_t *label = flow->label;
+	for (size_t item = 0; item < item_count; item++)
+		if (flow->item_nodes[item] != 0)
+			label[flow->item_nodes[item]] = TOP_ITEM | (uint32_t)item;
+	for (uint32_t node = 1; node <= flow->count; node++)
+		if ((label[node] & TOP_ITEM) == 0)
+			label[node] = label[label[node]];
 }
 
 static bool find_dominators(struct flow *flow, size_t item_count)
 {
-	flow->links = large_array_new((size_t)flow->count + 1, sizeof *flow->links);
-	if (flow->links == NULL)
+	flow->label = large_array_new((size_t)flow->count + 1, sizeof *flow->label);
+	if (flow->label == NULL || (!cut_trees(flow) && !refine_labels(flow)))
 		return false;
-	for (uint32_t node = 0; node <= flow->count; node++)
-		flow->links[node] = (struct link){ flow->parent[node], flow->semi[node] };
-	uint32_t last = flow->count;
-	for (size_t item = item_count; item-- > 0;) {
-		uint32_t first = flow->item_nodes[item];
-		if (first == 0)
-			continue;
-		bool open = is_open(flow, first, last);
-		if (open)
-			find_semidominators(flow, first, last);
-		find_tops(flow, (uint32_t)item, first, last, open);
-		last = first - 1;
-	}
-	large_array_free(flow->links, (size_t)flow->count + 1, sizeof *flow->links);
-	flow->links = NULL;
+	name_items(flow, item_count);
 	return true;
 }
 
@@ -402,7 +483,7 @@ static bool next_chunk(const struct flow *flow, struct chunk_walk *walk)
 		uint64_t at =
 		    walk->granule > region->first_granule ? walk->granule : region->first_granule;
 		while (at < limit) {
-			uint64_t bits = flow->ranks[at / 64].reachable & (UINT64_MAX << at % 64);
+			uint64_t bits = flow->granules[at / 64].reachable & (UINT64_MAX << at % 64);
 			if (bits == 0) {
 				at = (at / 64 + 1) * 64;
 				continue;
@@ -437,7 +518,7 @@ static void sum_up(const struct flow *flow, struct dominators *result, struct ch
 				    walk.size);
 			continue;
 		}
-		uint32_t top = flow->semi[walk.number];
+		uint32_t top = flow->label[walk.number];
 		if ((top & TOP_ITEM) == 0) {
 			count_chunk(&held[top], walk.size);
 			count_chunk(&result->shared, walk.size);
@@ -478,7 +559,7 @@ static bool find_heads(const struct flow *flow, const struct chunk_total *held, 
 	struct chunk_walk walk = { 0 };
 	while (next_chunk(flow, &walk)) {
 		if (walk.number == 0 || walk.number == NUMBER_INTERNAL ||
-		    flow->semi[walk.number] != walk.number)
+		    flow->label[walk.number] != walk.number)
 			continue;
 		result->head_count++;
 		struct dominator_head head = { .address = walk.address,
@@ -571,7 +652,7 @@ static void search_all(struct holder_search *search, const struct dominator_sour
 	while (next_chunk(flow, &walk)) {
 		if (walk.number == 0 || walk.number == NUMBER_INTERNAL)
 			continue;
-		uint32_t top = flow->semi[walk.number];
+		uint32_t top = flow->label[walk.number];
 		search->holder =
 		    (struct dominator_holder){ (top & TOP_ITEM) != 0, top & ~TOP_ITEM };
 		search_range(search, &flow->regions[walk.region], walk.address,
@@ -607,7 +688,7 @@ static bool name_holders(const struct flow *flow, struct dominators *result)
 	struct chunk_walk walk = { 0 };
 	while (addresses != NULL && unnamed.count > 0 && next_chunk(flow, &walk)) {
 		if (walk.number == 0 || walk.number == NUMBER_INTERNAL ||
-		    flow->semi[walk.number] != walk.number)
+		    flow->label[walk.number] != walk.number)
 			continue;
 		size_t low = 0, high = unnamed.count;
 		while (low < high) {
@@ -661,14 +742,17 @@ static bool find_holders(const struct flow *flow, const struct dominator_source 
 
 /* Life. */
 
-static bool take_ranks(struct flow *flow, const struct reachability *reachability)
+static bool take_granules(struct flow *flow, const struct reachability *reachability)
 {
 	flow->words = (chunk_table_granules(flow->table) + 63) / 64;
-	flow->ranks = large_array_new(flow->words + 1, sizeof *flow->ranks);
-	if (flow->ranks == NULL)
+	const uint64_t *starts = chunk_table_start_bits(flow->table);
+	flow->granules = large_array_new(flow->words + 1, sizeof *flow->granules);
+	if (flow->granules == NULL)
 		return false;
 	for (uint64_t i = 0; i < flow->words; i++) {
-		flow->ranks[i] = (struct rank){ reachability->reachable[i], flow->chunks };
+		flow->granules[i] = (struct granules){ .starts = starts[i],
+						       .reachable = reachability->reachable[i],
+						       .before = flow->chunks };
 		flow->chunks += (uint64_t)__builtin_popcountll(reachability->reachable[i]);
 	}
 	return true;
@@ -699,7 +783,7 @@ static struct error *flow_begin(struct flow *flow, const struct subject *subject
 		flow->low = flow->regions[0].start;
 		flow->span = flow->regions[count - 1].end - flow->low;
 	}
-	if (!take_ranks(flow, reachability))
+	if (!take_granules(flow, reachability))
 		return error_no_memory();
 	flow->nodes = flow->chunks + item_count + 1;
 	if (flow->nodes >= NODES_MAX)
@@ -710,10 +794,9 @@ static struct error *flow_begin(struct flow *flow, const struct subject *subject
 	flow->number = large_array_new(flow->chunks + 1, sizeof *flow->number);
 	flow->parent = large_array_new(flow->nodes, sizeof *flow->parent);
 	flow->semi = large_array_new(flow->nodes, sizeof *flow->semi);
-	flow->into = large_array_new(flow->nodes, sizeof *flow->into);
 	flow->item_nodes = calloc(item_count + 1, sizeof *flow->item_nodes);
 	if (flow->region_bytes == NULL || flow->number == NULL || flow->parent == NULL ||
-	    flow->semi == NULL || flow->into == NULL || flow->item_nodes == NULL)
+	    flow->semi == NULL || flow->item_nodes == NULL)
 		return error_no_memory();
 	take_internal(flow);
 	return NULL;
@@ -724,25 +807,26 @@ static void free_tree(struct flow *flow)
 	array_free(&flow->edges);
 	array_free(&flow->steps);
 	large_array_free(flow->parent, flow->nodes, sizeof *flow->parent);
-	large_array_free(flow->into, flow->nodes, sizeof *flow->into);
+	large_array_free(flow->semi, flow->nodes, sizeof *flow->semi);
 	large_array_free(flow->links, (size_t)flow->count + 1, sizeof *flow->links);
-	flow->parent = flow->into = NULL;
+	large_array_free(flow->into, (size_t)flow->count + 2, sizeof *flow->into);
+	free(flow->from);
+	flow->parent = flow->semi = flow->into = flow->from = NULL;
 	flow->links = NULL;
 }
 
 static void flow_end(struct flow *flow)
 {
 	free_tree(flow);
-	large_array_free(flow->ranks, flow->words + 1, sizeof *flow->ranks);
+	large_array_free(flow->granules, flow->words + 1, sizeof *flow->granules);
 	large_array_free(flow->number, flow->chunks + 1, sizeof *flow->number);
-	large_array_free(flow->semi, flow->nodes, sizeof *flow->semi);
+	large_array_free(flow->label, (size_t)flow->count + 1, sizeof *flow->label);
 	free(flow->region_bytes);
 	free(flow->item_nodes);
 }
 
 static struct error *tell(const struct flow *flow, const struct dominator_source *sources,
-			  size_t source_count, size_t item_count, size_t heads,
-			  struct dominators *result)
+			  size_t source_count, size_t item_count, struct dominators *result)
 {
 	const size_t nodes = (size_t)flow->count + 1;
 	struct chunk_total *held = large_array_new(nodes, sizeof *held);
@@ -751,9 +835,9 @@ static struct error *tell(const struct flow *flow, const struct dominator_source
 	bool fits = held != NULL && result->items != NULL;
 	if (fits)
 		sum_up(flow, result, held);
-	fits = fits &&
-	       (result->shared.chunks == 0 || (find_heads(flow, held, heads, result) &&
-					       find_holders(flow, sources, source_count, result)));
+	fits = fits && (result->shared.chunks == 0 ||
+			(find_heads(flow, held, flow->options->heads, result) &&
+			 find_holders(flow, sources, source_count, result)));
 	large_array_free(held, nodes, sizeof *held);
 	return fits ? NULL : error_no_memory();
 }
@@ -761,9 +845,10 @@ static struct error *tell(const struct flow *flow, const struct dominator_source
 struct error *dominators_find(const struct subject *subject,
 			      const struct reachability *reachability,
 			      const struct dominator_source *sources, size_t source_count,
-			      size_t item_count, size_t heads, struct dominators *result)
+			      size_t item_count, const struct dominator_options *options,
+			      struct dominators *result)
 {
-	struct flow flow = { 0 };
+	struct flow flow = { .options = options };
 	struct dominators made = { 0 };
 	struct error *error = flow_begin(&flow, subject, reachability, item_count);
 	if (error == NULL &&
@@ -774,7 +859,7 @@ struct error *dominators_find(const struct subject *subject,
 			    : error_no_memory();
 	free_tree(&flow);
 	if (error == NULL)
-		error = tell(&flow, sources, source_count, item_count, heads, &made);
+		error = tell(&flow, sources, source_count, item_count, &made);
 	flow_end(&flow);
 	if (error != NULL)
 		dominators_free(&made);

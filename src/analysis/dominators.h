@@ -51,14 +51,22 @@ struct dominators {
 	struct chunk_total pinned;
 };
 
+struct dominator_options {
+	size_t heads; /* how many of them are told of */
+	/* Rounds over all pointers before semidominators are asked for; the answer is the same.
+	 * 0: as many as are worth it; else that number less one. */
+	unsigned rounds;
+};
+
 /* `sources` are grouped by item, item numbers rise. All reachable chunks are in exactly one of
- * .items, .shared, .internal and .pinned. At most `heads` heads are told of. Needs about 40 bytes
- * of memory a chunk. ERROR_NO_MEMORY; ERROR_UNSUPPORTED for more than 2^31 chunks or 2^32
+ * .items, .shared, .internal and .pinned. Needs about 40 bytes of
+ * memory a chunk. ERROR_NO_MEMORY; ERROR_UNSUPPORTED for more than 2^31 chunks or 2^32
  * pointers. */
 struct error *dominators_find(const struct subject *subject,
 			      const struct reachability *reachability,
 			      const struct dominator_source *sources, size_t source_count,
-			      size_t item_count, size_t heads, struct dominators *result);
+			      size_t item_count, const struct dominator_options *options,
+			      struct dominators *result);
 void dominators_free(struct dominators *result);
 
 #endif

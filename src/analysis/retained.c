@@ -113,16 +113,17 @@ static struct error *tell(const struct subject *subject, const struct root_items
 }
 
 struct error *retained_find(const struct subject *subject, const struct roots *roots,
-			    const struct reachability *reachability, size_t heads,
-			    struct retained *retained)
+			    const struct reachability *reachability,
+			    const struct dominator_options *options, struct retained *retained)
 {
 	struct root_items items = { 0 };
 	struct dominators dominators = { 0 };
 	struct retained made = { 0 };
 	struct error *error = root_items_find(subject, roots, ROOT_STRONG, &items);
 	if (error == NULL)
-		error = dominators_find(subject, reachability, items.sources.items,
-					items.sources.count, items.items.count, heads, &dominators);
+		error =
+		    dominators_find(subject, reachability, items.sources.items, items.sources.count,
+				    items.items.count, options, &dominators);
 	if (error == NULL)
 		error = tell(subject, &items, &dominators, &made);
 	dominators_free(&dominators);

@@ -37,11 +37,11 @@ struct retained {
 	struct string_pool *strings; /* holds the names */
 };
 
-/* `heads` is how many shared chunks are told of. ERROR_NO_MEMORY; ERROR_UNSUPPORTED as in
+/* ERROR_NO_MEMORY; ERROR_UNSUPPORTED as in
  * dominators_find. */
 struct error *retained_find(const struct subject *subject, const struct roots *roots,
-			    const struct reachability *reachability, size_t heads,
-			    struct retained *retained);
+			    const struct reachability *reachability,
+			    const struct dominator_options *options, struct retained *retained);
 void retained_free(struct retained *retained);
 
 #endif

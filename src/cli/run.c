@@ -273,6 +273,7 @@ static void judge_waits(struct run *run)
 
 static void find_orphans(struct run *run)
 {
+	const struct dominator_options retained_options = { .heads = RETAINED_HEADS };
 	if (!part_made(run, roots_collect(&run->subject, &run->roots), GAP_HEAP,
 		       "the roots were not collected") ||
 	    !part_made(run, reachability_compute(&run->subject, &run->roots, &run->reachability),
@@ -285,8 +286,8 @@ static void find_orphans(struct run *run)
 		run->findings.orphans = &run->orphans;
 	if ((run->needs & NEED_RETAINED) != 0 &&
 	    part_made(run,
-		      retained_find(&run->subject, &run->roots, &run->reachability, RETAINED_HEADS,
-				    &run->retained),
+		      retained_find(&run->subject, &run->roots, &run->reachability,
+				    &retained_options, &run->retained),
 		      GAP_HEAP, "who holds what was not found"))
 		run->findings.retained = &run->retained;
 }

@@ -28,12 +28,13 @@ static uint64_t add_mapping(struct world *world, size_t number)
 }
 
 /* What is retained; and that its lines add up to all that is reachable. */
-static struct retained find(struct world *world, uint64_t any_chunk)
+static struct retained find_in_rounds(struct world *world, uint64_t any_chunk, unsigned rounds)
 {
+	const struct dominator_options options = { .heads = HEADS, .rounds = rounds };
 	struct retained found;
 	world_state(world, any_chunk);
 	struct error *error =
-	    retained_find(&world->subject, &world->roots, &world->reachability, HEADS, &found);
+	    retained_find(&world->subject, &world->roots, &world->reachability, &options, &found);
 	ck_assert_msg(error == NULL, "%s", error != NULL ? error->message : "");
 	const struct chunk_total *reachable = &world->reachability.totals[CHUNK_REACHABLE];
 	ck_assert_uint_eq(found.total.chunks, reachable->chunks);
@@ -49,6 +50,11 @@ static struct retained find(struct world *world, uint64_t any_chunk)
 		ck_assert_uint_eq(heads.bytes, found.shared.bytes);
 	}
 	return found;
+}
+
+static struct retained find(struct world *world, uint64_t any_chunk)
+{
+	return find_in_rounds(world, any_chunk, 0);
 }
 
 static const struct retained_root *root_at(const struct retained *found, uint64_t address)
@@ -379,7 +385,7 @@ START_TEST(random_graphs_agree_with_the_definition)
 		struct naive naive;
 		bool alone[NAIVE_CHUNKS_MAX] = { false };
 		struct world *world = make_random(&naive, seed);
-		struct retained found = find(world, naive.address[0]);
+		struct retained found = find_in_rounds(world, naive.address[0], (unsigned)_i);
 		compare_roots(&naive, &found, alone);
 		compare_heads(&naive, &found, alone);
 		retained_free(&found);
@@ -408,7 +414,7 @@ START_TEST(long_chains_need_neither_recursion_nor_squares)
 	ck_assert_uint_eq(alone.roots.items[0].held.chunks, count);
 	retained_free(&alone);
 	put(world, two, chunks[count - 1]);
-	struct retained both = find(world, chunks[0]);
+	struct retained both = find_in_rounds(world, chunks[0], (unsigned)_i);
 	ck_assert_uint_eq(both.roots.count, 0);
 	ck_assert_uint_eq(both.shared.chunks, count);
 	ck_assert_uint_eq(both.head_count, count);
@@ -428,8 +434,8 @@ int main(void)
 	tcase_add_loop_test(all, threads_hold_by_frame_register_and_red_zone, 0, 2);
 	tcase_add_test(all, what_no_root_needs_to_hold_is_told_apart);
 	tcase_add_test(all, memory_that_was_not_dumped_leads_nowhere);
-	tcase_add_test(all, random_graphs_agree_with_the_definition);
-	tcase_add_test(all, long_chains_need_neither_recursion_nor_squares);
+	tcase_add_loop_test(all, random_graphs_agree_with_the_definition, 0, 4);
+	tcase_add_loop_test(all, long_chains_need_neither_recursion_nor_squares, 0, 3);
 	suite_add_tcase(suite, all);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
