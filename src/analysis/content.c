@@ -189,13 +189,13 @@ static void escape(FILE *out, uint8_t byte)
 		fprintf(out, "\\x%02x", byte);
 }
 
-static void quote(FILE *out, const uint8_t *bytes, size_t size)
+bool content_quote(FILE *out, const uint8_t *bytes, size_t size, unsigned most)
 {
 	size_t at = 0;
 	for (unsigned shown = 0; at < size && bytes[at] != 0; shown++) {
-		if (shown == EXAMPLE_CHARACTERS) {
+		if (shown == most) {
 			fputs("…", out);
-			return;
+			return true;
 		}
 		size_t length = shown_length(bytes + at, size - at);
 		if (length == 0) {
@@ -207,6 +207,7 @@ static void quote(FILE *out, const uint8_t *bytes, size_t size)
 		fwrite(bytes + at, 1, length, out);
 		at += length;
 	}
+	return false;
 }
 
 static void hexadecimal(FILE *out, const uint8_t *bytes, size_t size)
@@ -231,7 +232,7 @@ const char *content_example(struct content_recogniser *recogniser, enum content_
 		return string_pool_add(recogniser->strings, content_kind_name(kind));
 	if (kind == CONTENT_TEXT) {
 		fputs("text \"", out);
-		quote(out, bytes, got);
+		content_quote(out, bytes, got, EXAMPLE_CHARACTERS);
 		fputs("\"", out);
 	} else {
 		fputs("data, begins", out);

@@ -6,6 +6,8 @@
 
 #include "analysis/orphans.h"
 
+#include <stdio.h>
+
 /* How a structure hangs together, seen while it was walked from its head. */
 struct content_shape {
 	uint64_t chunks;     /* in the structure */
@@ -31,5 +33,10 @@ enum content_kind content_recognise(struct content_recogniser *recogniser,
  * would obey. In the modules' string pool. */
 const char *content_example(struct content_recogniser *recogniser, enum content_kind kind,
 			    uint64_t address, uint64_t size);
+
+/* Writes up to `most` characters of the text in `bytes`, up to its NUL, as between quotes: what a
+ * terminal would obey, or could not show, is escaped. Ends in "…", and returns true, when there was
+ * more. */
+bool content_quote(FILE *out, const uint8_t *bytes, size_t size, unsigned most);
 
 #endif

@@ -25,6 +25,7 @@ enum option_key {
 	OPTION_STOP,
 	OPTION_NO_STOP,
 	OPTION_MAX_PAUSE,
+	OPTION_LOCALS,
 };
 
 static const struct argp_option rows[] = {
@@ -58,6 +59,8 @@ static const struct argp_option rows[] = {
 	  0 },
 	{ "retained", OPTION_RETAINED, NULL, 0,
 	  "For heap: which variables, frames and registers hold how much of it alone.", 0 },
+	{ "locals", OPTION_LOCALS, NULL, 0,
+	  "Show the arguments and locals of frames, as far as debug information tells them.", 0 },
 	{ "verbose", 'v', NULL, 0, "Tell more: full paths, longer lists, evidence.", 0 },
 	{ 0 },
 };
@@ -268,6 +271,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case OPTION_STATE:
 		options->states = parse_states(state, argument);
 		parse->has_states = true;
+		return 0;
+	case OPTION_LOCALS:
+		options->locals = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		take_positional(state, parse, argument);

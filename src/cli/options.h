@@ -33,9 +33,10 @@ struct options {
 	unsigned max_pause_ms; /* 0: no bound */
 	const char *sysroot, *debug_dir;
 	bool json;
+	bool locals; /* arguments and locals of frames */
 	enum color_choice color;
 	uint64_t address; /* for explain */
-	int limit; /* as in struct report_style */
+	int limit;	  /* as in struct report_style */
 	unsigned verbose;
 	unsigned fail_on; /* enum fail_condition */
 	bool retained;	  /* of heap: who holds what */

@@ -27,6 +27,7 @@ struct run {
 	struct heap heap;
 	struct crash crash;
 	struct stack_groups stacks;
+	struct variables variables;
 	struct waits waits;
 	struct wait_groups wait_groups;
 	struct deadlocks deadlocks;
@@ -54,6 +55,7 @@ static void run_end(struct run *run)
 	deadlocks_free(&run->deadlocks);
 	wait_groups_free(&run->wait_groups);
 	waits_free(&run->waits);
+	variables_free(&run->variables);
 	stack_groups_free(&run->stacks);
 	heap_free(&run->heap);
 	glibc_pthreads_free(&run->pthreads);
@@ -200,6 +202,7 @@ static void find_threads(struct run *run)
 {
 	const struct threads_options how = {
 		.inlines = true,
+		.registers = run->options->locals,
 		.progress = &run->progress.progress,
 	};
 	if (!part_made(run,
@@ -271,6 +274,13 @@ static void judge_waits(struct run *run)
 		run->findings.wait_groups = &run->wait_groups;
 }
 
+static void find_variables(struct run *run)
+{
+	if (part_made(run, variables_find(&run->subject, &run->stacks, &run->variables), GAP_THREAD,
+		      "arguments and locals were not read"))
+		run->findings.variables = &run->variables;
+}
+
 static void find_orphans(struct run *run)
 {
 	const struct dominator_options retained_options = { .heads = RETAINED_HEADS };
@@ -323,6 +333,8 @@ static void analyse(struct run *run)
 	forget_moved(run);
 	group_stacks(run);
 	judge_waits(run);
+	if (run->options->locals && run->findings.stacks != NULL)
+		find_variables(run);
 	if ((run->needs & NEED_REACHABILITY) != 0 && run->subject.heap != NULL &&
 	    run->heap.chunks != NULL)
 		find_orphans(run);
@@ -393,9 +405,12 @@ static bool shows_progress(void)
 	return isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0;
 }
 
-/* The first look at a process is one without a stop. */
+/* The first look at a process is one without a stop. Most variables lie in registers, or where
+ * those lead, which only a stopped thread tells. */
 static bool may_go_unstopped(const struct options *options)
 {
+	if (options->locals && options->stop != STOP_NEVER)
+		return false;
 	return options->core == NULL && options->stop != STOP_ALWAYS &&
 	       (needs_of(options) & NEED_HEAP) == 0;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "modules/type_layout.h"
 
+#include "modules/type_die.h"
+
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <string.h>
@@ -32,101 +34,6 @@ bool type_layout_offset(const struct type_layout *layout, const char *name, uint
 	return false;
 }
 
-static bool is_aggregate(Dwarf_Die *die)
-{
-	int tag = dwarf_tag(die);
-	return tag == DW_TAG_structure_type || tag == DW_TAG_class_type || tag == DW_TAG_union_type;
-}
-
-/* The type of a member or typedef, without typedefs and qualifiers. */
-static bool type_of(Dwarf_Die *die, Dwarf_Die *type)
-{
-	Dwarf_Attribute attribute;
-	if (dwarf_attr_integrate(die, DW_AT_type, &attribute) == NULL ||
-	    dwarf_formref_die(&attribute, type) == NULL)
-		return false;
-	for (int i = 0; i < DEPTH_MAX; i++) {
-		int tag = dwarf_tag(type);
-		Dwarf_Die next;
-		if (tag != DW_TAG_typedef && tag != DW_TAG_const_type &&
-		    tag != DW_TAG_volatile_type && tag != DW_TAG_atomic_type &&
-		    tag != DW_TAG_restrict_type)
-			return true;
-		if (dwarf_attr_integrate(type, DW_AT_type, &attribute) == NULL ||
-		    dwarf_formref_die(&attribute, &next) == NULL)
-			return false;
-		*type = next;
-	}
-	return false;
-}
-
-/* The member's offset in its struct, in bytes. Union members have none: 0. */
-static bool member_offset(Dwarf_Die *member, uint64_t *offset)
-{
-	Dwarf_Attribute attribute;
-	Dwarf_Word value;
-	if (dwarf_attr(member, DW_AT_data_member_location, &attribute) == NULL) {
-		*offset = dwarf_attr(member, DW_AT_data_bit_offset, &attribute) != NULL &&
-				  dwarf_formudata(&attribute, &value) == 0
-			      ? value / 8
-			      : 0;
-		return true;
-	}
-	if (dwarf_formudata(&attribute, &value) == 0) {
-		*offset = value;
-		return true;
-	}
-	Dwarf_Op *operations;
-	size_t count;
-	if (dwarf_getlocation(&attribute, &operations, &count) != 0 || count != 1 ||
-	    operations[0].atom != DW_OP_plus_uconst)
-		return false;
-	*offset = operations[0].number;
-	return true;
-}
-
-/* Elements of all dimensions; false when a bound is no constant. C's lower bound is 0. */
-static bool element_count(Dwarf_Die *array, uint64_t *count)
-{
-	Dwarf_Die dimension;
-	uint64_t product = 1;
-	if (dwarf_child(array, &dimension) != 0)
-		return false;
-	do {
-		Dwarf_Attribute attribute;
-		Dwarf_Word value;
-		if (dwarf_tag(&dimension) != DW_TAG_subrange_type)
-			continue;
-		if (dwarf_attr(&dimension, DW_AT_count, &attribute) == NULL) {
-			if (dwarf_attr(&dimension, DW_AT_upper_bound, &attribute) == NULL ||
-			    dwarf_formudata(&attribute, &value) != 0)
-				return false;
-			value++;
-		} else if (dwarf_formudata(&attribute, &value) != 0) {
-			return false;
-		}
-		if (__builtin_mul_overflow(product, value, &product))
-			return false;
-	} while (dwarf_siblingof(&dimension, &dimension) == 0);
-	*count = product;
-	return true;
-}
-
-/* The size of a type in bytes, 0 when it has none that is fixed. libdw's own does not know arrays
- * in dwz's partial units, which have no language. */
-static uint64_t size_of(Dwarf_Die *type, int depth)
-{
-	Dwarf_Die element;
-	Dwarf_Word size;
-	uint64_t count, bytes;
-	if (dwarf_tag(type) != DW_TAG_array_type || dwarf_hasattr(type, DW_AT_byte_size))
-		return dwarf_aggregate_size(type, &size) == 0 ? size : 0;
-	if (depth > DEPTH_MAX || !type_of(type, &element) || !element_count(type, &count) ||
-	    __builtin_mul_overflow(count, size_of(&element, depth + 1), &bytes))
-		return 0;
-	return bytes;
-}
-
 /* The length of the first part of a dotted name. */
 static size_t part_length(const char *name)
 {
@@ -151,11 +58,11 @@ static bool find_field(Dwarf_Die *type, const char *name, uint64_t base, int dep
 		Dwarf_Die of;
 		uint64_t offset;
 		if ((tag != DW_TAG_member && tag != DW_TAG_inheritance) ||
-		    !member_offset(&member, &offset) || !type_of(&member, &of))
+		    !type_member_offset(&member, &offset) || !type_of_die(&member, &of))
 			continue;
 		const char *own = tag == DW_TAG_member ? dwarf_diename(&member) : NULL;
 		if (own == NULL || own[0] == '\0') {
-			if (is_aggregate(&of) &&
+			if (type_is_aggregate(&of) &&
 			    find_field(&of, name, base + offset, depth + 1, place))
 				return true;
 			continue;
@@ -163,9 +70,9 @@ static bool find_field(Dwarf_Die *type, const char *name, uint64_t base, int dep
 		if (strncmp(own, name, length) != 0 || own[length] != '\0')
 			continue;
 		if (name[length] == '.')
-			return is_aggregate(&of) &&
+			return type_is_aggregate(&of) &&
 			       find_field(&of, name + length + 1, base + offset, depth + 1, place);
-		*place = (struct place){ base + offset, size_of(&of, depth) };
+		*place = (struct place){ base + offset, type_size(&of) };
 		return true;
 	} while (dwarf_siblingof(&member, &member) == 0);
 	return false;
@@ -205,7 +112,7 @@ struct search {
 static void consider(struct search *search, Dwarf_Die *die)
 {
 	int tag = dwarf_tag(die);
-	if (tag != DW_TAG_typedef && !is_aggregate(die))
+	if (tag != DW_TAG_typedef && !type_is_aggregate(die))
 		return;
 	const char *name = dwarf_diename(die);
 	if (name == NULL)
@@ -214,9 +121,10 @@ static void consider(struct search *search, Dwarf_Die *die)
 		Dwarf_Die definition = *die;
 		if (search->complete[i] || strcmp(search->layouts[i].type, name) != 0)
 			continue;
-		if (tag == DW_TAG_typedef && !type_of(die, &definition))
+		if (tag == DW_TAG_typedef && !type_of_die(die, &definition))
 			continue;
-		if (!is_aggregate(&definition) || dwarf_hasattr(&definition, DW_AT_declaration))
+		if (!type_is_aggregate(&definition) ||
+		    dwarf_hasattr(&definition, DW_AT_declaration))
 			continue;
 		if (answer(&search->layouts[i], &definition)) {
 			search->complete[i] = true;

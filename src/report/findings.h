@@ -10,6 +10,7 @@
 #include "analysis/orphans.h"
 #include "analysis/reachability.h"
 #include "analysis/retained.h"
+#include "analysis/variables/variables.h"
 #include "analysis/waits/waits.h"
 
 /* All borrowed. */
@@ -21,6 +22,7 @@ struct findings {
 	size_t segment_count;
 	const struct crash *crash;
 	const struct stack_groups *stacks;
+	const struct variables *variables; /* --locals */
 	const struct waits *waits;
 	const struct wait_groups *wait_groups;
 	const struct deadlocks *deadlocks;

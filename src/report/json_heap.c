@@ -124,7 +124,7 @@ void json_heap(struct json_document *document)
 /* --- leaks */
 
 json_t *json_orphan_structure(struct json_document *document,
-			       const struct orphan_structure *structure)
+			      const struct orphan_structure *structure)
 {
 	json_t *object = json_object();
 	json_put(document, object, "head", json_address(structure->head));

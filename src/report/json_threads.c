@@ -1,7 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/json_parts.h"
 
-static json_t *frame_object(struct json_document *document, const struct frame *frame)
+static json_t *variables_array(struct json_document *document,
+			       const struct frame_variables *variables)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < variables->count; i++) {
+		const struct variable *variable = &variables->items[i];
+		json_t *object = json_object();
+		json_put(document, object, "name", json_words(variable->name));
+		json_put(document, object, "type", json_words(variable->type));
+		json_put(document, object, "argument", json_boolean(variable->is_argument));
+		json_put(document, object, "known", json_boolean(variable->known));
+		json_put(document, object, "value", json_words(variable->value));
+		json_append(document, array, object);
+	}
+	return array;
+}
+
+/* `variables` may be NULL. */
+static json_t *frame_object(struct json_document *document, const struct frame *frame,
+			    const struct frame_variables *variables)
 {
 	const char *module = frame->module != NULL ? frame->module->name : NULL;
 	json_t *object = json_object();
@@ -21,6 +40,8 @@ static json_t *frame_object(struct json_document *document, const struct frame *
 	json_put(document, object, "inlined", json_boolean(frame->inlined));
 	json_put(document, object, "signal_frame", json_boolean(frame->signal_frame));
 	json_put(document, object, "guessed", json_boolean(frame->guessed));
+	if (variables != NULL && variables->examined)
+		json_put(document, object, "variables", variables_array(document, variables));
 	return object;
 }
 
@@ -30,7 +51,9 @@ static json_t *thread_object(struct json_document *document, const struct thread
 	const bool live = document->findings->subject->target->kind == TARGET_LIVE;
 	const char state[2] = { thread->raw->state, '\0' };
 	for (size_t i = 0; i < thread->frame_count; i++)
-		json_append(document, frames, frame_object(document, &thread->frames[i]));
+		json_append(document, frames,
+			    frame_object(document, &thread->frames[i],
+					 variables_of(document->findings->variables, thread, i)));
 	json_put(document, object, "tid", json_integer(thread->tid));
 	json_put(document, object, "name", json_words(thread->name));
 	json_put(document, object, "main", json_boolean(thread->is_main));

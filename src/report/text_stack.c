@@ -257,6 +257,29 @@ static bool is_faulting(const struct findings *findings, const struct thread *th
 	return crash != NULL && crash->has_instruction && crash->thread == thread && index == 0;
 }
 
+static void text_variables(struct text *text, unsigned indent,
+			   const struct frame_variables *variables)
+{
+	char number[FORMAT_MAX];
+	for (size_t i = 0; variables != NULL && i < variables->count; i++) {
+		const struct variable *variable = &variables->items[i];
+		text_column(text, indent + 2);
+		text_put(text, variable->name);
+		text_put(text, variable->known ? " = " : ": ");
+		if (!variable->known)
+			text_color(text, TEXT_DIM);
+		text_wrap(text, indent + 6, variable->value);
+		if (!variable->known)
+			text_color(text, TEXT_PLAIN);
+		text_line(text);
+	}
+	if (variables != NULL && variables->left_out > 0) {
+		text_column(text, indent + 2);
+		text_printf(text, "… %s more variables", format_count(variables->left_out, number));
+		text_line(text);
+	}
+}
+
 void text_frames(struct text *text, const struct findings *findings, unsigned indent,
 		 const struct thread *thread, size_t count, size_t limit)
 {
@@ -274,6 +297,8 @@ void text_frames(struct text *text, const struct findings *findings, unsigned in
 			if (is_faulting(findings, thread, at))
 				text_instruction(text, functions, &findings->crash->instruction);
 			text_line(text);
+			text_variables(text, functions,
+				       variables_of(findings->variables, thread, at));
 		}
 		if (period > 0) {
 			text_repetition(text, functions, period, times);

@@ -71,6 +71,10 @@ void text_threads(struct text *text, const struct findings *findings)
 	for (size_t i = 0; i < rows; i++) {
 		group_heading(text, &groups->items[i], findings->crash);
 		const struct thread *first = groups->items[i].members[0];
+		if (findings->variables != NULL && groups->items[i].count > 1) {
+			text_printf(text, "  the values are those of %" PRId32, first->tid);
+			text_line(text);
+		}
 		text_frames(text, findings, 2, first, first->frame_count,
 			    text_rows(text, first->frame_count, 64));
 	}

@@ -2,12 +2,10 @@
 #include "threads/frames.h"
 
 #include "threads/address_map.h"
+#include "threads/scopes.h"
 
 #include <dwarf.h>
 #include <string.h>
-
-#define INLINE_DEPTH_MAX 64  /* of calls expanded into one another */
-#define SCOPE_DEPTH_MAX	 256 /* of debug information entries that hold one another */
 
 /* The frames of one PC in .frames. */
 struct run {
@@ -21,85 +19,6 @@ struct frame_namer {
 	struct frame_array frames; /* without PC and SP */
 	ARRAY(struct run) runs;
 };
-
-/* The concrete subprogram and inlined subroutines around a PC, the outermost first. */
-struct scopes {
-	Dwarf_Die dies[INLINE_DEPTH_MAX];
-	unsigned count;
-};
-
-static bool holds_code(int tag)
-{
-	switch (tag) {
-	case DW_TAG_subprogram:
-	case DW_TAG_inlined_subroutine:
-	case DW_TAG_lexical_block:
-	case DW_TAG_try_block:
-	case DW_TAG_catch_block:
-	case DW_TAG_with_stmt:
-	case DW_TAG_entry_point:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Scopes without addresses of their own, in which functions are defined. */
-static bool holds_functions(int tag)
-{
-	switch (tag) {
-	case DW_TAG_namespace:
-	case DW_TAG_module:
-	case DW_TAG_class_type:
-	case DW_TAG_structure_type:
-	case DW_TAG_union_type:
-	case DW_TAG_enumeration_type:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Descends to `pc`. True when it was found below `parent`. With `everywhere` also into functions
- * that do not hold it: gcc puts the functions of a local class there. */
-static bool find_scopes(Dwarf_Die *parent, Dwarf_Addr pc, bool everywhere, unsigned depth,
-			struct scopes *scopes)
-{
-	Dwarf_Die child;
-	if (depth >= SCOPE_DEPTH_MAX || scopes->count >= INLINE_DEPTH_MAX ||
-	    dwarf_child(parent, &child) != 0)
-		return false;
-	do {
-		int tag = dwarf_tag(&child);
-		bool is_code = holds_code(tag);
-		if (is_code && dwarf_haspc(&child, pc) == 1) {
-			if (tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine)
-				scopes->dies[scopes->count++] = child;
-			find_scopes(&child, pc, false, depth + 1, scopes);
-			return true;
-		}
-		if ((holds_functions(tag) || (is_code && everywhere)) &&
-		    find_scopes(&child, pc, everywhere, depth + 1, scopes))
-			return true;
-	} while (dwarf_siblingof(&child, &child) == 0);
-	return false;
-}
-
-static bool unit_scopes(struct frame_namer *namer, uint64_t pc, struct scopes *scopes)
-{
-	Dwarf_Die unit;
-	uint64_t bias;
-	if (!modules_unit(namer->modules, pc, &unit, &bias))
-		return false;
-	/* The functions of a skeleton unit are in its .dwo file. */
-	Dwarf_Die split;
-	uint8_t unit_type = 0;
-	if (dwarf_cu_info(unit.cu, NULL, &unit_type, NULL, &split, NULL, NULL, NULL) == 0 &&
-	    unit_type == DW_UT_skeleton && split.addr != NULL)
-		unit = split;
-	return find_scopes(&unit, pc - bias, false, 0, scopes) ||
-	       find_scopes(&unit, pc - bias, true, 0, scopes);
-}
 
 /* The name for the linker, or NULL. */
 static const char *linkage_name(Dwarf_Die *die)
@@ -144,7 +63,7 @@ static const char *qualified_name(struct string_pool *pool, Dwarf_Die *die)
 			scope = "(anonymous namespace)";
 		else if (scope == NULL && tag == DW_TAG_structure_type)
 			scope = "{lambda}";
-		if (scope != NULL && (holds_functions(tag) || tag == DW_TAG_subprogram))
+		if (scope != NULL && (scope_holds_functions(tag) || tag == DW_TAG_subprogram))
 			name = string_pool_format(pool, "%s::%s", scope, name);
 	}
 	free(scopes);
@@ -231,7 +150,7 @@ static bool describe(struct frame_namer *namer, uint64_t pc)
 	const char *file = NULL;
 	unsigned line = 0;
 	if (namer->inlines && module != NULL) {
-		unit_scopes(namer, pc, &scopes);
+		scopes_find(namer->modules, pc, &scopes);
 		if (!modules_line(namer->modules, pc, &file, &line))
 			file = NULL, line = 0;
 	}

@@ -67,11 +67,27 @@ static const char *limit_reason(const struct opening *opening)
 				  opening->frame_limit, opening->stack.left_out);
 }
 
-static bool name_frames(struct opening *opening, const struct raw_frame *raws, size_t count)
+static bool keep_registers(const struct unwound_stack *stack, struct thread *thread)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!frame_namer_append(opening->namer, &raws[i], &opening->frames))
-			return false;
+	const size_t count = stack->registers.count;
+	if (count == 0)
+		return true;
+	thread->registers = malloc(count * sizeof *thread->registers);
+	if (thread->registers == NULL)
+		return false;
+	memcpy(thread->registers, stack->registers.items, count * sizeof *thread->registers);
+	return true;
+}
+
+/* Appends the frames of `raw` to opening->frames. */
+static bool name_frame(struct opening *opening, const struct thread *thread,
+		       const struct raw_frame *raw)
+{
+	const size_t first = opening->frames.count;
+	if (!frame_namer_append(opening->namer, raw, &opening->frames))
+		return false;
+	for (size_t i = first; raw->registers != 0 && i < opening->frames.count; i++)
+		opening->frames.items[i].registers = &thread->registers[raw->registers - 1];
 	return true;
 }
 
@@ -128,9 +144,15 @@ static bool take_frames(struct opening *opening, struct thread *thread)
 	if (!to_the_end)
 		outermost = 0;
 	opening->frames.count = 0;
-	if (!name_frames(opening, stack->frames.items, stack->frames.count) ||
-	    !name_frames(opening, stack->outermost + STACK_OUTERMOST - outermost, outermost) ||
-	    !choose_frames(opening, thread, to_the_end ? stack->left_out - outermost : 0))
+	if (!keep_registers(stack, thread))
+		return false;
+	for (size_t i = 0; i < stack->frames.count; i++)
+		if (!name_frame(opening, thread, &stack->frames.items[i]))
+			return false;
+	for (size_t back = outermost; back-- > 0;)
+		if (!name_frame(opening, thread, unwound_outermost(stack, back)))
+			return false;
+	if (!choose_frames(opening, thread, to_the_end ? stack->left_out - outermost : 0))
 		return false;
 	for (size_t i = 0; i < thread->frame_count; i++)
 		mark_generated(opening->target, &thread->frames[i]);
@@ -239,7 +261,8 @@ struct error *threads_open(struct target *target, struct modules *modules,
 	struct opening opening = { .target = target, .modules = modules };
 	struct threads opened = { 0 };
 	opening.frame_limit = options->frame_limit != 0 ? options->frame_limit : FRAME_LIMIT;
-	struct error *error = unwinder_new(target, modules, opening.frame_limit, &opening.unwinder);
+	struct error *error = unwinder_new(target, modules, opening.frame_limit, options->registers,
+					   &opening.unwinder);
 	if (error == NULL)
 		error = frame_namer_new(modules, options->inlines, &opening.namer);
 	if (error == NULL)
@@ -251,6 +274,7 @@ struct error *threads_open(struct target *target, struct modules *modules,
 		threads_free(&opened);
 	}
 	array_free(&opening.stack.frames);
+	array_free(&opening.stack.registers);
 	array_free(&opening.frames);
 	array_free(&opening.early_ends);
 	frame_namer_free(opening.namer);
@@ -271,8 +295,10 @@ void threads_forget_moved(struct threads *threads)
 
 void threads_free(struct threads *threads)
 {
-	for (size_t i = 0; i < threads->count; i++)
+	for (size_t i = 0; i < threads->count; i++) {
 		free(threads->items[i].frames);
+		free(threads->items[i].registers);
+	}
 	free(threads->items);
 	free(threads->by_stack);
 	*threads = (struct threads){ 0 };

@@ -8,6 +8,16 @@
 #include "modules/modules.h"
 #include "target/target.h"
 
+#define FRAME_REGISTERS_MAX 33 /* x86-64 has 17 general ones; what is beyond is not kept */
+
+/* What unwinding recovered of a frame's registers, by DWARF number. */
+struct frame_registers {
+	uint64_t values[FRAME_REGISTERS_MAX];
+	uint64_t known; /* bit n: register n was recovered */
+	/* Of the innermost frame: the thread's own, with the extended ones. NULL else. */
+	const struct registers *raw;
+};
+
 struct frame {
 	uint64_t pc;	    /* as in the register or on the stack */
 	uint64_t lookup_pc; /* pc - 1 for return addresses: what names and lines are looked up by */
@@ -18,6 +28,8 @@ struct frame {
 	bool generated;	    /* code of no module in executable memory: compiled at run time */
 	bool guessed;	    /* not from unwind information, but from the frame pointer or from
 			       what a failed call left on the stack, where the memory agrees */
+	/* NULL unless the options asked for them. Of inlined frames: their physical frame's. */
+	const struct frame_registers *registers;
 	const struct module *module; /* or NULL */
 	const char *function; /* demangled; when `file` is known without parameters; or NULL */
 	const char *linkage;  /* the symbol's own name, or NULL */
@@ -44,6 +56,7 @@ struct thread {
 	 * far as it is known: the mapping's end, until glibc_pthreads_bound_stacks puts struct
 	 * pthread's bounds there. 0, 0: unknown. */
 	uint64_t stack_start, stack_end;
+	struct frame_registers *registers; /* private: what the frames point to */
 };
 
 struct threads {
@@ -56,7 +69,8 @@ struct threads_options {
 	/* Per thread, inlined ones included; 0: 256. Of a longer stack the innermost and the
 	 * outermost are kept: what began a recursion. */
 	unsigned frame_limit;
-	bool inlines; /* resolve inlined frames and source lines */
+	bool inlines;	/* resolve inlined frames and source lines */
+	bool registers; /* keep each frame's registers, for its variables */
 	const struct progress *progress;
 };
 

@@ -25,12 +25,14 @@ struct unwinder {
 	const struct unwind_rules *rules; /* or NULL */
 	bool attached;
 	unsigned frame_limit;
+	bool keep_registers;
 	int sp_number;
 	struct address_map place_map;
 	ARRAY(struct place) places;
 
 	/* The walk that is going on. */
 	struct unwound_stack *stack;
+	const struct registers *raw;	   /* the thread's own */
 	struct unwind_registers registers; /* where libdwfl starts, or where it has to stop */
 	bool activation; /* the PC is the next instruction to run, not a return address */
 	bool restarted;	 /* libdwfl was given a lookup PC; registers.pc has the true one */
@@ -38,6 +40,7 @@ struct unwinder {
 	struct place place; /* of the last frame */
 	bool ended, out_of_memory;
 	bool unstopped; /* few of the thread's registers are known */
+	struct frame_registers frame_registers; /* of the frame that is entered */
 	bool faulted;
 	uint64_t fault;
 	struct raw_frame last;
@@ -259,6 +262,17 @@ static bool same_frame(const struct raw_frame *a, const struct raw_frame *b)
 	return a->pc == b->pc && a->sp == b->sp;
 }
 
+static void keep_registers(struct unwinder *unwinder, struct raw_frame *frame)
+{
+	struct unwound_stack *stack = unwinder->stack;
+	if (!unwinder->keep_registers)
+		return;
+	if (!array_push(&stack->registers, unwinder->frame_registers))
+		unwinder->out_of_memory = unwinder->ended = true;
+	else
+		frame->registers = (uint32_t)stack->registers.count;
+}
+
 /* Beyond the limit frames are not kept; only the last ones are, since what began a recursion is
  * told there. The walk has a bound for all threads together. */
 static void pass_frame(struct unwinder *unwinder, const struct raw_frame *frame)
@@ -269,10 +283,16 @@ static void pass_frame(struct unwinder *unwinder, const struct raw_frame *frame)
 		return;
 	}
 	unwinder->steps_left--;
-	stack->left_out++;
-	memmove(stack->outermost, stack->outermost + 1,
-		sizeof stack->outermost - sizeof *stack->outermost);
-	stack->outermost[STACK_OUTERMOST - 1] = *frame;
+	const size_t place = stack->left_out++ % STACK_OUTERMOST;
+	const uint32_t registers = stack->outermost[place].registers;
+	stack->outermost[place] = *frame;
+	/* The registers of the frame that was there make room for these. */
+	if (stack->left_out > STACK_OUTERMOST && registers != 0) {
+		stack->registers.items[registers - 1] = unwinder->frame_registers;
+		stack->outermost[place].registers = registers;
+	} else {
+		keep_registers(unwinder, &stack->outermost[place]);
+	}
 }
 
 /* Adds a frame, or ends the stack in its place. The milestones find cycles of any length. */
@@ -286,11 +306,12 @@ static void add_frame(struct unwinder *unwinder, const struct raw_frame *frame)
 			  "frames repeat (corrupt stack or unwind information)");
 		return;
 	}
-	if (stack->frames.count >= unwinder->frame_limit) {
+	if (stack->frames.count >= unwinder->frame_limit)
 		pass_frame(unwinder, frame);
-	} else if (!array_push(&stack->frames, *frame)) {
+	else if (!array_push(&stack->frames, *frame))
 		unwinder->out_of_memory = unwinder->ended = true;
-	}
+	else
+		keep_registers(unwinder, &stack->frames.items[stack->frames.count - 1]);
 	unwinder->last = *frame;
 	if ((index & (index - 1)) == 0)
 		unwinder->milestone = *frame;
@@ -329,6 +350,27 @@ static void take_registers(struct unwinder *unwinder, Dwfl_Frame *state, uint64_
 	registers->sp = sp;
 }
 
+/* Those of the frame that is entered next: of libdwfl's `state`, or where that is NULL those at
+ * which libdwfl was to start. */
+static void read_registers(struct unwinder *unwinder, Dwfl_Frame *state)
+{
+	struct frame_registers *registers = &unwinder->frame_registers;
+	const bool innermost = unwinder->stack->frames.count == 0;
+	if (!unwinder->keep_registers)
+		return;
+	*registers = (struct frame_registers){ .raw = innermost ? unwinder->raw : NULL };
+	for (unsigned i = 0; i < FRAME_REGISTERS_MAX; i++) {
+		bool known;
+		if (state != NULL) {
+			known = dwfl_frame_reg(state, i, &registers->values[i]) == 0;
+		} else {
+			known = unwinder->registers.known[i];
+			registers->values[i] = unwinder->registers.values[i];
+		}
+		registers->known |= (uint64_t)known << i;
+	}
+}
+
 static int take_frame(Dwfl_Frame *state, void *context)
 {
 	struct unwinder *unwinder = context;
@@ -343,6 +385,7 @@ static int take_frame(Dwfl_Frame *state, void *context)
 	if (unwinder->sp_number < 0 ||
 	    dwfl_frame_reg(state, (unsigned)unwinder->sp_number, &sp) != 0)
 		sp = 0;
+	read_registers(unwinder, state);
 	enter_frame(unwinder, pc, sp);
 	if (unwinder->ended)
 		return DWARF_CB_ABORT;
@@ -429,8 +472,10 @@ static int run_libdwfl(struct unwinder *unwinder, const struct target_thread *th
 		result =
 		    dwfl_getthread_frames(modules_dwfl(unwinder->modules),
 					  thread->tid > 0 ? thread->tid : 1, take_frame, unwinder);
-	if (!unwinder->ended && stack->frames.count + stack->left_out == before)
+	if (!unwinder->ended && stack->frames.count + stack->left_out == before) {
+		read_registers(unwinder, NULL);
 		enter_frame(unwinder, unwinder->registers.pc, unwinder->registers.sp);
+	}
 	return result;
 }
 
@@ -449,6 +494,7 @@ static void start(struct unwinder *unwinder, const struct target_thread *thread)
 	unwinder->unstopped = thread->registers.unknown != 0;
 	registers->pc = arch_pc(arch, &thread->registers);
 	registers->sp = arch_sp(arch, &thread->registers);
+	unwinder->raw = &thread->registers;
 	unwinder->activation = true;
 	unwinder->guessed = unwinder->ended = unwinder->out_of_memory = false;
 }
@@ -467,7 +513,7 @@ static const char *why_no_registers(const struct unwinder *unwinder,
 struct error *unwinder_unwind(struct unwinder *unwinder, const struct target_thread *thread,
 			      struct unwound_stack *stack)
 {
-	stack->frames.count = 0;
+	stack->frames.count = stack->registers.count = 0;
 	stack->end = STACK_COMPLETE;
 	stack->reason = NULL;
 	stack->module = NULL;
@@ -500,7 +546,7 @@ struct error *unwinder_unwind(struct unwinder *unwinder, const struct target_thr
 }
 
 struct error *unwinder_new(struct target *target, struct modules *modules, unsigned frame_limit,
-			   struct unwinder **unwinder)
+			   bool registers, struct unwinder **unwinder)
 {
 	struct unwinder *made = calloc(1, sizeof *made);
 	if (made == NULL)
@@ -509,6 +555,7 @@ struct error *unwinder_new(struct target *target, struct modules *modules, unsig
 	made->modules = modules;
 	made->rules = unwind_rules_find(target->arch->elf_machine);
 	made->frame_limit = frame_limit;
+	made->keep_registers = registers;
 	made->steps_left = STEPS_BEYOND_LIMIT;
 	made->sp_number = target->arch->registers[target->arch->sp].dwarf_number;
 	/* Fails where no module has an ELF file that tells the machine: then there is no unwind

@@ -7,10 +7,12 @@
 
 #include "modules/modules.h"
 #include "target/target.h"
+#include "threads/threads.h"
 
 struct raw_frame {
 	uint64_t pc, lookup_pc, sp; /* as in struct frame */
 	bool signal_frame, guessed;
+	uint32_t registers; /* 1 + the index in unwound_stack.registers; 0: not kept */
 };
 
 enum stack_end {
@@ -33,18 +35,26 @@ struct unwound_stack {
 	enum stack_end end;
 	const char *reason; /* in the modules' pool; NULL for STACK_COMPLETE, STACK_LIMIT */
 	const struct module *module; /* where a module is what lacks something, else NULL */
-	/* How many frames there are beyond the limit, and the last of them, the outermost last.
-	 * With STACK_LIMIT there are more of them, and those last ones are not the outermost. */
+	/* How many frames there are beyond the limit, and the last of them: frame n beyond it in
+	 * place n % STACK_OUTERMOST. With STACK_LIMIT there are more, which were not walked. */
 	size_t left_out;
 	struct raw_frame outermost[STACK_OUTERMOST];
+	ARRAY(struct frame_registers) registers; /* where they are kept */
 };
+
+/* The frame `back` frames before the last one beyond the limit. */
+static inline const struct raw_frame *unwound_outermost(const struct unwound_stack *stack,
+							size_t back)
+{
+	return &stack->outermost[(stack->left_out - 1 - back) % STACK_OUTERMOST];
+}
 
 struct unwinder;
 
 /* Attaches to the modules' Dwfl session, which allows it once in its life: the modules must not
  * have had an unwinder before. The unwinder borrows both, and is freed before them. */
 struct error *unwinder_new(struct target *target, struct modules *modules, unsigned frame_limit,
-			   struct unwinder **unwinder);
+			   bool registers, struct unwinder **unwinder);
 void unwinder_free(struct unwinder *unwinder);
 
 /* The stack of `thread`, into `stack`, which may be reused. ERROR_NO_MEMORY only: whatever else

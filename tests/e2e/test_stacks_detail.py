@@ -5,12 +5,13 @@ SPDX-License-Identifier: GPL-3.0-or-later
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import unittest
 
-from harness import Program, compile_program, corescan, corescan_json
+from harness import Program, compile_program, corescan, corescan_json, each_way
 
 
 def functions_of(thread):
@@ -100,6 +101,96 @@ class KilledFromOutside(unittest.TestCase):
         with Program(compile_program("stack_ends"), "overflow", ready=False) as program:
             document = corescan_json("threads", program.executable, program.core(None))
             self.assertFalse(document["threads"][0]["killed_from_outside"])
+
+
+class Locals(unittest.TestCase):
+    """What programs tell of their variables, against what corescan shows of them."""
+
+    def check_values(self, document, program, all_known):
+        thread = document["threads"][0]
+        known = 0
+        truths = program.told("function")
+        for truth in truths:
+            frames = [frame for frame in thread["frames"]
+                      if frame["function"] == truth["function"]]
+            with self.subTest(variable=f"{truth['function']}:{truth['name']}"):
+                self.assertEqual(len(frames), 1, functions_of(thread))
+                found = [variable for variable in frames[0]["variables"]
+                         if variable["name"] == truth["name"]]
+                self.assertEqual(len(found), 1, frames[0]["variables"])
+                known += found[0]["known"]
+                if all_known or found[0]["known"]:
+                    self.assertTrue(found[0]["known"], found[0])
+                    self.assertTrue(found[0]["value"].startswith(truth["value"]),
+                                    f"{found[0]} is not {truth}")
+                else:
+                    self.assertRegex(found[0]["value"], "^(optimized out|not known: .*)$")
+        return known, len(truths)
+
+    def check_program(self, name, flag, least=None):
+        with Program(compile_program(name, flag)) as program:
+            program.settle(0.1)
+
+            def look(arguments, way):
+                document = corescan_json("threads", "--locals", *arguments)
+                known, told = self.check_values(document, program, least is None)
+                self.assertGreater(told, 5)
+                self.assertGreaterEqual(known, least or told)
+
+            each_way(self, program, look)
+
+    def test_not_optimised(self):
+        self.check_program("locals", "-O0")
+
+    def test_optimised(self):
+        self.check_program("locals", "-O2", 20)
+
+    def test_objects_not_optimised(self):
+        self.check_program("locals_objects", "-O0")
+
+    def test_objects_optimised(self):
+        self.check_program("locals_objects", "-O2", 8)
+
+    def test_without_debug_information(self):
+        with Program(compile_program("locals", "-O1", "-g0")) as program:
+            document = corescan_json("threads", "--locals", "-p", program.pid)
+            own = [frame for frame in document["threads"][0]["frames"]
+                   if frame["module"] == program.executable.name]
+            self.assertGreater(len(own), 1)
+            for frame in own:
+                self.assertNotIn("variables", frame)
+
+    def test_off_unless_asked_for(self):
+        with Program(compile_program("locals", "-O0")) as program:
+            document = corescan_json("threads", "-p", program.pid)
+            self.assertNotIn("variables", document["threads"][0]["frames"][1])
+
+    def test_of_a_group_one_is_shown(self):
+        with Program(compile_program("many_threads"), "20") as program:
+            text = corescan("threads", "--locals", "-p", program.pid).stdout
+            self.assertRegex(text, r"\n  the values are those of \d+\n +#0 ")
+
+    def test_as_gdb_has_them(self):
+        """Every integer that gdb and corescan both know is the same, in optimised code, too."""
+        compared = 0
+        for flag in "-O1", "-O2", "-O3":
+            with Program(compile_program("locals", flag)) as program:
+                core = program.core()
+                thread = corescan_json("threads", "--locals", program.executable,
+                                       core)["threads"][0]
+                for frame in thread["frames"]:
+                    if frame["inlined"] or not frame.get("variables"):
+                        continue
+                    told = subprocess.run(
+                        ["gdb", "-nx", "-batch", "-ex", f"frame function {frame['function']}",
+                         "-ex", "info args", "-ex", "info locals", program.executable, core],
+                        capture_output=True, text=True).stdout
+                    for variable in frame["variables"]:
+                        gdb = re.findall(rf"^{variable['name']} = (-?\d+)$", told, re.M)
+                        if variable["known"] and len(gdb) == 1:
+                            self.assertEqual(variable["value"], gdb[0], (flag, frame, variable))
+                            compared += 1
+        self.assertGreater(compared, 9)
 
 
 if __name__ == "__main__":
