@@ -323,6 +323,14 @@ static const char *why_weak(const struct root *root)
 		     "dead: what it holds may be left over";
 }
 
+static bool memory_is_missing(const struct gaps *gaps)
+{
+	for (size_t i = 0; i < gaps->list.count; i++)
+		if (gaps->list.items[i].kind == GAP_MEMORY)
+			return true;
+	return false;
+}
+
 static struct error *find_what_keeps_it(const struct explaining *explaining)
 {
 	struct explanation *made = explaining->made;
@@ -344,6 +352,8 @@ static struct error *find_what_keeps_it(const struct explaining *explaining)
 			made->why = why_weak(made->path.items[0].storage.root);
 		return error;
 	case CHUNK_ORPHANED:
+		if (memory_is_missing(explaining->subject->gaps))
+			made->why = "memory that is not at hand may still refer to it";
 		return find_structure(explaining);
 	case CHUNK_FREE:
 	case CHUNK_STATE_COUNT:

@@ -34,7 +34,7 @@ struct explanation {
 	/* From a root to the chunk, a word for each step; empty for an orphan. */
 	explain_path path;
 	const char *why; /* one sentence where the path needs one: why it is only possible, or why a
-			    reachable chunk has none; or NULL */
+			    reachable chunk has none, how sure an orphan is; or NULL */
 
 	bool has_structure; /* an orphan: the structure it was folded into */
 	struct orphan_structure structure;

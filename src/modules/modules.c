@@ -349,6 +349,19 @@ const struct module_image *modules_image(const struct modules *modules, const st
 	return &modules_entry(modules, module)->described;
 }
 
+bool modules_loaded_at(const struct modules *modules, const struct module *module, uint64_t address)
+{
+	const struct module_image *image = modules_image(modules, module);
+	const uint64_t page = modules->target->arch->page_size;
+	for (size_t i = 0; i < image->count; i++) {
+		const struct module_segment *segment = &image->segments[i];
+		if (address >= segment->start - segment->start % page &&
+		    (address < segment->end || address - segment->end < -segment->end % page))
+			return true;
+	}
+	return image->count == 0;
+}
+
 const struct module *modules_executable(const struct modules *modules)
 {
 	return modules->executable;

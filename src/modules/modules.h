@@ -94,6 +94,11 @@ struct module_image {
 const struct module_image *modules_image(const struct modules *modules,
 					 const struct module *module);
 
+/* Whether `address` lies in a page of one of the module's PT_LOADs: between them, in the holes that
+ * large alignment leaves, others may map what they like. True where they are not known. */
+bool modules_loaded_at(const struct modules *modules, const struct module *module,
+		       uint64_t address);
+
 /* The program itself, or NULL. */
 const struct module *modules_executable(const struct modules *modules);
 

@@ -146,7 +146,7 @@ static void path_part(struct text *text, const struct explanation *explanation)
 {
 	const explain_path *path = &explanation->path;
 	const bool possible = explanation->chunk.state == CHUNK_POSSIBLE;
-	if (path->count == 0 && explanation->why == NULL)
+	if (explanation->has_structure || (path->count == 0 && explanation->why == NULL))
 		return;
 	text_heading(text, possible ? TEXT_WARN : TEXT_HEADING, possible ? "POSSIBLE" : "HELD BY");
 	if (explanation->why != NULL)
@@ -176,6 +176,8 @@ static void structure_part(struct text *text, const struct explanation *explanat
 	text_itemf(text, 10, false, "%s chunk%s, %" PRIu64 " bytes in it",
 		   format_count(structure->chunks, number), structure->chunks == 1 ? "" : "s",
 		   structure->bytes);
+	if (explanation->why != NULL)
+		text_item(text, 10, false, explanation->why);
 	text_line(text);
 	if (explanation->inside.count > 0)
 		steps(text, explanation, &explanation->inside);

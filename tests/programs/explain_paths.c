@@ -92,6 +92,36 @@ __attribute__((noinline)) static void plant_mapping(void)
 	      HIDDEN(mapping[5]), HIDDEN(&mapping[5]));
 }
 
+struct ring {
+	long payload[5];
+	struct ring *peers[2]; /* +40: next and previous, of the places in the nodes */
+};
+
+void *ring_place; /* into the middle of one of two nodes that are linked there */
+void *middle;	  /* into the middle of a chunk, for no known reason */
+
+__attribute__((noinline)) static void plant_interior(void)
+{
+	struct ring *first = calloc(1, sizeof *first), *second = calloc(1, sizeof *second);
+	first->peers[0] = first->peers[1] = (struct ring *)second->peers;
+	second->peers[0] = second->peers[1] = (struct ring *)first->peers;
+	ring_place = first->peers;
+	truth("{\"address\":\"0x%lx\",\"state\":\"reachable\",\"path\":["
+	      "{\"kind\":\"module\",\"name\":\"ring_place\",\"value\":\"0x%lx\"},"
+	      "{\"kind\":\"chunk\",\"chunk_offset\":40,\"value\":\"0x%lx\"}],\"inside\":0}",
+	      HIDDEN(second), HIDDEN(first->peers), HIDDEN(second->peers));
+	struct value *value = value_new("in the middle");
+	struct entry *held = calloc(1, sizeof *held);
+	held->rest[4] = 0x1234;
+	held->value = value;
+	/* Of these, one is at the beginning of no cache line. */
+	middle = HIDDEN(&held->rest[4]) % 64 != 0 ? &held->rest[4] : &held->rest[5];
+	truth("{\"address\":\"0x%lx\",\"state\":\"possible\",\"path\":["
+	      "{\"kind\":\"module\",\"name\":\"middle\",\"value\":\"0x%lx\"},"
+	      "{\"kind\":\"chunk\",\"chunk_offset\":16}],\"inside\":0}",
+	      HIDDEN(value), HIDDEN(middle));
+}
+
 __attribute__((noinline)) static void plant_orphans(void)
 {
 	struct node *head = calloc(1, sizeof *head), *ring = calloc(1, sizeof *ring);
@@ -192,6 +222,7 @@ int main(int argc, char **argv)
 	plant_global();
 	plant_list(argc > 1 ? atoi(argv[1]) : 3000);
 	plant_mapping();
+	plant_interior();
 	plant_orphans();
 	plant_freed();
 	pthread_create(&thread, NULL, run, NULL);

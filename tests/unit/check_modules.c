@@ -100,6 +100,16 @@ START_TEST(a_module_is_found_verified_and_spliced)
 	ck_assert_mem_eq(module->build_id, "an id of 16 byte", 16);
 	ck_assert_ptr_null(modules_find(opened.modules, BIAS + FAKE_MODULE_END));
 	ck_assert_ptr_null(modules_find(opened.modules, BIAS - 1));
+	/* Between code and data the file has nothing. */
+	static const struct {
+		uint64_t offset;
+		bool loaded;
+	} rows[] = { { 0, true },      { 0x1fff, true }, { 0x2000, false }, { 0x2fff, false },
+		     { 0x3000, true }, { 0x4fff, true }, { 0x5000, false } };
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		ck_assert_msg(modules_loaded_at(opened.modules, module, BIAS + rows[i].offset) ==
+				  rows[i].loaded,
+			      "0x%" PRIx64, rows[i].offset);
 	/* Code came from the file, data from the dump. */
 	ck_assert_uint_eq(byte_at(&opened, BIAS + FAKE_MODULE_CODE + 0xfff), 0xc3);
 	ck_assert_uint_eq(byte_at(&opened, BIAS + FAKE_MODULE_DATA + 0x100), 42);
