@@ -3,6 +3,7 @@
 
 #include "cli/messages.h"
 #include "cli/render.h"
+#include "modules/glibc_version.h"
 #include "target/live_process.h"
 
 #include <stdlib.h>
@@ -369,6 +370,7 @@ static enum exit_status show(struct run *run)
 	bool reader_gone;
 	findings->subject = &run->subject;
 	findings->modules = modules_list(run->modules, &findings->module_count);
+	findings->libc_version = glibc_version(run->target->space, run->modules);
 	findings->segments = address_space_segments(run->target->space, &findings->segment_count);
 	findings->exit_status = condition_found(run)	     ? EXIT_CONDITION
 				: findings_partial(findings) ? EXIT_PARTIAL

@@ -20,6 +20,7 @@ struct findings {
 	size_t module_count;
 	const struct segment *segments; /* address_space_segments */
 	size_t segment_count;
+	const char *libc_version; /* "glibc 2.36"; NULL unknown */
 	const struct crash *crash;
 	const struct stack_groups *stacks;
 	const struct variables *variables; /* --locals */

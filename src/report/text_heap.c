@@ -49,6 +49,35 @@ static void heap_states(struct text *text, const struct findings *findings)
 		state_row(text, reachability, CHUNK_POSSIBLE, "  by weak evidence only");
 }
 
+static void add_total(struct chunk_total *sum, const struct chunk_total *total)
+{
+	sum->chunks += total->chunks;
+	sum->bytes += total->bytes;
+}
+
+/* "84,910 chunks in use, 15.1 MB · 2,113 free, 1.09 MB": bytes as the program can use them, like
+ * those of the states, so that shares can be checked. Where the states are not known the arenas'
+ * own figures, which count headers. */
+static void chunk_totals(struct text *text, const struct findings *findings,
+			 const struct heap_arena *arenas)
+{
+	char count[FORMAT_MAX];
+	const struct reachability *reachability = findings->reachability;
+	struct chunk_total used = { arenas->used_chunks, arenas->used_bytes };
+	struct chunk_total freed = { arenas->free_chunks, arenas->free_bytes };
+	if (reachability != NULL) {
+		used = reachability->totals[CHUNK_REACHABLE];
+		add_total(&used, &reachability->totals[CHUNK_POSSIBLE]);
+		add_total(&used, &reachability->totals[CHUNK_ORPHANED]);
+		freed = reachability->totals[CHUNK_FREE];
+	}
+	text_itemf(text, 6, true, "%s chunk%s in use, %s%s", format_count(used.chunks, count),
+		   used.chunks == 1 ? "" : "s", size_text(used.bytes).text,
+		   reachability != NULL ? "" : " with headers");
+	text_itemf(text, 6, false, "%s free, %s", format_count(freed.chunks, count),
+		   size_text(freed.bytes).text);
+}
+
 void text_heap_totals(struct text *text, const struct findings *findings)
 {
 	const struct heap *heap = findings->subject->heap;
@@ -74,10 +103,7 @@ void text_heap_totals(struct text *text, const struct findings *findings)
 		text_line(text);
 		return;
 	}
-	text_itemf(text, 6, true, "%s chunks in use, %s", format_count(all.used_chunks, count),
-		   size_text(all.used_bytes).text);
-	text_itemf(text, 6, false, "%s free, %s", format_count(all.free_chunks, count),
-		   size_text(all.free_bytes).text);
+	chunk_totals(text, findings, &all);
 	text_itemf(text, 6, false, "%s arena%s", format_count(arenas, count),
 		   arenas == 1 ? "" : "s");
 	if (mmapped > 0)
@@ -163,6 +189,7 @@ static void arena_table(struct text *text, const struct heap *heap)
 	} heads[] = { { "chunks", 30 }, { "in use", 41 }, { "free", 51 },
 		      { "tcache", 61 }, { "top", 71 },	  { "system", 80 } };
 	text_heading(text, TEXT_HEADING, "ARENAS");
+	text_put(text, "with headers"); /* of the chunks: as malloc_info counts */
 	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
 		text_right(text, heads[i].column, heads[i].name);
 	text_line(text);

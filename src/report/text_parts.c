@@ -49,15 +49,15 @@ static void header_program(struct text *text, const struct findings *findings)
 			   said[program->match]);
 }
 
-static void header_layouts(struct text *text, const struct subject *subject)
+static void header_layouts(struct text *text, const struct findings *findings)
 {
-	const char *version = "libc";
-	if (subject->heap != NULL && subject->heap->version != NULL)
-		version = subject->heap->version;
-	if (subject->pthreads != NULL && subject->pthreads->layout.evidence != LAYOUT_NONE)
-		text_itemf(text, 2, false, "%s (layouts from %s)", version,
-			   layout_evidence_name(subject->pthreads->layout.evidence));
-	else if (subject->heap != NULL && subject->heap->version != NULL)
+	const struct glibc_pthreads *pthreads = findings->subject->pthreads;
+	const char *version = findings->libc_version;
+	if (pthreads != NULL && pthreads->layout.evidence != LAYOUT_NONE)
+		text_itemf(text, 2, false, "%s (layouts from %s)",
+			   version != NULL ? version : "glibc of unknown version",
+			   layout_evidence_name(pthreads->layout.evidence));
+	else if (version != NULL)
 		text_item(text, 2, false, version);
 }
 
@@ -95,7 +95,7 @@ void text_header(struct text *text, const struct findings *findings)
 	text_color(text, TEXT_PLAIN);
 	header_program(text, findings);
 	text_itemf(text, 2, false, "%s", target->arch->name);
-	header_layouts(text, subject);
+	header_layouts(text, findings);
 	if (target->kind != TARGET_LIVE && target->pid != 0)
 		text_itemf(text, 2, false, "pid %" PRId32, target->pid);
 	text_itemf(text, 2, false, "%s thread%s", format_count(target->threads.count, number),

@@ -23,6 +23,11 @@ void text_tids(struct text *text, unsigned indent,
 	       int32_t (*tid_of)(const void *context, size_t index), const void *context,
 	       size_t count);
 
+/* The same, `usual` numbers and ranges of them at most as a rule. */
+void text_some_tids(struct text *text, unsigned indent,
+		    int32_t (*tid_of)(const void *context, size_t index), const void *context,
+		    size_t count, size_t usual);
+
 /* The first `count` frames of a stack, a line each, `limit` of them at most; runs of the same
  * frames are told once. What else is known of a frame stands below it. */
 void text_frames(struct text *text, const struct findings *findings, unsigned indent,

@@ -34,10 +34,22 @@ void text_tids(struct text *text, unsigned indent,
 	       int32_t (*tid_of)(const void *context, size_t index), const void *context,
 	       size_t count)
 {
+	text_some_tids(text, indent, tid_of, context, count, 40);
+}
+
+void text_some_tids(struct text *text, unsigned indent,
+		    int32_t (*tid_of)(const void *context, size_t index), const void *context,
+		    size_t count, size_t usual)
+{
 	char item[64];
-	const size_t all = count;
-	count = text_rows(text, all, 40);
-	for (size_t i = 0, end; i < count; i = end) {
+	size_t left = text_rows(text, count, usual), end;
+	for (size_t i = 0; i < count; i = end, left--) {
+		if (left == 0) {
+			text_wrap(text, indent, " … ");
+			text_wrap(text, indent, format_count(count - i, item));
+			text_wrap(text, indent, " more");
+			return;
+		}
 		const int32_t first = tid_of(context, i);
 		for (end = i + 1;
 		     end < count && (int64_t)tid_of(context, end) - first == (int64_t)(end - i);)
@@ -57,12 +69,6 @@ void text_tids(struct text *text, unsigned indent,
 			text_column(text, indent);
 		}
 		text_put(text, item);
-	}
-	if (count < all) {
-		format_count(all - count, item);
-		text_wrap(text, indent, ", … ");
-		text_put(text, item);
-		text_wrap(text, indent, " more");
 	}
 }
 

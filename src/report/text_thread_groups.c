@@ -97,10 +97,8 @@ static void thread_totals(struct text *text, const struct crash *crash,
  * objects that differ and have no owner */
 
 struct group_row {
-	const struct wait *first;
-	const char *name; /* of every thread; NULL: they differ, or have none */
-	size_t threads, groups;
-	bool same_text;
+	const struct wait **members; /* by tid */
+	size_t count;
 };
 
 static bool has_owner(const struct wait *wait)
@@ -129,50 +127,134 @@ static const char *name_of(const struct wait *wait)
 	return name != NULL && name[0] != '\0' ? name : NULL;
 }
 
-static void row_add(struct group_row *row, const struct wait_group *group)
+/* Of every member; NULL: they differ, or have none. */
+static const char *common_name(const struct group_row *row)
 {
-	for (size_t i = 0; i < group->count; i++) {
-		const struct wait *wait = group->members[i];
-		const char *name = name_of(wait);
-		if (row->first == NULL)
-			*row = (struct group_row){ .first = wait, .name = name, .same_text = true };
-		if (row->name != NULL && (name == NULL || strcmp(name, row->name) != 0))
-			row->name = NULL;
-		if (strcmp(wait->text, row->first->text) != 0)
-			row->same_text = false;
+	const char *name = name_of(row->members[0]);
+	for (size_t i = 1; i < row->count && name != NULL; i++) {
+		const char *other = name_of(row->members[i]);
+		if (other == NULL || strcmp(name, other) != 0)
+			name = NULL;
 	}
-	row->threads += group->count;
-	row->groups++;
+	return name;
+}
+
+static bool have_names(const struct group_row *row)
+{
+	for (size_t i = 0; i < row->count; i++)
+		if (name_of(row->members[i]) != NULL)
+			return true;
+	return false;
+}
+
+static bool same_texts(const struct group_row *row)
+{
+	for (size_t i = 1; i < row->count; i++)
+		if (strcmp(row->members[i]->text, row->members[0]->text) != 0)
+			return false;
+	return true;
+}
+
+static int compare_objects(const void *left, const void *right)
+{
+	const struct wait *const *one = left, *const *other = right;
+	const uint64_t a = (*one)->object, b = (*other)->object;
+	if (a != b)
+		return a < b ? -1 : 1;
+	return (*one)->fd < (*other)->fd ? -1 : (*one)->fd > (*other)->fd;
+}
+
+static int compare_tids(const void *left, const void *right)
+{
+	const struct wait *const *one = left, *const *other = right;
+	const int32_t a = (*one)->thread->tid, b = (*other)->thread->tid;
+	return a < b ? -1 : a > b;
+}
+
+/* How many different objects the members wait for. Leaves them in the order of tids. */
+static size_t count_objects(const struct group_row *row)
+{
+	size_t count = 1;
+	qsort(row->members, row->count, sizeof(const struct wait *), compare_objects);
+	for (size_t i = 1; i < row->count; i++)
+		count += compare_objects(&row->members[i - 1], &row->members[i]) != 0;
+	qsort(row->members, row->count, sizeof(const struct wait *), compare_tids);
+	return count;
+}
+
+static int32_t tid_in_row(const void *context, size_t index)
+{
+	const struct group_row *row = context;
+	return row->members[index]->thread->tid;
+}
+
+/* `1234 "main"`, `"pool" (1241–1243)`, `1241 "a", 1242 "b"`, and a space. */
+static void row_threads(struct text *text, unsigned indent, const struct group_row *row)
+{
+	const size_t usual = 4;
+	const char *name = common_name(row);
+	char number[FORMAT_MAX], words[128];
+	if (row->count > 1 && (name != NULL || !have_names(row))) {
+		if (name != NULL)
+			text_printf(text, "\"%s\" (", name);
+		text_some_tids(text, indent, tid_in_row, row, row->count, usual);
+		text_put(text, name != NULL ? ") " : " ");
+		return;
+	}
+	const size_t shown = text_rows(text, row->count, usual);
+	for (size_t i = 0; i < shown; i++) {
+		const struct wait *wait = row->members[i];
+		const char *own = name_of(wait);
+		snprintf(words, sizeof words, "%" PRId32 "%s%s%s%s ", wait->thread->tid,
+			 own != NULL ? " \"" : "", own != NULL ? own : "", own != NULL ? "\"" : "",
+			 i + 1 < row->count ? "," : "");
+		text_wrap(text, indent, words);
+	}
+	if (shown < row->count)
+		text_printf(text, "… %s more ", format_count(row->count - shown, number));
+}
+
+/* What the members do: one sentence for all, or one that says in what they differ. */
+static void row_words(struct text *text, unsigned indent, const struct group_row *row)
+{
+	const struct wait *first = row->members[0];
+	char number[FORMAT_MAX], words[128];
+	if (same_texts(row)) {
+		text_wrap(text, indent, first->text);
+		return;
+	}
+	const size_t objects = count_objects(row);
+	const char *many =
+	    wait_kind_many(first->kind, format_count(objects, number), words, sizeof words);
+	if (objects > 1 && many != NULL) {
+		text_wrap(text, indent, many);
+		text_wrap(text, indent, ", e.g. ");
+		text_wrap(text, indent, wait_object_text(first));
+	} else {
+		text_wrap(text, indent, "wait alike, e.g. ");
+		text_printf(text, "%" PRId32 " ", first->thread->tid);
+		text_wrap(text, indent, first->text);
+	}
 }
 
 static void put_row(struct text *text, const struct crash *crash, const struct group_row *row)
 {
 	const unsigned indent = 8;
+	const struct wait *first = row->members[0];
 	char number[FORMAT_MAX];
-	text_right(text, 5, format_count(row->threads, number));
+	text_right(text, 5, format_count(row->count, number));
 	text_put(text, " ×");
 	text_column(text, indent);
-	if (row->threads == 1)
-		text_printf(text, "%" PRId32, row->first->thread->tid);
-	if (row->threads == 1 && row->name != NULL)
-		text_put(text, " ");
-	if (row->name != NULL)
-		text_printf(text, "\"%s\"", row->name);
-	if (row->threads == 1 && row->first->thread->killed_from_outside) {
+	row_threads(text, indent + 2, row);
+	if (row->count == 1 && first->thread->killed_from_outside) {
 		text_killed(text, indent + 2, crash);
-		text_put(text, ",");
+		text_put(text, ", ");
 	}
-	if (row->threads == 1 || row->name != NULL)
-		text_put(text, " ");
-	text_wrap(text, indent + 2, row->first->text);
-	if (row->groups > 1)
-		text_printf(text, ", and %s like it", format_count(row->groups - 1, number));
-	else if (!row->same_text)
-		text_wrap(text, indent + 2, ", and others like it");
+	row_words(text, indent + 2, row);
 	text_line(text);
-	if (row->first->activity != THREAD_NOT_STOPPED) {
+	if (first->activity != THREAD_NOT_STOPPED) {
 		text_column(text, indent + 2);
-		text_site(text, row->first, true);
+		text_site(text, first, true);
 		text_line(text);
 	}
 }
@@ -186,34 +268,70 @@ static bool all_told(const struct findings *findings, const struct told_threads 
 	return true;
 }
 
-/* Fills `rows`, which has room for all groups. Returns how many there are. */
+/* The row that the group belongs to; `count` where it is like none. */
+static size_t row_of(const struct wait_groups *groups, const size_t *firsts, size_t count,
+		     const struct wait_group *group)
+{
+	size_t row = 0;
+	while (row < count && !alike(groups->items[firsts[row]].members[0], group->members[0]))
+		row++;
+	return row;
+}
+
+/* Collects what belongs to one row. */
+static void fill_row(const struct wait_groups *groups, const size_t *rows_of, size_t number,
+		     struct group_row *row)
+{
+	row->count = 0;
+	for (size_t i = 0; i < groups->count; i++)
+		for (size_t j = 0; rows_of[i] == number && j < groups->items[i].count; j++)
+			row->members[row->count++] = groups->items[i].members[j];
+	qsort(row->members, row->count, sizeof(const struct wait *), compare_tids);
+}
+
+/* Which row each group stands in; SIZE_MAX for one that is told already. `firsts` gets the first
+ * group of each row. Returns how many rows there are. */
 static size_t make_rows(const struct findings *findings, const struct told_threads *told,
-			struct group_row *rows)
+			size_t *rows_of, size_t *firsts)
 {
 	const struct wait_groups *groups = findings->wait_groups;
 	size_t count = 0;
 	for (size_t i = 0; i < groups->count; i++) {
-		const struct wait_group *group = &groups->items[i];
-		size_t row = 0;
-		if (all_told(findings, told, group))
+		rows_of[i] = SIZE_MAX;
+		if (all_told(findings, told, &groups->items[i]))
 			continue;
-		while (row < count && !alike(rows[row].first, group->members[0]))
-			row++;
-		row_add(&rows[row], group);
-		count += row == count;
+		rows_of[i] = row_of(groups, firsts, count, &groups->items[i]);
+		if (rows_of[i] == count)
+			firsts[count++] = i;
 	}
 	return count;
+}
+
+static void put_rows(struct text *text, const struct findings *findings,
+		     const struct told_threads *told, size_t *rows_of, size_t *firsts,
+		     struct group_row *row)
+{
+	const size_t count = make_rows(findings, told, rows_of, firsts);
+	const size_t shown = text_rows(text, count, 8);
+	for (size_t i = 0; i < shown; i++) {
+		fill_row(findings->wait_groups, rows_of, i, row);
+		put_row(text, findings->crash, row);
+	}
+	text_more(text, 8, shown, count, "groups", "waits");
 }
 
 void text_thread_groups(struct text *text, const struct findings *findings)
 {
 	struct told_threads told = { 0 };
-	struct group_row *rows = NULL;
+	struct group_row row = { 0 };
 	if (findings->waits == NULL || findings->wait_groups == NULL || findings->waits->count == 0)
 		return;
+	const size_t groups = findings->wait_groups->count + 1;
+	size_t *rows_of = calloc(groups, sizeof *rows_of);
+	size_t *firsts = calloc(groups, sizeof *firsts);
 	told.of_wait = calloc(findings->waits->count + 1, 1);
-	rows = calloc(findings->wait_groups->count + 1, sizeof *rows);
-	if (told.of_wait == NULL || rows == NULL) {
+	row.members = calloc(findings->waits->count + 1, sizeof *row.members);
+	if (told.of_wait == NULL || row.members == NULL || rows_of == NULL || firsts == NULL) {
 		text_heading(text, TEXT_HEADING, "THREADS");
 		text_put(text, "not listed: out of memory");
 		text_line(text);
@@ -221,12 +339,10 @@ void text_thread_groups(struct text *text, const struct findings *findings)
 		tell_deadlocked(findings, &told);
 		count_others(findings, &told);
 		thread_totals(text, findings->crash, &told);
-		size_t count = make_rows(findings, &told, rows);
-		size_t shown = text_rows(text, count, 8);
-		for (size_t i = 0; i < shown; i++)
-			put_row(text, findings->crash, &rows[i]);
-		text_more(text, 8, shown, count, "groups", "waits");
+		put_rows(text, findings, &told, rows_of, firsts, &row);
 	}
-	free(rows);
+	free(row.members);
+	free(rows_of);
+	free(firsts);
 	free(told.of_wait);
 }

@@ -407,6 +407,62 @@ START_TEST(one_more_is_no_plural)
 }
 END_TEST
 
+/* The three idle threads, in two groups. */
+static struct fake_findings *findings_with_two_idle_groups(void)
+{
+	struct fake_findings *fake = fake_findings_new();
+	struct findings *findings = fake_findings_get(fake);
+	static struct wait_group items[2];
+	static const struct wait *members[3];
+	static struct wait_groups groups;
+	for (size_t i = 0; i < 3; i++)
+		members[i] = &findings->waits->items[5 + i];
+	items[0] = (struct wait_group){ .members = &members[1], .count = 2 };
+	items[1] = (struct wait_group){ .members = &members[0], .count = 1 };
+	groups = (struct wait_groups){ .items = items, .count = 2 };
+	findings->wait_groups = &groups;
+	return fake;
+}
+
+START_TEST(a_row_says_that_its_objects_differ)
+{
+	struct fake_findings *fake = findings_with_two_idle_groups();
+	struct wait *waits = &fake_findings_get(fake)->waits->items[5];
+	for (size_t i = 0; i < 3; i++) {
+		waits[i].kind = WAIT_EPOLL;
+		waits[i].object = 0;
+		waits[i].fd = 7 + (int32_t)i;
+	}
+	waits[0].text = "waits for events of epoll fd 7 (epoll of fd 6)";
+	waits[1].text = "waits for events of epoll fd 8 (epoll of fd 5)";
+	waits[2].text = "waits for events of epoll fd 9";
+	char *text = text_of("report", fake, &usual);
+	after(text, "3 × \"pool\" (1241–1243) wait for events of 3 epolls, e.g. fd 7 (epoll of fd\n"
+		    "          6)\n");
+	ck_assert_ptr_null(strstr(text, "like it"));
+	free(text);
+	fake_findings_free(fake);
+}
+END_TEST
+
+START_TEST(a_row_names_threads_whose_names_differ)
+{
+	struct fake_findings *fake = findings_with_two_idle_groups();
+	struct wait *waits = &fake_findings_get(fake)->waits->items[5];
+	fake_findings_threads(fake)[6].name = "lru";
+	fake_findings_threads(fake)[7].name = "";
+	char *text = text_of("report", fake, &usual);
+	after(text, "3 × 1241 \"pool\", 1242 \"lru\", 1243 waits for condition variable");
+	free(text);
+	/* The object is one, what differs has no word: an example. */
+	waits[1].text = "waits for condition variable 0x4040e0 <pool.nonempty>, for at most 1 s";
+	text = text_of("report", fake, &usual);
+	after(text, "wait alike, e.g. 1241");
+	free(text);
+	fake_findings_free(fake);
+}
+END_TEST
+
 /* --- JSON */
 
 START_TEST(json_is_as_the_golden_file_has_it)
@@ -501,6 +557,8 @@ int main(void)
 	tcase_add_test(all, a_process_without_a_signal_has_its_heading);
 	tcase_add_test(all, each_thread_is_counted_once);
 	tcase_add_test(all, one_more_is_no_plural);
+	tcase_add_test(all, a_row_says_that_its_objects_differ);
+	tcase_add_test(all, a_row_names_threads_whose_names_differ);
 	tcase_add_test(all, json_is_as_the_golden_file_has_it);
 	tcase_add_test(all, every_view_is_valid_by_the_schema);
 	tcase_add_test(all, the_schema_admits_no_more_than_that);

@@ -807,14 +807,64 @@ START_TEST(groups_put_locks_first_and_idle_threads_last)
 	succeed(stack_groups_make(&scene.threads, &stacks));
 	succeed(wait_groups_make(&scene.waits, &stacks, &groups));
 	ck_assert_uint_eq(groups.count, 3);
-	ck_assert_uint_eq(groups.items[0].count, 2);
-	ck_assert_int_eq(groups.items[0].members[0]->thread->tid, FIRST + 1);
-	ck_assert_int_eq(groups.items[0].members[1]->thread->tid, FIRST + 2);
-	ck_assert_int_eq(groups.items[1].members[0]->thread->tid, FIRST + 3); /* runs */
-	ck_assert_int_eq(groups.items[2].members[0]->thread->tid, FIRST);     /* idle */
+	ck_assert_int_eq(groups.items[0].members[0]->thread->tid, FIRST + 3); /* the holder */
+	ck_assert_uint_eq(groups.items[0].behind, 2);
+	ck_assert_uint_eq(groups.items[1].count, 2);
+	ck_assert_int_eq(groups.items[1].members[0]->thread->tid, FIRST + 1);
+	ck_assert_int_eq(groups.items[1].members[1]->thread->tid, FIRST + 2);
+	ck_assert_int_eq(groups.items[2].members[0]->thread->tid, FIRST); /* idle */
 	wait_groups_free(&groups);
 	stack_groups_free(&stacks);
 	scene_end(&scene);
+}
+END_TEST
+
+/* 40 threads wait for locks of four others, which wait for one of a thread that sleeps; two more
+ * wait for each other, and many do nothing. */
+START_TEST(groups_put_those_first_whom_many_wait_for)
+{
+	enum {
+		MAIN,
+		HOLDERS,
+		WAITERS = HOLDERS + 4,
+		CYCLE = WAITERS + 40,
+		IDLE = CYCLE + 2,
+		ALL = IDLE + 50
+	};
+	struct thread items[ALL] = { 0 };
+	struct wait wait_items[ALL] = { 0 };
+	for (int i = 0; i < ALL; i++) {
+		struct wait *wait = &wait_items[i];
+		items[i].tid = 1000 - i;
+		*wait = (struct wait){ .thread = &items[i], .activity = THREAD_BLOCKED };
+		wait->kind = i >= HOLDERS && i < IDLE ? WAIT_MUTEX : WAIT_SLEEP;
+		wait->idle = wait->kind == WAIT_SLEEP;
+		if (wait->kind == WAIT_MUTEX) {
+			const int owner = i < WAITERS ? MAIN
+					  : i < CYCLE ? HOLDERS + i % 4
+						      : CYCLE + (i == CYCLE);
+			wait->owner_state = OWNER_THREAD;
+			wait->owner = 1000 - owner;
+			wait->object = (uint64_t)owner + 1;
+		}
+	}
+	const struct threads threads = { .items = items, .count = ALL };
+	const struct waits waits = { .items = wait_items, .count = ALL };
+	struct stack_groups stacks;
+	struct wait_groups groups;
+	succeed(stack_groups_make(&threads, &stacks));
+	succeed(wait_groups_make(&waits, &stacks, &groups));
+	/* main sleeps as the idle threads do, but they hold nothing */
+	ck_assert(groups.items[0].deadlocked && groups.items[1].deadlocked);
+	ck_assert_uint_eq(groups.items[2].behind, 44);
+	ck_assert_uint_eq(groups.items[2].count, 1);
+	ck_assert_ptr_eq(groups.items[2].members[0]->thread, &items[MAIN]);
+	ck_assert_uint_eq(groups.items[3].behind, 40);
+	ck_assert_uint_eq(groups.items[3].count, 4);
+	ck_assert_uint_eq(groups.items[groups.count - 1].count, 50);
+	ck_assert_uint_eq(groups.items[groups.count - 1].behind, 0);
+	wait_groups_free(&groups);
+	stack_groups_free(&stacks);
 }
 END_TEST
 
@@ -952,6 +1002,7 @@ static void add_others(Suite *suite)
 	tcase_add_test(deadlocks, chain_is_no_deadlock);
 	tcase_add_test(deadlocks, timed_wait_in_a_deadlock_is_said);
 	tcase_add_test(deadlocks, groups_put_locks_first_and_idle_threads_last);
+	tcase_add_test(deadlocks, groups_put_those_first_whom_many_wait_for);
 	suite_add_tcase(suite, deadlocks);
 	TCase *words = tcase_create("words");
 	tcase_add_test(words, addresses_in_words);

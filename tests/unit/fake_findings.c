@@ -486,6 +486,7 @@ struct fake_findings *fake_findings_new(void)
 		.module_count = 2,
 		.segments = fake->segments,
 		.segment_count = 2,
+		.libc_version = "glibc 2.36",
 		.crash = &fake->crash,
 		.stacks = &fake->stacks,
 		.waits = &fake->waits,

@@ -47,9 +47,62 @@ static const struct {
 	[WAIT_OTHER] = { "system call", "waits", NULL, false },
 };
 
+/* The same of several objects, where the kind has a word for them. */
+static const struct {
+	const char *before, *after;
+} many[WAIT_KIND_COUNT] = {
+	[WAIT_MUTEX] = { "wait for ", " mutexes" },
+	[WAIT_CONDITION] = { "wait on ", " condition variables" },
+	[WAIT_RWLOCK_READ] = { "wait to read-lock ", " rwlocks" },
+	[WAIT_RWLOCK_WRITE] = { "wait to write-lock ", " rwlocks" },
+	[WAIT_SEMAPHORE] = { "wait for ", " semaphores" },
+	[WAIT_BARRIER] = { "wait at ", " barriers" },
+	[WAIT_JOIN] = { "wait for the end of ", " threads" },
+	[WAIT_ONCE] = { "wait for ", " once-initialisations" },
+	[WAIT_STATIC_INIT] = { "wait for ", " static initialisations" },
+	[WAIT_FILE_LOCK] = { "wait for the stdio locks of ", " FILEs" },
+	[WAIT_FUTURE] = { "wait for ", " std::future states" },
+	[WAIT_ATOMIC] = { "wait for changes of ", " std::atomics" },
+	[WAIT_FUTEX] = { "wait on ", " futexes" },
+	[WAIT_READ] = { "read from ", " fds" },
+	[WAIT_WRITE] = { "write to ", " fds" },
+	[WAIT_ACCEPT] = { "wait for connections on ", " fds" },
+	[WAIT_CONNECT] = { "connect ", " fds" },
+	[WAIT_RECEIVE] = { "receive from ", " fds" },
+	[WAIT_SEND] = { "send to ", " fds" },
+	[WAIT_EPOLL] = { "wait for events of ", " epolls" },
+};
+
 const char *wait_kind_name(enum wait_kind kind)
 {
 	return (unsigned)kind < WAIT_KIND_COUNT ? kinds[kind].name : "unknown";
+}
+
+const char *wait_kind_many(enum wait_kind kind, const char *count, char *buffer, size_t size)
+{
+	if ((unsigned)kind >= WAIT_KIND_COUNT || many[kind].before == NULL)
+		return NULL;
+	snprintf(buffer, size, "%s%s%s", many[kind].before, count, many[kind].after);
+	return buffer;
+}
+
+static const char *behind_words(const char *text, const char *words)
+{
+	const size_t length = strlen(words);
+	if (strncmp(text, words, length) != 0 || text[length] != ' ')
+		return text;
+	return text + length + 1;
+}
+
+const char *wait_object_text(const struct wait *wait)
+{
+	const char *text = wait->text;
+	if ((unsigned)wait->kind >= WAIT_KIND_COUNT)
+		return text;
+	text = behind_words(text, kinds[wait->kind].verb);
+	if (text != wait->text && kinds[wait->kind].noun != NULL)
+		text = behind_words(text, kinds[wait->kind].noun);
+	return text;
 }
 
 bool wait_kind_idle(enum wait_kind kind)

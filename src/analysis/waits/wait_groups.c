@@ -6,18 +6,26 @@
 #include <stdlib.h>
 
 /* The order in which groups are shown. */
-enum importance { CRASHED, ON_LOCKS, BUSY, IDLE };
+enum importance { CRASHED, DEADLOCKED, WAITED_FOR, ON_LOCKS, BUSY, IDLE };
+
+#define NOWHERE SIZE_MAX
 
 struct placed {
 	const struct wait *wait;
-	size_t stack; /* number of its stack group */
-	size_t order; /* of the thread */
+	bool waited_for; /* others wait for this thread: it is told apart from those like it */
+	size_t stack;	 /* number of its stack group */
+	size_t order;	 /* of the thread */
 };
 
-static enum importance importance(const struct wait *wait)
+static enum importance importance(const struct wait_group *group)
 {
+	const struct wait *wait = group->members[0];
 	if (wait->activity == THREAD_CRASHED)
 		return CRASHED;
+	if (group->deadlocked)
+		return DEADLOCKED;
+	if (group->behind > 0)
+		return WAITED_FOR;
 	if (wait->activity != THREAD_BLOCKED)
 		return BUSY;
 	return wait->idle ? IDLE : ON_LOCKS;
@@ -45,6 +53,8 @@ static int compare_key(const struct placed *left, const struct placed *right)
 		order = compare((uint64_t)a->owner, (uint64_t)b->owner);
 	if (order == 0)
 		order = compare((uint64_t)a->idle, (uint64_t)b->idle);
+	if (order == 0)
+		order = compare(left->waited_for, right->waited_for);
 	return order;
 }
 
@@ -58,7 +68,9 @@ static int compare_placed(const void *left, const void *right)
 static int compare_groups(const void *left, const void *right)
 {
 	const struct wait_group *a = left, *b = right;
-	int order = compare(importance(a->members[0]), importance(b->members[0]));
+	int order = compare(importance(a), importance(b));
+	if (order == 0)
+		order = compare(b->behind, a->behind);
 	if (order == 0)
 		order = compare(b->count, a->count);
 	if (order == 0)
@@ -67,14 +79,106 @@ static int compare_groups(const void *left, const void *right)
 	return order;
 }
 
-static struct placed *place_all(const struct waits *waits, const struct stack_groups *stacks)
+/* --- who waits behind whom */
+
+struct chains {
+	size_t *next;	/* the wait of the thread that each waits for, by index, or NOWHERE */
+	size_t *behind; /* how many threads wait for each, directly or through others */
+	size_t *open;	/* how many of those that wait for it directly were not counted yet */
+	bool *settled;	/* false at the end: it is on a cycle */
+};
+
+struct known_tid {
+	int32_t tid;
+	size_t index;
+};
+
+static int compare_tids(const void *left, const void *right)
+{
+	const struct known_tid *a = left, *b = right;
+	return a->tid < b->tid ? -1 : a->tid > b->tid;
+}
+
+static bool find_next(const struct waits *waits, struct chains *chains)
+{
+	struct known_tid *tids = calloc(waits->count + 1, sizeof *tids);
+	if (tids == NULL)
+		return false;
+	for (size_t i = 0; i < waits->count; i++)
+		tids[i] = (struct known_tid){ waits->items[i].thread->tid, i };
+	qsort(tids, waits->count, sizeof *tids, compare_tids);
+	for (size_t i = 0; i < waits->count; i++) {
+		const struct wait *wait = &waits->items[i];
+		const struct known_tid wanted = { .tid = wait->owner };
+		const struct known_tid *found = NULL;
+		if (wait->owner_state == OWNER_THREAD)
+			found = bsearch(&wanted, tids, waits->count, sizeof *tids, compare_tids);
+		chains->next[i] = found != NULL			    ? found->index
+				  : wait->owner_state == OWNER_SELF ? i
+								    : NOWHERE;
+		if (chains->next[i] != NOWHERE)
+			chains->open[chains->next[i]]++;
+	}
+	free(tids);
+	return true;
+}
+
+/* From the ends of the chains inwards: a thread counts once all behind it were counted. */
+static void count_behind(const struct waits *waits, struct chains *chains)
+{
+	for (size_t i = 0; i < waits->count; i++) {
+		for (size_t at = i; at != NOWHERE && !chains->settled[at] && chains->open[at] == 0;
+		     at = chains->next[at]) {
+			const size_t next = chains->next[at];
+			chains->settled[at] = true;
+			if (next == NOWHERE)
+				break;
+			chains->behind[next] += chains->behind[at] + 1;
+			chains->open[next]--;
+		}
+	}
+}
+
+static void chains_free(struct chains *chains)
+{
+	free(chains->next);
+	free(chains->behind);
+	free(chains->open);
+	free(chains->settled);
+}
+
+static bool chains_make(const struct waits *waits, struct chains *chains)
+{
+	const size_t count = waits->count + 1;
+	*chains = (struct chains){
+		.next = calloc(count, sizeof *chains->next),
+		.behind = calloc(count, sizeof *chains->behind),
+		.open = calloc(count, sizeof *chains->open),
+		.settled = calloc(count, sizeof *chains->settled),
+	};
+	if (chains->next == NULL || chains->behind == NULL || chains->open == NULL ||
+	    chains->settled == NULL || !find_next(waits, chains))
+		return false;
+	count_behind(waits, chains);
+	return true;
+}
+
+/* --- groups */
+
+static struct placed *place_all(const struct waits *waits, const struct stack_groups *stacks,
+				const struct chains *chains)
 {
 	struct placed *placed = calloc(waits->count + 1, sizeof *placed);
 	if (placed == NULL)
 		return NULL;
 	const struct thread *first = waits->count > 0 ? waits->items[0].thread : NULL;
 	for (size_t i = 0; i < waits->count; i++)
-		placed[i] = (struct placed){ &waits->items[i], SIZE_MAX, i };
+		placed[i] = (struct placed){
+			.wait = &waits->items[i],
+			.waited_for = chains->behind[i] > 0 || !chains->settled[i],
+			.stack = SIZE_MAX,
+			.order = i,
+		};
 	/* The waits are in the order of the threads, which lie in one array. */
 	for (size_t group = 0; group < stacks->count; group++) {
 		for (size_t i = 0; i < stacks->items[group].count; i++) {
@@ -88,15 +192,19 @@ static struct placed *place_all(const struct waits *waits, const struct stack_gr
 	return placed;
 }
 
-static bool add_group(struct wait_groups *groups, const struct placed *placed, size_t count)
+static bool add_group(struct wait_groups *groups, const struct chains *chains,
+		      const struct placed *placed, size_t count)
 {
 	struct wait_group *group = &groups->items[groups->count];
 	group->members = calloc(count, sizeof *group->members);
 	if (group->members == NULL)
 		return false;
 	group->count = count;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		group->members[i] = placed[i].wait;
+		group->behind += chains->behind[placed[i].order];
+		group->deadlocked |= !chains->settled[placed[i].order];
+	}
 	groups->count++;
 	return true;
 }
@@ -105,16 +213,21 @@ struct error *wait_groups_make(const struct waits *waits, const struct stack_gro
 			       struct wait_groups *groups)
 {
 	struct wait_groups result = { .items = calloc(waits->count + 1, sizeof *result.items) };
-	struct placed *placed = place_all(waits, stacks);
-	bool done = result.items != NULL && placed != NULL;
+	struct placed *placed = NULL;
+	struct chains chains;
+	bool done = chains_make(waits, &chains) && result.items != NULL;
+	if (done)
+		placed = place_all(waits, stacks, &chains);
+	done = placed != NULL;
 	for (size_t start = 0; done && start < waits->count;) {
 		size_t end = start + 1;
 		while (end < waits->count && compare_key(&placed[start], &placed[end]) == 0)
 			end++;
-		done = add_group(&result, placed + start, end - start);
+		done = add_group(&result, &chains, placed + start, end - start);
 		start = end;
 	}
 	free(placed);
+	chains_free(&chains);
 	if (!done) {
 		wait_groups_free(&result);
 		return error_no_memory();

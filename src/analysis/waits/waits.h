@@ -103,7 +103,17 @@ void waits_free(struct waits *waits);
  * made of the waits. */
 void waits_forget_moved(struct waits *waits);
 
-const char *wait_kind_name(enum wait_kind kind);		 /* "mutex", "condition variable" */
+const char *wait_kind_name(enum wait_kind kind); /* "mutex", "condition variable" */
+
+/* How several threads are said to wait for `count` objects of the kind that differ: "wait on 3
+ * condition variables". NULL for a kind that has no word for its objects. The result lies in
+ * `buffer`. */
+const char *wait_kind_many(enum wait_kind kind, const char *count, char *buffer, size_t size);
+
+/* The end of wait->text that tells its object apart from others: "0x404060 <b>", "fd 7 (epoll of
+ * fd 6)". */
+const char *wait_object_text(const struct wait *wait);
+
 const char *thread_activity_name(enum thread_activity activity); /* "crashed", "running" … */
 
 /* A cycle of threads, each waiting for the next: nobody of them can ever go on. */
@@ -130,10 +140,13 @@ void deadlocks_free(struct deadlocks *deadlocks);
 struct wait_group {
 	const struct wait **members;
 	size_t count;
+	size_t behind;	 /* threads that wait for the members, directly or through others */
+	bool deadlocked; /* a member is on a cycle */
 };
 
 struct wait_groups {
-	struct wait_group *items; /* crashed first, then blocked on locks, running, idle; larger
+	struct wait_group *items; /* crashed first, then those of deadlocks, those with the most
+				     threads behind them, blocked on locks, running, idle; larger
 				     first within each */
 	size_t count;
 };

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "heap/glibc/glibc.h"
 
+#include "modules/glibc_version.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define LAYOUT_VOTES 8 /* links that a layout stands for */
 #define GUESSES_MAX  ((uint64_t)1 << 28)
-#define BANNER	     "GNU C Library"
-#define BANNER_PART  " release version "
 
 void glibc_own(struct glibc_walk *walk, uint64_t start, uint64_t end, const char *what)
 {
@@ -131,49 +131,6 @@ void glibc_set_cached(struct glibc_walk *walk, const struct chunk *chunk)
 	row->cached_bytes += chunk->size + CHUNK_TRAILER;
 }
 
-/* Finds `text` in the target's memory from `start` on. 0: not there. */
-static uint64_t find_text(struct glibc_walk *walk, uint64_t start, uint64_t end, const char *text)
-{
-	const uint8_t *bytes;
-	size_t length = strlen(text);
-	for (uint64_t at = start; at < end;) {
-		size_t size = address_space_span(walk->space, at, end - at, &bytes);
-		const uint8_t *found = size != 0 ? memmem(bytes, size, text, length) : NULL;
-		if (found != NULL)
-			return at + (uint64_t)(found - bytes);
-		at += size != 0 ? size : 4096;
-	}
-	return 0;
-}
-
-/* The version of the library's own banner, "glibc 2.36"; NULL when it cannot be read. */
-static const char *banner_version(struct glibc_walk *walk, const struct module *module)
-{
-	char text[160];
-	size_t count;
-	const struct segment *segments = address_space_segments(walk->space, &count);
-	for (size_t i = 0; i < count; i++) {
-		const struct segment *segment = &segments[i];
-		if (segment->start < module->start || segment->end > module->end ||
-		    segment->origin == SEGMENT_ABSENT ||
-		    (segment->permissions & SEGMENT_WRITE) != 0)
-			continue;
-		uint64_t at = find_text(walk, segment->start, segment->end, BANNER);
-		if (at == 0 || !address_space_string(walk->space, at, text, sizeof text))
-			continue;
-		const char *part = strstr(text, BANNER_PART);
-		if (part == NULL)
-			continue;
-		part += strlen(BANNER_PART);
-		size_t length = strspn(part, "0123456789.");
-		while (length > 0 && part[length - 1] == '.')
-			length--;
-		if (length > 0 && length < 16)
-			return string_pool_format(walk->strings, "glibc %.*s", (int)length, part);
-	}
-	return NULL;
-}
-
 /* Puts together what the layouts of the first used copy rest on. */
 static void tell_evidence(struct glibc_walk *walk)
 {
@@ -188,11 +145,7 @@ static void tell_evidence(struct glibc_walk *walk)
 	    walk->link_votes == 0     ? "none seen"
 	    : walk->links_are_mangled ? "mangled"
 				      : "plain");
-	size_t count;
-	const struct module *modules = modules_list(walk->context->modules, &count);
-	for (size_t i = 0; i < count && walk->heap->version == NULL; i++)
-		if (modules[i].is_libc)
-			walk->heap->version = banner_version(walk, &modules[i]);
+	walk->heap->version = glibc_version(walk->space, walk->context->modules);
 }
 
 static int compare_own(const void *left, const void *right)
