@@ -33,8 +33,11 @@ void text_some_tids(struct text *text, unsigned indent,
 void text_frames(struct text *text, const struct findings *findings, unsigned indent,
 		 const struct thread *thread, size_t count, size_t limit);
 
-/* "refresh() cache.c:77", with as many of its callers behind it as fit. */
+/* "refresh() cache.c:77", with as many of its callers behind it as fit; verbose: below it. */
 void text_site(struct text *text, const struct wait *wait, bool callers);
+
+/* The same with its callers, a line each, `limit` lines at most. */
+void text_site_stack(struct text *text, const struct wait *wait, size_t limit);
 
 /* Every deadlock: its threads, each with the place where it waits, or a sentence in their stead;
  * and who waits behind them. */

@@ -335,25 +335,73 @@ static void call_words(const struct text *text, const struct frame *frame, char 
 	snprintf(buffer, size, "%s%s %s", name, plain ? "" : "()", place);
 }
 
+static const struct frame *site_frame(const struct wait *wait)
+{
+	return wait->site != NULL || wait->thread->frame_count == 0 ? wait->site
+								    : wait->thread->frames;
+}
+
+/* The caller to tell behind `frame`; NULL for none. What libc calls on its own behalf, as
+ * start_thread, tells nothing; nor does recursion. */
+static const struct frame *next_caller(const struct thread *thread, const struct frame *frame)
+{
+	const struct frame *end = thread->frames + thread->frame_count;
+	for (frame++; frame < end; frame++) {
+		const struct module *module = frame->module;
+		/* A static program is libc, too; its own functions have source lines. */
+		if (module != NULL && module->is_libc &&
+		    (!module->is_executable || frame->file == NULL))
+			return NULL;
+		if (frame->function != frame[-1].function || frame->line != frame[-1].line)
+			return frame;
+	}
+	return NULL;
+}
+
+static void put_call(struct text *text, const struct frame *frame)
+{
+	char words[1024];
+	call_words(text, frame, words, sizeof words);
+	text_fold(text, words, text_room(text) > 20 ? text_room(text) : 20);
+}
+
+void text_site_stack(struct text *text, const struct wait *wait, size_t limit)
+{
+	const unsigned indent = text->column;
+	size_t shown = 0, left = 0;
+	const struct frame *frame = site_frame(wait);
+	text_color(text, TEXT_DIM);
+	for (; frame != NULL && shown < limit; frame = next_caller(wait->thread, frame)) {
+		if (shown++ > 0) {
+			text_line(text);
+			text_column(text, indent);
+		}
+		put_call(text, frame);
+	}
+	for (; frame != NULL; frame = next_caller(wait->thread, frame))
+		left++;
+	if (left > 0) {
+		text_line(text);
+		text_column(text, indent);
+		text_printf(text, "… %zu more frame%s: corescan threads", left,
+			    left == 1 ? "" : "s");
+	}
+	text_color(text, TEXT_PLAIN);
+}
+
 void text_site(struct text *text, const struct wait *wait, bool callers)
 {
 	char words[1024];
-	const struct thread *thread = wait->thread;
-	const struct frame *end = thread->frames + thread->frame_count;
-	const struct frame *frame = wait->site;
-	if (frame == NULL && thread->frame_count > 0)
-		frame = thread->frames;
+	const struct frame *frame = site_frame(wait);
 	if (frame == NULL)
 		return;
+	if (callers && text->style->verbose > 0) {
+		text_site_stack(text, wait, 12);
+		return;
+	}
 	text_color(text, TEXT_DIM);
-	call_words(text, frame, words, sizeof words);
-	text_fold(text, words, text_room(text) > 20 ? text_room(text) : 20);
-	/* What libc calls on its own behalf, as start_thread, tells nothing; nor does recursion. */
-	for (frame++; callers && frame < end; frame++) {
-		if (frame->module != NULL && frame->module->is_libc)
-			break;
-		if (frame->function == frame[-1].function && frame->line == frame[-1].line)
-			continue;
+	put_call(text, frame);
+	while (callers && (frame = next_caller(wait->thread, frame)) != NULL) {
 		call_words(text, frame, words, sizeof words);
 		if (text_width(text, words) + 3 > text_room(text))
 			break;

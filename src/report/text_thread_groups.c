@@ -188,12 +188,34 @@ static int32_t tid_in_row(const void *context, size_t index)
 	return row->members[index]->thread->tid;
 }
 
+/* Whether the thread has the tid behind the other's, and its name. */
+static bool follows(const struct wait *one, const struct wait *other)
+{
+	const char *a = name_of(one), *b = name_of(other);
+	return other->thread->tid - one->thread->tid == 1 &&
+	       (a == NULL ? b == NULL : b != NULL && strcmp(a, b) == 0);
+}
+
+/* `1241–1243 "pool", ` of the members from `start` on up to `end`. */
+static size_t named_tids(const struct group_row *row, size_t start, size_t end, char *buffer,
+			 size_t size)
+{
+	char last[32] = "";
+	const char *name = name_of(row->members[start]);
+	if (end - start > 1)
+		snprintf(last, sizeof last, "–%" PRId32, row->members[end - 1]->thread->tid);
+	return (size_t)snprintf(buffer, size, "%" PRId32 "%s%s%s%s%s ",
+				row->members[start]->thread->tid, last, name != NULL ? " \"" : "",
+				name != NULL ? name : "", name != NULL ? "\"" : "",
+				end < row->count ? "," : "");
+}
+
 /* `1234 "main"`, `"pool" (1241–1243)`, `1241 "a", 1242 "b"`, and a space. */
 static void row_threads(struct text *text, unsigned indent, const struct group_row *row)
 {
 	const size_t usual = 4;
 	const char *name = common_name(row);
-	char number[FORMAT_MAX], words[128];
+	char number[FORMAT_MAX];
 	if (row->count > 1 && (name != NULL || !have_names(row))) {
 		if (name != NULL)
 			text_printf(text, "\"%s\" (", name);
@@ -201,17 +223,23 @@ static void row_threads(struct text *text, unsigned indent, const struct group_r
 		text_put(text, name != NULL ? ") " : " ");
 		return;
 	}
-	const size_t shown = text_rows(text, row->count, usual);
-	for (size_t i = 0; i < shown; i++) {
-		const struct wait *wait = row->members[i];
-		const char *own = name_of(wait);
-		snprintf(words, sizeof words, "%" PRId32 "%s%s%s%s ", wait->thread->tid,
-			 own != NULL ? " \"" : "", own != NULL ? own : "", own != NULL ? "\"" : "",
-			 i + 1 < row->count ? "," : "");
-		text_wrap(text, indent, words);
+	size_t left = text_rows(text, row->count, usual), end;
+	size_t length = 0;
+	char list[1024] = "";
+	for (size_t i = 0; i < row->count && left > 0; i = end, left--) {
+		end = i + 1;
+		while (end < row->count && follows(row->members[end - 1], row->members[end]))
+			end++;
+		if (end - i < 3)
+			end = i + 1;
+		length += named_tids(row, i, end, list + length, sizeof list - length);
+		if (left == 1 && end < row->count)
+			snprintf(list + length, sizeof list - length, "… %s more ",
+				 format_count(row->count - end, number));
+		if (length >= sizeof list)
+			break;
 	}
-	if (shown < row->count)
-		text_printf(text, "… %s more ", format_count(row->count - shown, number));
+	text_wrap(text, indent, list);
 }
 
 /* What the members do: one sentence for all, or one that says in what they differ. */
@@ -237,7 +265,9 @@ static void row_words(struct text *text, unsigned indent, const struct group_row
 	}
 }
 
-static void put_row(struct text *text, const struct crash *crash, const struct group_row *row)
+/* `frames`: how many lines its stack may take; 1: the usual single line. */
+static void put_row(struct text *text, const struct crash *crash, const struct group_row *row,
+		    size_t frames)
 {
 	const unsigned indent = 8;
 	const struct wait *first = row->members[0];
@@ -254,7 +284,10 @@ static void put_row(struct text *text, const struct crash *crash, const struct g
 	text_line(text);
 	if (first->activity != THREAD_NOT_STOPPED) {
 		text_column(text, indent + 2);
-		text_site(text, first, true);
+		if (frames > 1)
+			text_site_stack(text, first, frames);
+		else
+			text_site(text, first, true);
 		text_line(text);
 	}
 }
@@ -307,15 +340,36 @@ static size_t make_rows(const struct findings *findings, const struct told_threa
 	return count;
 }
 
+/* Whether a row is worth its whole stack where there is room: what a program hangs in. */
+static bool hangs(const struct findings *findings, const struct wait *wait)
+{
+	if (findings->crash != NULL && findings->crash->thread == wait->thread)
+		return false; /* its stack is shown */
+	return findings->waits->count == 1 || (wait->activity == THREAD_BLOCKED && !wait->idle);
+}
+
+/* How many frames each of those rows may have, so that the report stays within a screen. */
+static size_t frames_of_rows(const struct findings *findings, const size_t *firsts, size_t count)
+{
+	const size_t few = 3, frames = 12;
+	size_t hanging = 0;
+	if (count > few || (findings->deadlocks != NULL && findings->deadlocks->count > 0))
+		return 1;
+	for (size_t i = 0; i < count; i++)
+		hanging += hangs(findings, findings->wait_groups->items[firsts[i]].members[0]);
+	return hanging > 0 ? frames / hanging : 1;
+}
+
 static void put_rows(struct text *text, const struct findings *findings,
 		     const struct told_threads *told, size_t *rows_of, size_t *firsts,
 		     struct group_row *row)
 {
 	const size_t count = make_rows(findings, told, rows_of, firsts);
 	const size_t shown = text_rows(text, count, 8);
+	const size_t frames = frames_of_rows(findings, firsts, count);
 	for (size_t i = 0; i < shown; i++) {
 		fill_row(findings->wait_groups, rows_of, i, row);
-		put_row(text, findings->crash, row);
+		put_row(text, findings->crash, row, hangs(findings, row->members[0]) ? frames : 1);
 	}
 	text_more(text, 8, shown, count, "groups", "waits");
 }

@@ -80,9 +80,42 @@ bool frame_in_cxx_library(const struct frame *frame)
 					    has_prefix(frame->function, "__gnu_cxx::")));
 }
 
+static bool in_rust_source(const char *file)
+{
+	static const char *const parts[] = { "/library/std/src/", "/library/core/src/",
+					     "/library/alloc/src/" };
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+		if (strstr(file, parts[i]) != NULL && strstr(file, "rust") != NULL)
+			return true;
+	return false;
+}
+
+/* As rustc mangles: "_R…" is its own form, the older one ends in a hash, "17h0123…E". Names alone
+ * would not do: a C++ program, too, may have a namespace core. */
+static bool mangled_by_rustc(const char *linkage)
+{
+	return has_prefix(linkage, "_R") ||
+	       (has_prefix(linkage, "_ZN") && strstr(linkage, "17h") != NULL);
+}
+
+bool frame_in_rust_library(const struct frame *frame)
+{
+	static const char *const crates[] = { "std::", "core::", "alloc::" };
+	const char *function = frame->function;
+	if (frame->file != NULL && in_rust_source(frame->file))
+		return true;
+	if (function == NULL || frame->linkage == NULL || !mangled_by_rustc(frame->linkage))
+		return false;
+	function += strspn(function, "<&");
+	for (size_t i = 0; i < sizeof crates / sizeof crates[0]; i++)
+		if (has_prefix(function, crates[i]))
+			return true;
+	return false;
+}
+
 bool frame_in_runtime(const struct frame *frame)
 {
-	if (frame_in_cxx_library(frame))
+	if (frame_in_cxx_library(frame) || frame_in_rust_library(frame))
 		return true;
 	const struct module *module = frame->module;
 	if (module == NULL || module->name == NULL)

@@ -32,6 +32,9 @@ bool frame_in_runtime(const struct frame *frame);
 /* Whether its function is one of the C++ library, wherever it was compiled into. */
 bool frame_in_cxx_library(const struct frame *frame);
 
+/* Whether its function is one of Rust's std, core or alloc, which are compiled into programs. */
+bool frame_in_rust_library(const struct frame *frame);
+
 /* In a static executable libc's functions lie among the program's: only names and the missing
  * source lines tell them apart. */
 bool frame_in_static_program(const struct frame *frame);

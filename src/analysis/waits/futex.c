@@ -108,6 +108,22 @@ static bool by_instruction(struct examined *examined, const struct futex_call *f
 	return by_name(examined, &called);
 }
 
+/* Rust's locks are a word that says how many hold and wait, not who. */
+static bool by_rust(struct examined *examined, const struct futex_call *futex)
+{
+	const struct known_call call = known_call_of_rust(examined->thread);
+	if (!futex->call.raw || call.kind == WAIT_NONE)
+		return false;
+	const bool owned = call.kind != WAIT_CONDITION && call.kind != WAIT_PARK;
+	examined->wait->kind = call.kind;
+	examined_object(examined, futex->address);
+	examined_evidence(examined, "frame %s", call.name);
+	if (owned)
+		examined_no_owner(examined, OWNER_UNKNOWN,
+				  "Rust's standard library records no holder");
+	return true;
+}
+
 static void note_timeout(struct examined *examined, const struct futex_call *futex)
 {
 	int64_t time;
@@ -150,18 +166,16 @@ static void examine_futex(struct examined *examined)
 		examined_evidence(examined, "frame %s", futex.call.name);
 	note_timeout(examined, &futex);
 	if (by_name(examined, &futex) || by_memory(examined, &futex) ||
-	    by_instruction(examined, &futex))
+	    by_instruction(examined, &futex) || by_rust(examined, &futex))
 		return;
 	examined_object(examined, futex.address);
+	/* While the word is as the thread found it there is nothing to add. */
+	if (futex.word_known && futex.word == futex.value)
+		return;
 	words_separate(&examined->detail, ", ");
-	if (!futex.word_known)
-		words_add(&examined->detail, "waits while it is %" PRIu32, futex.value);
-	else if (futex.word == futex.value)
-		words_add(&examined->detail, "waits while it is %" PRIu32 ", which it is",
-			  futex.value);
-	else
-		words_add(&examined->detail, "waits while it is %" PRIu32 ", now it is %" PRIu32,
-			  futex.value, futex.word);
+	words_add(&examined->detail, "waits while it is %" PRIu32, futex.value);
+	if (futex.word_known)
+		words_add(&examined->detail, ", now it is %" PRIu32, futex.word);
 }
 
 /* futex_waitv: entries of 24 bytes {value, address, flags}. */

@@ -184,6 +184,56 @@ struct known_call known_call_find(const struct thread *thread)
 	return call;
 }
 
+/* Functions of Rust's std that wait, by a part of the path and the end of the name: the modules
+ * moved between releases (std::sys::unix::locks, std::sys::sync …), the names stayed. */
+static enum wait_kind rust_kind(const char *function)
+{
+	static const struct {
+		const char *path, *name;
+		enum wait_kind kind;
+	} rows[] = {
+		{ "utex", "::lock_contended", WAIT_MUTEX },
+		{ "wlock", "::read_contended", WAIT_RWLOCK_READ },
+		{ "wlock", "::write_contended", WAIT_RWLOCK_WRITE },
+		{ "ondvar", "::wait", WAIT_CONDITION },
+		{ "ondvar", "::wait_timeout", WAIT_CONDITION },
+		{ "ondvar", "::wait_optional_timeout", WAIT_CONDITION },
+		{ "arker", "::park", WAIT_PARK },
+		{ "arker", "::park_timeout", WAIT_PARK },
+		{ "nce", "::wait", WAIT_ONCE },
+		{ "nce", "::call", WAIT_ONCE },
+	};
+	const size_t length = strlen(function);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const size_t end = strlen(rows[i].name);
+		if (strstr(function, rows[i].path) != NULL && length > end &&
+		    strcmp(function + length - end, rows[i].name) == 0)
+			return rows[i].kind;
+	}
+	return WAIT_NONE;
+}
+
+struct known_call known_call_of_rust(const struct thread *thread)
+{
+	struct known_call call = { .kind = WAIT_NONE };
+	for (size_t i = 0; i < thread->frame_count && i < RUNTIME_FRAMES_MAX; i++) {
+		const struct frame *frame = &thread->frames[i];
+		if (frame->signal_frame)
+			break;
+		if (i == 0 && frame_is_function(frame, "syscall"))
+			continue;
+		if (!frame_in_rust_library(frame))
+			break;
+		if (frame->function == NULL ||
+		    (call.kind = rust_kind(frame->function)) == WAIT_NONE)
+			continue;
+		call.name = frame->function;
+		call.frame = frame;
+		break;
+	}
+	return call;
+}
+
 struct known_call known_call_by_instruction(const struct subject *subject,
 					    const struct thread *thread)
 {

@@ -20,6 +20,9 @@ struct known_call {
  * program itself end the search. */
 struct known_call known_call_find(const struct thread *thread);
 
+/* What Rust's standard library waits for in syscall(), by its functions on the stack. */
+struct known_call known_call_of_rust(const struct thread *thread);
+
 /* The same for a libc whose inner functions have no names: the function that the program called,
  * by the call instruction in front of the return address, through the procedure linkage table. */
 struct known_call known_call_by_instruction(const struct subject *subject,

@@ -28,6 +28,7 @@ static const struct {
 	[WAIT_LOADER_LOCK] = { "loader lock", "waits for", "loader lock", false },
 	[WAIT_FUTURE] = { "future", "waits for", "std::future state", false },
 	[WAIT_ATOMIC] = { "atomic", "waits for a change of", "std::atomic", false },
+	[WAIT_PARK] = { "park", "is parked at", "token", true },
 	[WAIT_FUTEX] = { "futex", "waits on", "futex", false },
 	[WAIT_READ] = { "read", "reads from", NULL, false },
 	[WAIT_WRITE] = { "write", "writes to", NULL, false },
@@ -63,6 +64,7 @@ static const struct {
 	[WAIT_FILE_LOCK] = { "wait for the stdio locks of ", " FILEs" },
 	[WAIT_FUTURE] = { "wait for ", " std::future states" },
 	[WAIT_ATOMIC] = { "wait for changes of ", " std::atomics" },
+	[WAIT_PARK] = { "are parked at ", " tokens" },
 	[WAIT_FUTEX] = { "wait on ", " futexes" },
 	[WAIT_READ] = { "read from ", " fds" },
 	[WAIT_WRITE] = { "write to ", " fds" },
@@ -229,8 +231,10 @@ static void kind_text(const struct examined *examined, struct words *words)
 		break;
 	case WAIT_SLEEP:
 		words_add(words, "sleeps");
-		if (wait->timeout_ns >= 0)
+		if (wait->timeout_ns >= 0) {
 			words_add(words, " for ");
+			words_add_duration(words, wait->timeout_ns);
+		}
 		break;
 	default:
 		if (wait->object != 0 && kinds[wait->kind].noun != NULL) {
@@ -244,9 +248,8 @@ static void kind_text(const struct examined *examined, struct words *words)
 
 static void add_timeout(const struct wait *wait, struct words *words)
 {
-	if (wait->timeout_ns >= 0) {
-		if (wait->kind != WAIT_SLEEP)
-			words_add(words, ", for at most ");
+	if (wait->timeout_ns >= 0 && wait->kind != WAIT_SLEEP) {
+		words_add(words, ", for at most ");
 		words_add_duration(words, wait->timeout_ns);
 	}
 }

@@ -33,6 +33,7 @@ enum wait_kind {
 	WAIT_LOADER_LOCK, /* dlopen's dl_load_lock */
 	WAIT_FUTURE,
 	WAIT_ATOMIC, /* std::atomic::wait */
+	WAIT_PARK,   /* thread::park of Rust */
 	WAIT_FUTEX,  /* some other futex */
 	WAIT_READ,
 	WAIT_WRITE,
