@@ -12,6 +12,8 @@
 
 /* Shared chunks that --retained tells of. */
 #define RETAINED_HEADS 40
+/* Reachable chunks up to which the report says who holds the most: some tens of milliseconds. */
+#define LARGEST_ROOTS_CHUNKS 100000
 
 enum { WHY_MAX = 160 };
 
@@ -282,9 +284,21 @@ static void find_variables(struct run *run)
 		run->findings.variables = &run->variables;
 }
 
+static void find_retained(struct run *run)
+{
+	const struct dominator_options options = { .heads = RETAINED_HEADS };
+	bool quick = run->reachability.totals[CHUNK_REACHABLE].chunks <= LARGEST_ROOTS_CHUNKS;
+	if ((run->needs & NEED_RETAINED) == 0 && ((run->needs & NEED_LARGEST_ROOTS) == 0 || !quick))
+		return;
+	if (part_made(run,
+		      retained_find(&run->subject, &run->roots, &run->reachability, &options,
+				    &run->retained),
+		      GAP_HEAP, "who holds what was not found"))
+		run->findings.retained = &run->retained;
+}
+
 static void find_orphans(struct run *run)
 {
-	const struct dominator_options retained_options = { .heads = RETAINED_HEADS };
 	if (!part_made(run, roots_collect(&run->subject, &run->roots), GAP_HEAP,
 		       "the roots were not collected") ||
 	    !part_made(run, reachability_compute(&run->subject, &run->roots, &run->reachability),
@@ -295,12 +309,7 @@ static void find_orphans(struct run *run)
 	    part_made(run, orphans_find(&run->subject, &run->reachability, &run->orphans), GAP_HEAP,
 		      "the orphans were not grouped"))
 		run->findings.orphans = &run->orphans;
-	if ((run->needs & NEED_RETAINED) != 0 &&
-	    part_made(run,
-		      retained_find(&run->subject, &run->roots, &run->reachability,
-				    &retained_options, &run->retained),
-		      GAP_HEAP, "who holds what was not found"))
-		run->findings.retained = &run->retained;
+	find_retained(run);
 }
 
 static void explain(struct run *run)

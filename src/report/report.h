@@ -16,7 +16,8 @@ enum finding_need {
 	NEED_REACHABILITY = 8,
 	NEED_ORPHANS = 16,
 	NEED_RETAINED = 32,
-	NEED_EXPLANATION = 64, /* what an address is: ADDR is the first argument */
+	NEED_LARGEST_ROOTS = 128, /* the same, of a heap that is quickly gone through */
+	NEED_EXPLANATION = 64,	  /* what an address is: ADDR is the first argument */
 };
 
 struct report_style {

@@ -204,7 +204,7 @@ void text_item(struct text *text, unsigned indent, bool first, const char *strin
 {
 	if (!first) {
 		if (text_width(text, string) + 3 > text_room(text) && text->column > indent) {
-			text_put(text, " ·");
+			text_put(text, text_room(text) >= 2 ? " ·" : "");
 			text_line(text);
 			spaces(text, indent);
 		} else {

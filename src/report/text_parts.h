@@ -70,6 +70,9 @@ void text_thread_groups(struct text *text, const struct findings *findings);
 /* "RETAINED": the roots by what they hold; nothing where that was not asked for. */
 void text_retained(struct text *text, const struct findings *findings);
 
+/* "largest roots: <cache> 7.1 MB · …", a line, where that is known. */
+void text_largest_roots(struct text *text, const struct findings *findings);
+
 /* What the commands show between header and gaps. */
 void text_report(struct text *text, const struct findings *findings);
 void text_threads(struct text *text, const struct findings *findings);

@@ -8,4 +8,5 @@ void text_report(struct text *text, const struct findings *findings)
 	text_deadlocks(text, findings, false);
 	text_thread_groups(text, findings);
 	text_heap_totals(text, findings);
+	text_largest_roots(text, findings);
 }

@@ -124,3 +124,23 @@ void text_retained(struct text *text, const struct findings *findings)
 	total_row(text, retained, &retained->departed, "the C library, for threads that are gone");
 	shared_part(text, retained);
 }
+
+void text_largest_roots(struct text *text, const struct findings *findings)
+{
+	const struct retained *retained = findings->retained;
+	bool first = true;
+	if (retained == NULL || retained->total.bytes == 0)
+		return;
+	text_put(text, "  largest roots: ");
+	for (size_t i = 0; i < retained->roots.count && i < 3; i++) {
+		const struct retained_root *root = &retained->roots.items[i];
+		if (i > 0 && root->held.bytes < retained->total.bytes / 1000)
+			break;
+		text_itemf(text, 4, first, "%s %s", root->name, size_text(root->held.bytes).text);
+		first = false;
+	}
+	if (retained->shared.bytes >= retained->total.bytes / 10)
+		text_itemf(text, 4, first, "shared by several %s",
+			   size_text(retained->shared.bytes).text);
+	text_line(text);
+}

@@ -9,8 +9,9 @@
 
 static const struct view views[] = {
 	{ "report", "one screen: what died, deadlocks, threads, heap, leaks (the default)",
-	  NEED_THREADS | NEED_WAITS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS, text_report,
-	  json_report, NULL },
+	  NEED_THREADS | NEED_WAITS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS |
+	      NEED_LARGEST_ROOTS,
+	  text_report, json_report, NULL },
 	{ "threads", "every stack, equal ones grouped", NEED_THREADS, text_threads, json_threads,
 	  NULL },
 	{ "waits", "what each thread does or waits for, who holds it, and deadlocks",

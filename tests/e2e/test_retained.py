@@ -78,6 +78,8 @@ class Retained(unittest.TestCase):
             for words in ("RETAINED", "<list>", "hold_in_frame()", "shared by several roots",
                           "held by <left> and <right>"):
                 self.assertIn(words, text)
+            report = corescan(program.executable, core).stdout
+            self.assertIn("largest roots: <list> 508 kB", report)
             short = corescan("heap", "--retained", "--limit=2", program.executable, core).stdout
             self.assertIn("more roots: --limit 0", short)
             document = corescan_json("heap", "--retained", "--limit=2", program.executable, core)

@@ -25,7 +25,7 @@ struct node *graph;	   /* cycles, pointers into the midst of chunks */
 void *table[1000];	   /* every third slot is used */
 struct node *first, *last; /* the two ends of a doubly linked list */
 struct node *left, *right; /* meet in one chunk with a chain behind it */
-char *interior;		   /* points into the midst of a large chunk */
+char *interior;		   /* points behind a header in a large chunk */
 __thread struct node *thread_local_list;
 static pthread_key_t key;
 static uintptr_t disguised; /* for the register: every bit flipped */
@@ -67,7 +67,7 @@ static void build_graph(void)
 		nodes[i] = take(sizeof *nodes[i], &sum);
 	for (size_t i = 0; i < 100; i++) {
 		nodes[i]->next = nodes[(i * 7 + 3) % 100];
-		nodes[i]->other = (struct node *)((char *)nodes[(i + 1) % 100] + 24);
+		nodes[i]->other = (struct node *)((char *)nodes[(i + 1) % 100] + 16);
 	}
 	graph = nodes[0];
 	tell_symbol("graph", &sum);
@@ -134,7 +134,7 @@ static void build_interior(void)
 	char *chunk = take(300000, &sum); /* mmapped */
 	struct node *behind = chain(5, &sum);
 	memcpy(chunk + 299992, &behind, sizeof behind);
-	interior = chunk + 1234;
+	interior = chunk + 16;
 	tell_symbol("interior", &sum);
 }
 

@@ -322,6 +322,9 @@ START_TEST(a_limit_cuts_and_says_so)
 	free(text);
 	text = text_of("report", fake, &all);
 	after(text, "head 0x5800a0");
+	after(text,
+	      "largest roots: <cache> 6.77 MB · thread 1240 \"worker-3\" parse_header() 391 kB\n");
+	after(text, "shared by several 1.95 MB");
 	ck_assert_ptr_null(strstr(text, " more groups"));
 	free(text);
 	fake_findings_free(fake);
