@@ -69,6 +69,8 @@ static struct error *mark_all(const struct subject *subject, const struct roots 
 		error = marking_accept_interior(marking);
 	if (error == NULL)
 		error = mark_roots(marking, roots, ROOT_WEAK);
+	for (size_t i = 0; i < subject->heap->in_hand.count; i++)
+		marking_pin(marking, subject->heap->in_hand.items[i], &chunk);
 	for (uint64_t i = 0; i < words && error == NULL; i++)
 		result->possible[i] = marking_word(marking, i) & ~result->reachable[i];
 	/* Last, so that nothing that anything else leads to stays without its scan. */

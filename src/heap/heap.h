@@ -102,6 +102,9 @@ struct heap {
 	ARRAY(uint64_t)
 	internal; /* user addresses of chunks the allocator itself uses (tcache
 		     structs): in use, never orphans, never roots */
+	/* User addresses of chunks that a thread inside malloc or free has in its hands: neither
+	 * in use by the program nor in a free list. Never orphans; their content is dead. */
+	ARRAY(uint64_t) in_hand;
 	ARRAY(struct heap_finding) findings;
 };
 

@@ -239,6 +239,10 @@ struct cached_list {
 };
 void glibc_find_key(struct glibc_walk *walk, const struct cached_list *lists, size_t list_count);
 
+/* in_hand.c: the chunks that threads inside malloc have in their hands, into heap.in_hand. Comes
+ * last: what a free list holds is not in anyone's hands. */
+void glibc_find_in_hand(struct glibc_walk *walk);
+
 /* Marks the chunk as held by a free list. True: it was already. */
 bool glibc_mark_listed(struct glibc_walk *walk, uint64_t number);
 

@@ -209,7 +209,10 @@ static struct error *read_free_lists(struct glibc_walk *walk)
 		return error;
 	each_arena(walk, glibc_vote_by_fastbins);
 	each_arena(walk, glibc_read_fastbins);
-	return glibc_read_tcaches(walk);
+	error = glibc_read_tcaches(walk);
+	if (error == NULL)
+		glibc_find_in_hand(walk);
+	return error;
 }
 
 static void walk_free(struct glibc_walk *walk)
