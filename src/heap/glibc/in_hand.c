@@ -102,8 +102,11 @@ static void take_chain(struct glibc_walk *walk, uint64_t header)
 static void take_from_thread(struct glibc_walk *walk, const struct thread *thread)
 {
 	const struct arch *arch = walk->context->target->arch;
+	uint64_t end = own_stack_end(thread), word;
+	if (end == 0)
+		return;
 	const struct registers *registers = &thread->raw->registers;
-	uint64_t end = own_stack_end(thread), sp = arch_sp(arch, registers), word;
+	uint64_t sp = arch_sp(arch, registers);
 	if (end <= sp)
 		return;
 	if (end - sp > OWN_STACK_MAX)
