@@ -26,6 +26,7 @@ struct heap_arena {
 	uint64_t system_bytes; /* obtained from the kernel, as the arena itself counts */
 	uint64_t lost_bytes;   /* of its segments that could not be walked: smashed, or not there */
 	uint32_t heap_count;   /* heap_info segments; 1 for main */
+	bool is_absent;	       /* its malloc_state was not dumped */
 	bool in_flux;	       /* in the middle of a call: inconsistencies are not corruption */
 };
 

@@ -95,10 +95,12 @@ void text_heap_totals(struct text *text, const struct findings *findings)
 		arenas += arena->kind != ARENA_MMAPPED;
 		mmapped += arena->kind == ARENA_MMAPPED ? arena->used_chunks : 0;
 		in_flux += arena->in_flux;
+		all.is_absent |= arena->is_absent;
 		all.lost_bytes += arena->lost_bytes;
 	}
 	text_heading(text, TEXT_HEADING, "HEAP");
-	if (all.used_chunks == 0 && all.free_chunks == 0 && (arenas == 0 || all.lost_bytes > 0)) {
+	if (all.used_chunks == 0 && all.free_chunks == 0 &&
+	    (arenas == 0 || all.lost_bytes > 0 || all.is_absent)) {
 		text_put(text, "could not be walked: what is missing stands below");
 		text_line(text);
 		return;
@@ -164,7 +166,10 @@ static void arena_row(struct text *text, const struct heap_arena *arena)
 		[ARENA_MMAPPED] = "mmapped",
 	};
 	char number[FORMAT_MAX];
-	text_printf(text, "  %s%s", names[arena->kind], arena->in_flux ? " (in flux)" : "");
+	text_printf(text, "  %s%s", names[arena->kind],
+		    arena->is_absent ? " (not dumped)"
+		    : arena->in_flux ? " (in flux)"
+				     : "");
 	text_right(text, 30, format_count(arena->used_chunks, number));
 	text_right(text, 41, size_text(arena->used_bytes).text);
 	text_right(text, 51, size_text(arena->free_bytes).text);

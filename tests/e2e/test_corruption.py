@@ -4,6 +4,7 @@ healthy heap is called corrupt.
 SPDX-License-Identifier: GPL-3.0-or-later
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -98,6 +99,25 @@ class Corruption(unittest.TestCase):
                 text = corescan("report", executable, core).stdout
                 self.assertIn("HEAP CORRUPTION", text)
                 self.assertLess(text.index("SIG"), text.index("HEAP CORRUPTION"))
+
+    def test_truncated_cores(self):
+        """What was not dumped is a gap, not corruption; and chunks that are there are walked."""
+        executable = compile_program("heap_arenas")
+        with Program(executable, "2") as program:
+            core = program.core()
+            size = core.stat().st_size
+            whole = corescan_json("heap", executable, core)["heap"]
+            for share in (0.995, 0.9, 0.5, 0.2, 0.05, 0.01):
+                os.truncate(core, int(size * share))
+                with self.subTest(share=share):
+                    heap = corescan_json("heap", executable, core, expect=(1,))["heap"]
+                    self.assertEqual(corruption(heap), [])
+                    text = corescan("heap", executable, core, expect=(1,)).stdout
+                    self.assertNotIn("HEAP  0 chunks", text)
+                    if share > 0.99:
+                        found = sum(arena["used_chunks"] for arena in heap["arenas"])
+                        self.assertGreaterEqual(
+                            found, sum(arena["used_chunks"] for arena in whole["arenas"]))
 
     def test_exit_status(self):
         executable = compile_program("corrupt_heap")

@@ -739,6 +739,53 @@ START_TEST(chunks_lie_across_segments)
 }
 END_TEST
 
+/* A core that ends before libc's data, with the thread's arena there. */
+START_TEST(a_ring_that_was_not_dumped_is_a_gap)
+{
+	static const uint64_t heaps[2] = { 0x7d0000000000, 0x7d0004000000 };
+	struct fake *fake = fake_new(1);
+	fake_target_map(fake->target, heaps[0], 0x1000, "rw-p", NULL);
+	fake_target_absent(fake->target, heaps[0] + 0x1000, 0x3fff000, "---p", NULL);
+	fake_target_map(fake->target, heaps[1], 0x21000, "rw-p", NULL);
+	fake_target_absent(fake->target, 0x7d1000000000, 0x2000, "rw-p", NULL);
+	add_forty(fake);
+	end_heap(fake);
+	add_thread_arena(fake, heaps);
+	put(fake, ARENA + fake->state->next, 0x7d1000000030);
+	walk(fake);
+	ck_assert_uint_eq(fake->heap.findings.count, 0);
+	ck_assert(has_gap(fake, "The arena at 0x7d1000000030 is not there"));
+	ck_assert_uint_eq(fake->heap.arenas.items[1].used_chunks, 3);
+	fake_free(fake);
+}
+END_TEST
+
+/* Wherever links lead, also through damaged memory and in circles, the walk ends. */
+START_TEST(lists_in_circles_through_damage_end)
+{
+	struct fake *fake = fake_new(1);
+	uint64_t chunks[3], first;
+	for (int i = 0; i < 3; i++)
+		chunks[i] = add_chunk(fake, i == 0 ? 32 : 48, true);
+	add_tcache(fake, chunks, true);
+	first = add_forty(fake);
+	end_heap(fake);
+	uint64_t one = first + 5 * 96, other = first + 6 * 96;
+	put(fake, one - 8, 0x4141414141414141);
+	put(fake, other - 8, 0x4141414141414141);
+	put(fake, one, other ^ one >> 12);
+	put(fake, other, one ^ other >> 12);
+	put(fake, chunks[1], one ^ chunks[1] >> 12);
+	put(fake, ARENA + fake->state->fastbins + 32, one - 16);
+	put(fake, bin_links(fake, 1), one - 16);
+	put(fake, bin_links(fake, 1) + 8, other - 16);
+	walk(fake);
+	ck_assert_uint_eq(fake->heap.arenas.items[0].lost_bytes, 192);
+	ck_assert(has_finding(fake, "impossible size word"));
+	fake_free(fake);
+}
+END_TEST
+
 START_TEST(a_locked_arena_is_in_flux)
 {
 	struct fake *fake = fake_new(1);
@@ -749,6 +796,7 @@ START_TEST(a_locked_arena_is_in_flux)
 	walk(fake);
 	ck_assert(fake->heap.arenas.items[0].in_flux);
 	ck_assert(has_finding(fake, "in flux"));
+	ck_assert_uint_eq(heap_corruption_count(&fake->heap), 0);
 	fake_free(fake);
 }
 END_TEST
@@ -771,7 +819,9 @@ START_TEST(random_words_do_no_harm)
 	fake_target_put32(fake->target, PAR + fake->par->n_mmaps, 3);
 	for (int i = 0; i < 12; i++) {
 		static const uint64_t bases[] = { HEAP, HEAP, HEAP, ARENA, ANON };
-		uint64_t values[] = { (uint64_t)random(),
+		uint64_t values[] = { chunks[random() % 3],
+				      (HEAP + (uint64_t)random() % 0x1000) ^ HEAP >> 12,
+				      (uint64_t)random(),
 				      HEAP + (uint64_t)random() % HEAP_SIZE,
 				      ((uint64_t)random() % HEAP_SIZE & ~(uint64_t)15) | 1,
 				      0x21,
@@ -780,7 +830,7 @@ START_TEST(random_words_do_no_harm)
 				      (4096 << (unsigned)random() % 8) | 2 };
 		uint64_t address =
 		    bases[random() % 5] + ((uint64_t)random() % 0x880 & ~(uint64_t)7);
-		put(fake, address, values[(unsigned)random() % 7]);
+		put(fake, address, values[(unsigned)random() % 9]);
 	}
 	walk(fake);
 	uint64_t bytes = 0;
@@ -852,6 +902,8 @@ int main(void)
 	tcase_add_test(all, twins_that_nothing_tells_apart_are_no_chunks);
 	tcase_add_test(all, memory_that_was_not_dumped_is_a_gap);
 	tcase_add_test(all, chunks_lie_across_segments);
+	tcase_add_test(all, a_ring_that_was_not_dumped_is_a_gap);
+	tcase_add_test(all, lists_in_circles_through_damage_end);
 	tcase_add_test(all, a_locked_arena_is_in_flux);
 	tcase_add_loop_test(all, random_words_do_no_harm, 0, 300);
 	tcase_add_test(all, a_process_without_malloc_is_said_to_have_none);

@@ -9,6 +9,9 @@
 #define CHAIN_ENOUGH  ((uint64_t)1 << 40)
 #define NONCONTIGUOUS 2
 
+#define BREAK_AT_MOST	((uint64_t)64 << 30) /* how far behind the program the kernel puts it */
+#define CHUNKS_AT_LEAST 64		     /* in a row that are no accident */
+
 /* struct heap_info, at the start of each heap of a thread arena. */
 struct heap_info {
 	uint64_t arena, previous, size;
@@ -69,13 +72,14 @@ static bool add_arena(struct glibc_walk *walk, struct malloc_copy *copy, uint64_
 	uint32_t mutex = 0;
 	address_space_u32(walk->space, address + state->mutex, &mutex);
 	address_space_u32(walk->space, address + state->flags, &arena.flags);
-	state_word(walk, address + state->top, &arena.top);
+	bool is_there = state_word(walk, address + state->top, &arena.top);
 	state_word(walk, address + state->system_mem, &arena.system_memory);
 	arena.index = (uint32_t)walk->heap->arenas.count;
 	struct heap_arena row = {
 		.kind = is_main ? ARENA_MAIN : ARENA_THREAD,
 		.address = address,
 		.system_bytes = arena.system_memory,
+		.is_absent = !is_there,
 		.in_flux = !walk->malloc_died && (mutex != 0 || walk->in_malloc),
 	};
 	return array_push(&copy->arenas, arena) && array_push(&walk->heap->arenas, row);
@@ -341,6 +345,39 @@ static uint64_t guess_start(struct glibc_walk *walk, struct malloc_arena *arena)
 	return 0;
 }
 
+/* The main arena's heap without its malloc_state: the memory behind the program's own, as the break
+ * begins there, where it is one chain of chunks from its start on. */
+static bool find_break(struct glibc_walk *walk, struct malloc_arena *arena)
+{
+	const struct module *executable = modules_executable(walk->context->modules);
+	size_t count;
+	const struct segment *segments = address_space_segments(walk->space, &count);
+	for (size_t i = 0; i < count; i++) {
+		const struct segment *segment = &segments[i];
+		uint64_t reached, chunks, start = segment->start;
+		if (executable == NULL || start < executable->end ||
+		    !glibc_segment_is_anonymous(segment))
+			continue;
+		if (start - executable->end > BREAK_AT_MOST)
+			break;
+		uint64_t end = glibc_present_end(walk, start, UINT64_MAX);
+		if (glibc_chain(walk, start, end, 0, CHAIN_ENOUGH, &reached, &chunks) !=
+			CHAIN_LIMIT &&
+		    chunks < CHUNKS_AT_LEAST)
+			continue;
+		gaps_add(walk->gaps, GAP_MEMORY, arena->address, arena->address + 8,
+			 "main_arena, at 0x%" PRIx64
+			 ", is not there: its chunks were found by their headers from 0x%" PRIx64
+			 " on, without the lists of free ones",
+			 arena->address, start);
+		return glibc_add_main_segment(walk, arena, start, end, 0);
+	}
+	gaps_add(walk->gaps, GAP_MEMORY, arena->address, arena->address + 8,
+		 "main_arena, at 0x%" PRIx64 ", is not there: none of its chunks could be found",
+		 arena->address);
+	return true;
+}
+
 void glibc_tell_top(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t top)
 {
 	struct glibc_place place =
@@ -356,6 +393,8 @@ static bool find_main_segments(struct glibc_walk *walk, struct malloc_copy *copy
 {
 	if (copy->unused || (arena->top == initial_top(copy) && arena->system_memory == 0))
 		return true;
+	if (walk->heap->arenas.items[arena->index].is_absent)
+		return find_break(walk, arena);
 	uint64_t start = copy->sbrk_base != 0 ? copy->sbrk_base : guess_start(walk, arena);
 	if (copy->sbrk_base == 0)
 		gaps_add(

@@ -70,12 +70,29 @@ void glibc_lose(struct glibc_walk *walk, uint32_t arena, uint64_t start, uint64_
 		 start, end, end - start);
 }
 
+static int compare_ranges(const void *left, const void *right)
+{
+	const struct range *a = left, *b = right;
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+void glibc_sort_lost(struct glibc_walk *walk)
+{
+	if (walk->lost.count > 1)
+		qsort(walk->lost.items, walk->lost.count, sizeof *walk->lost.items, compare_ranges);
+}
+
 bool glibc_is_lost(const struct glibc_walk *walk, uint64_t address)
 {
-	for (size_t i = 0; i < walk->lost.count; i++)
-		if (address >= walk->lost.items[i].start && address < walk->lost.items[i].end)
-			return true;
-	return false;
+	size_t low = 0, high = walk->lost.count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (walk->lost.items[middle].end <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < walk->lost.count && walk->lost.items[low].start <= address;
 }
 
 /* --- what is told besides */

@@ -142,7 +142,8 @@ bool glibc_thread_in_malloc(const struct glibc_walk *walk, uint64_t thread_point
 /* Memory of the arena that could not be walked: counted, told as a gap, and remembered. */
 void glibc_lose(struct glibc_walk *walk, uint32_t arena, uint64_t start, uint64_t end);
 
-/* Whether `address` lies in memory that could not be walked. */
+/* Whether `address` lies in memory that could not be walked; once that was sorted. */
+void glibc_sort_lost(struct glibc_walk *walk);
 bool glibc_is_lost(const struct glibc_walk *walk, uint64_t address);
 
 /* Notes memory that is malloc's own. Empty ranges are passed over. */

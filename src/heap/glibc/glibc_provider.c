@@ -202,6 +202,7 @@ static struct error *read_free_lists(struct glibc_walk *walk)
 	    calloc(chunk_table_granules(walk->heap->chunks) / 64 + 1, sizeof *walk->listed);
 	if (walk->listed == NULL)
 		return error_no_memory();
+	glibc_sort_lost(walk);
 	each_arena(walk, glibc_read_bins);
 	vote_by_layout(walk);
 	error = glibc_find_tcaches(walk);

@@ -114,12 +114,19 @@ struct scan {
 	bool par_is_ambiguous;
 };
 
-/* Thread arenas lie at the start of their first heap, behind its heap_info, which names them. */
-static bool is_thread_arena(struct glibc_walk *walk, uint64_t address)
+/* Thread arenas lie at the start of their first heap, behind its heap_info, which names them.
+ * `bins` is where the bins lie: with another layout than the right one the struct would begin
+ * elsewhere. */
+static bool is_thread_arena(struct glibc_walk *walk, uint64_t bins)
 {
-	uint64_t arena, offset = address % 4096;
-	return (offset == 32 || offset == 48) &&
-	       address_space_u64(walk->space, address - offset, &arena) && arena == address;
+	for (size_t i = 0; i < malloc_state_layout_count; i++) {
+		uint64_t arena, address = bins - malloc_state_layouts[i].bins;
+		uint64_t offset = address % 4096;
+		if ((offset == 32 || offset == 48) &&
+		    address_space_u64(walk->space, address - offset, &arena) && arena == address)
+			return true;
+	}
+	return false;
 }
 
 /* Two layouts may agree on where bins and next lie, and differ in where the struct begins: only
@@ -129,7 +136,7 @@ static void try_state(struct glibc_walk *walk, uint64_t address, struct scan *sc
 	for (size_t i = 0; i < malloc_state_layout_count; i++) {
 		const struct state_layout *layout = &malloc_state_layouts[i];
 		unsigned points = state_score(walk, address, layout);
-		if (points < BINS_AT_LEAST || is_thread_arena(walk, address))
+		if (points < BINS_AT_LEAST || is_thread_arena(walk, address + layout->bins))
 			continue;
 		points += ring_closes(walk, address, layout) ? MALLOC_BINS : 0;
 		if (points <= scan->state_points)
@@ -305,7 +312,12 @@ static void read_par(struct glibc_walk *walk, struct malloc_copy *copy)
 	/* Smashed: main_arena's start is searched for, then, as without mp_. */
 	if (address_space_find(walk->space, copy->sbrk_base) == NULL)
 		copy->sbrk_base = 0;
-	if (read_u32(walk, copy->par + par->n_mmaps, &mappings) && mappings <= INT32_MAX)
+	if (!read_u32(walk, copy->par + par->n_mmaps, &mappings))
+		gaps_add(walk->gaps, GAP_MEMORY, copy->par, copy->par + par->sbrk_base,
+			 "malloc's parameters at 0x%" PRIx64
+			 " are not there: mmapped chunks cannot be told",
+			 copy->par);
+	else if (mappings <= INT32_MAX)
 		copy->n_mmaps = mappings;
 	else
 		gaps_add(walk->gaps, GAP_HEAP, copy->par, copy->par + par->sbrk_base,

@@ -319,10 +319,15 @@ static bool may_have_tcache(struct glibc_walk *walk, const struct tcache_layout 
 static bool take_tcaches(struct glibc_walk *walk, const pointer_array *pointers,
 			 const struct tcache_offset *offset)
 {
+	size_t missing = 0;
 	for (size_t i = 0; i < pointers->count; i++) {
 		uint64_t value, at = pointers->items[i] - offset->below;
 		struct chunk chunk;
-		if (!address_space_u64(walk->space, at, &value) || value == 0)
+		if (!address_space_u64(walk->space, at, &value)) {
+			missing++;
+			continue;
+		}
+		if (value == 0)
 			continue;
 		if (tcache_score(walk, value, &walk->tcache) != 0) {
 			struct found_tcache found = { value, glibc_thread_in_malloc(
@@ -339,6 +344,11 @@ static bool take_tcaches(struct glibc_walk *walk, const pointer_array *pointers,
 				      pointers->items[i], value);
 		}
 	}
+	if (missing != 0)
+		gaps_add(walk->gaps, GAP_MEMORY, 0, 0,
+			 "The thread-local memory of %zu threads is not there: free chunks that "
+			 "wait in their tcaches count as in use",
+			 missing);
 	return true;
 }
 

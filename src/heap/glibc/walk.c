@@ -9,7 +9,7 @@
 #define REGIONS_AT_MOST 4096		    /* restarts in one segment */
 #define WRONG_NAMED	8
 #define CHUNKS_EXAMINED 64		    /* of a guess, for evidence against it */
-#define STRICT_AT_MOST	((uint64_t)1 << 20) /* bytes that evidence may cost */
+#define STRICT_AT_MOST	((uint64_t)1 << 20) /* bytes behind the damage: nearby */
 #define PREFETCH	1024 /* bytes ahead of the walk, which goes faster than memory comes */
 
 /* A chain of chunks under way. */
@@ -218,7 +218,10 @@ static bool is_refuted(struct glibc_walk *walk, uint64_t at, const struct chain 
 static uint64_t search_header(struct glibc_walk *walk, uint64_t from, const struct chain *broken,
 			      bool strict)
 {
-	for (uint64_t at = (from + 15) & ~(uint64_t)15; at < broken->end; at += 16) {
+	uint64_t end = broken->end;
+	if (strict && end > from && end - from > STRICT_AT_MOST)
+		end = from + STRICT_AT_MOST;
+	for (uint64_t at = (from + 15) & ~(uint64_t)15; at < end; at += 16) {
 		uint64_t head;
 		if (!heap_reader_word(&walk->reader, at + CHUNK_SIZE, &head)) {
 			at = (at | (PAGE - 1)) - 15;
@@ -231,17 +234,15 @@ static uint64_t search_header(struct glibc_walk *walk, uint64_t from, const stru
 		    chain.wrong_footer == 0 && !(strict && is_refuted(walk, at, broken)))
 			return at;
 	}
-	return broken->has_top ? broken->end : 0;
+	return broken->has_top && !strict ? broken->end : 0;
 }
 
-/* Where intact chunks go on: what the evidence supports first; but where that loses more than a
- * little, another break may be in the way of the evidence. */
+/* Where intact chunks go on: the first place nearby that no evidence speaks against; else, as what
+ * is damaged further on may spoil the evidence, the first place at all. */
 static uint64_t resynchronise(struct glibc_walk *walk, uint64_t from, const struct chain *broken)
 {
 	uint64_t strict = search_header(walk, from, broken, true);
-	if (strict != 0 && strict - from <= STRICT_AT_MOST)
-		return strict;
-	return search_header(walk, from, broken, false);
+	return strict != 0 ? strict : search_header(walk, from, broken, false);
 }
 
 /* Names the first chunks of [start, end) that carry another arena's mark. */
