@@ -360,7 +360,7 @@ static bool find_break(struct glibc_walk *walk, struct malloc_arena *arena)
 			continue;
 		if (start - executable->end > BREAK_AT_MOST)
 			break;
-		uint64_t end = glibc_present_end(walk, start, UINT64_MAX);
+		uint64_t end = glibc_mapped_end(walk, start, UINT64_MAX);
 		if (glibc_chain(walk, start, end, 0, CHAIN_ENOUGH, &reached, &chunks) !=
 			CHAIN_LIMIT &&
 		    chunks < CHUNKS_AT_LEAST)
