@@ -3,15 +3,51 @@
 SPDX-License-Identifier: GPL-3.0-or-later
 """
 
+import shutil
+import subprocess
+import sys
 import unittest
 
-from harness import Program, compile_program, corescan_json, each_way
+from harness import TOP, WORK, Program, compile_program, corescan, corescan_json, each_way
 
 
 def wait_of(document, tid):
     found = [wait for wait in document["waits"] if wait["tid"] == tid]
     assert len(found) == 1, f"{len(found)} waits of thread {tid}"
     return found[0]
+
+
+class Rust(unittest.TestCase):
+    """Locks of Rust's standard library: words that record no holder."""
+
+    def test_standard_library(self):
+        if shutil.which("rustc") is None:
+            # Not a skip, which would count as a failure: rustc is no dependency of corescan's.
+            print("no rustc: Rust's waits are not tested", file=sys.stderr)
+            return
+        for flags in (["-O"], []):
+            executable = WORK / ("waits_rust" + "".join(flags))
+            subprocess.run(["rustc", "-g", *flags, "-o", executable,
+                            TOP / "tests" / "programs" / "waits_rust.rs"], check=True)
+            with Program(executable) as program:
+                planted = program.told("wait")
+                self.assertEqual(len(planted), 6)
+
+                def look(arguments, way):
+                    document = corescan_json("waits", *arguments)
+                    self.assertEqual(document["deadlocks"], [])
+                    for truth in planted:
+                        with self.subTest(truth=truth, way=way, flags=flags):
+                            wait = wait_of(document, truth["tid"])
+                            self.assertEqual(wait["kind"], truth["wait"])
+                            site = next(thread["frames"][wait["site"]]
+                                        for thread in document["threads"]
+                                        if thread["tid"] == truth["tid"])
+                            self.assertIn(truth["site"], site["function"])
+                            self.assertIsNone(wait["owner"])
+                            self.assertNotIn("which it is", wait["text"])
+
+                each_way(self, program, look)
 
 
 class Planted(unittest.TestCase):
@@ -72,6 +108,12 @@ class Planted(unittest.TestCase):
 
     def test_sleeps(self):
         self.check_program(compile_program("waits_sleeps", "-D_GNU_SOURCE"))
+
+    def test_sleeps_in_words(self):
+        with Program(compile_program("waits_sleeps", "-D_GNU_SOURCE")) as program:
+            text = " ".join(corescan("waits", "-p", program.pid).stdout.split())
+            self.assertRegex(text, r"sleeps for [\d.]+ (s|days)[, ]")
+            self.assertNotRegex(text, r"sleeps for ,|left\d")
 
     def test_cxx(self):
         self.check_program(compile_program("waits_cxx", "-std=c++20", "-D_GNU_SOURCE"))

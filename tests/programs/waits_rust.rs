@@ -11,7 +11,7 @@ extern "C" {
 }
 
 fn tell(kind: &str, site: &str) {
-    println!("{{\"thread\":{},\"kind\":\"{}\",\"site\":\"{}\"}}", unsafe { gettid() }, kind, site);
+    println!("{{\"tid\":{},\"wait\":\"{}\",\"site\":\"{}\"}}", unsafe { gettid() }, kind, site);
 }
 
 #[inline(never)]

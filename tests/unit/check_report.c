@@ -466,6 +466,25 @@ START_TEST(a_row_names_threads_whose_names_differ)
 }
 END_TEST
 
+/* A process that hangs with few stacks: they are shown whole. */
+START_TEST(what_hangs_shows_its_stack_where_there_is_room)
+{
+	struct fake_findings *fake = fake_findings_new();
+	struct findings *findings = fake_findings_get(fake);
+	const struct crash none = { .text = "so" };
+	const struct wait_group *all = findings->wait_groups->items;
+	struct wait_group items[2] = { all[1], all[2] };
+	const struct wait_groups groups = { .items = items, .count = 2 };
+	findings->crash = &none;
+	findings->deadlocks = NULL;
+	findings->wait_groups = &groups;
+	char *text = text_of("report", fake, &usual);
+	after(text, "          refresh() cache.c:77\n          main() main.c:20\n");
+	free(text);
+	fake_findings_free(fake);
+}
+END_TEST
+
 /* --- JSON */
 
 START_TEST(json_is_as_the_golden_file_has_it)
@@ -560,6 +579,7 @@ int main(void)
 	tcase_add_test(all, a_process_without_a_signal_has_its_heading);
 	tcase_add_test(all, each_thread_is_counted_once);
 	tcase_add_test(all, one_more_is_no_plural);
+	tcase_add_test(all, what_hangs_shows_its_stack_where_there_is_room);
 	tcase_add_test(all, a_row_says_that_its_objects_differ);
 	tcase_add_test(all, a_row_names_threads_whose_names_differ);
 	tcase_add_test(all, json_is_as_the_golden_file_has_it);
