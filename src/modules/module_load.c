@@ -127,14 +127,27 @@ static bool private_memory_dumped(const struct target *target)
 	return false;
 }
 
-void module_load_exe_gap(struct modules *modules, const struct modules_options *options,
-			 const char *why, struct gaps *gaps)
+/* `why` is a clause ("has build-id …"). */
+static void exe_gap(struct modules *modules, const struct modules_options *options, const char *why,
+		    struct gaps *gaps)
 {
 	gaps_add(gaps, GAP_MODULE, 0, 0,
 		 "%s is not the program of %s: it %s. It was not used. Give the build that ran, or "
 		 "leave EXE out",
 		 options->exe, modules->target->path != NULL ? modules->target->path : "the target",
 		 why);
+}
+
+void module_load_exe_unplaced(struct modules *modules, const struct modules_options *options,
+			      struct gaps *gaps)
+{
+	const struct target *target = modules->target;
+	const bool cut = target->truncated && target->threads.count == 0;
+	gaps_add(gaps, GAP_MODULE, 0, 0,
+		 "%s could not be compared with the program of %s, whose place in memory was not "
+		 "found%s. It was not used",
+		 options->exe, target->path != NULL ? target->path : "the target",
+		 cut ? " (the core is cut off before the notes that tell it)" : "");
 }
 
 /* Takes the EXE that the user gave, if it is the program's file. True: taken. */
@@ -146,7 +159,7 @@ static bool take_exe(struct modules *modules, struct module_entry *entry,
 	enum module_match match =
 	    module_file_check(exe, modules->target, identity, why, sizeof why);
 	if (match == MODULE_MISMATCH) {
-		module_load_exe_gap(modules, options, why, gaps);
+		exe_gap(modules, options, why, gaps);
 		return false;
 	}
 	entry->file = *exe;
@@ -228,8 +241,44 @@ struct error *module_load_files(struct modules *modules, const struct modules_op
 	return NULL;
 }
 
+/* Files that are used on weaker evidence than a build-id: one gap for all of them. */
+static void unverified_gap(const struct modules *modules, struct gaps *gaps)
+{
+	const size_t named_max = 4;
+	char names[512] = "";
+	size_t count = 0, length = 0;
+	const struct module_entry *first = NULL;
+	for (size_t i = 0; i < modules->entries.count; i++) {
+		const struct module_entry *entry = &modules->entries.items[i];
+		if (entry->module.match != MODULE_UNVERIFIED || entry->memory_image != NULL)
+			continue;
+		if (count++ == 0)
+			first = entry;
+		if (count <= named_max && length < sizeof names)
+			length += (size_t)snprintf(
+			    names + length, sizeof names - length, "%s%s", count > 1 ? ", " : "",
+			    entry->module.name != NULL ? entry->module.name : entry->module.file);
+	}
+	if (count == 1)
+		gaps_add(gaps, GAP_MODULE, first->module.start, first->module.end,
+			 "%s could not be verified: no build-id of it is in memory; its %s agree",
+			 first->module.file,
+			 first->image_in_memory ? "headers and sizes" : "mappings");
+	else if (count <= named_max && count > 0)
+		gaps_add(gaps, GAP_MODULE, 0, 0,
+			 "%zu files could not be verified: no build-id of them is in memory; their "
+			 "headers, sizes or mappings agree: %s",
+			 count, names);
+	else if (count > 0)
+		gaps_add(gaps, GAP_MODULE, 0, 0,
+			 "%zu files could not be verified: no build-id of them is in memory; their "
+			 "headers, sizes or mappings agree: %s and %zu more",
+			 count, names, count - named_max);
+}
+
 void module_load_gaps(const struct modules *modules, struct gaps *gaps)
 {
+	unverified_gap(modules, gaps);
 	for (size_t i = 0; i < modules->entries.count; i++) {
 		const struct module_entry *entry = &modules->entries.items[i];
 		const struct module *module = &entry->module;
@@ -240,13 +289,7 @@ void module_load_gaps(const struct modules *modules, struct gaps *gaps)
 			continue;
 		switch (module->match) {
 		case MODULE_VERIFIED:
-			break;
 		case MODULE_UNVERIFIED:
-			gaps_add(gaps, GAP_MODULE, module->start, module->end,
-				 "%s could not be verified: no build-id of it is in memory; its %s "
-				 "agree",
-				 module->file,
-				 entry->image_in_memory ? "headers and sizes" : "mappings");
 			break;
 		case MODULE_MISMATCH:
 			gaps_add(gaps, GAP_MODULE, module->start, module->end,

@@ -14,8 +14,8 @@ struct error *module_load_files(struct modules *modules, const struct modules_op
 /* A gap for each file that is missing, another build, or not verified. */
 void module_load_gaps(const struct modules *modules, struct gaps *gaps);
 
-/* The gap of a user's EXE that was not used; `why` is a clause ("has build-id …"). */
-void module_load_exe_gap(struct modules *modules, const struct modules_options *options,
-			 const char *why, struct gaps *gaps);
+/* The gap of a user's EXE that was not used because the program was not found in memory. */
+void module_load_exe_unplaced(struct modules *modules, const struct modules_options *options,
+			      struct gaps *gaps);
 
 #endif

@@ -267,9 +267,7 @@ static struct error *open_all(struct modules *modules, const struct modules_opti
 	if (error == NULL)
 		error = finish(modules);
 	if (error == NULL && exe_given && modules->executable == NULL)
-		module_load_exe_gap(
-		    modules, options,
-		    "could not be compared: the program's place in memory was not found", gaps);
+		module_load_exe_unplaced(modules, options, gaps);
 	if (error == NULL)
 		module_load_gaps(modules, gaps);
 	return error;

@@ -127,6 +127,29 @@ class BadInput(unittest.TestCase):
             self.assertIn("truncated", result.stdout)
         self.assertGreater(read, 15)
 
+    def test_cut_within_the_notes(self):
+        """Nothing is known of what happened, and nothing is claimed."""
+        content = self.core.read_bytes()
+        table, = struct.unpack_from("<Q", content, 0x20)
+        kind, _, notes = struct.unpack_from("<IIQ", content, table)
+        self.assertEqual(kind, 4, "the first program header is that of the notes")
+        path = damaged(self.core, "core.notes", lambda content: content.__delitem__(
+            slice(notes + 16, None)))
+        result = corescan(self.executable, path, expect=(1,))
+        self.assertIn("NOT KNOWN  the core holds no thread's notes", result.stdout)
+        self.assertNotIn("NOT CRASHED", result.stdout)
+        self.assertNotIn("THREADS", result.stdout)
+        self.assertIn("could not be compared with the program of", result.stderr)
+        self.assertNotIn("is not the program of", result.stderr)
+
+    def test_unverified_files_are_one_gap(self):
+        """The core without its file contents has no build-ids."""
+        path = damaged(self.core, "core.half", lambda content: content.__delitem__(
+            slice(len(content) // 20, None)))
+        lines = [gap["text"] for gap in corescan_json(path, expect=(1,))["gaps"]
+                 if "could not be verified" in gap["text"]]
+        self.assertLessEqual(len(lines), 1, lines)
+
     def test_damaged_bytes(self):
         """Headers and notes overwritten: never a crash, never a hang."""
         for seed in range(60):
