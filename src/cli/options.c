@@ -26,6 +26,7 @@ enum option_key {
 	OPTION_NO_STOP,
 	OPTION_MAX_PAUSE,
 	OPTION_LOCALS,
+	OPTION_SOURCE,
 };
 
 static const struct argp_option rows[] = {
@@ -61,6 +62,8 @@ static const struct argp_option rows[] = {
 	  "For heap: which variables, frames and registers hold how much of it alone.", 0 },
 	{ "locals", OPTION_LOCALS, NULL, 0,
 	  "Show the arguments and locals of frames, as far as debug information tells them.", 0 },
+	{ "source", OPTION_SOURCE, NULL, 0,
+	  "Show the source lines that frames stand at, where the files are there.", 0 },
 	{ "verbose", 'v', NULL, 0, "Tell more: full paths, longer lists, evidence.", 0 },
 	{ 0 },
 };
@@ -274,6 +277,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_LOCALS:
 		options->locals = true;
+		return 0;
+	case OPTION_SOURCE:
+		options->source = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		take_positional(state, parse, argument);

@@ -34,6 +34,7 @@ struct options {
 	const char *sysroot, *debug_dir;
 	bool json;
 	bool locals; /* arguments and locals of frames */
+	bool source; /* their source lines */
 	enum color_choice color;
 	uint64_t address; /* for explain */
 	int limit;	  /* as in struct report_style */

@@ -31,6 +31,7 @@ struct run {
 	struct crash crash;
 	struct stack_groups stacks;
 	struct variables variables;
+	struct sources sources;
 	struct waits waits;
 	struct wait_groups wait_groups;
 	struct deadlocks deadlocks;
@@ -58,6 +59,7 @@ static void run_end(struct run *run)
 	deadlocks_free(&run->deadlocks);
 	wait_groups_free(&run->wait_groups);
 	waits_free(&run->waits);
+	sources_free(&run->sources);
 	variables_free(&run->variables);
 	stack_groups_free(&run->stacks);
 	heap_free(&run->heap);
@@ -297,6 +299,15 @@ static void find_retained(struct run *run)
 		run->findings.retained = &run->retained;
 }
 
+static void find_sources(struct run *run)
+{
+	if (part_made(
+		run,
+		sources_find(&run->subject, &run->stacks, run->options->sysroot, &run->sources),
+		GAP_THREAD, "source lines were not read"))
+		run->findings.sources = &run->sources;
+}
+
 static void find_orphans(struct run *run)
 {
 	if (!part_made(run, roots_collect(&run->subject, &run->roots), GAP_HEAP,
@@ -345,6 +356,8 @@ static void analyse(struct run *run)
 	judge_waits(run);
 	if (run->options->locals && run->findings.stacks != NULL)
 		find_variables(run);
+	if (run->options->source && run->findings.stacks != NULL)
+		find_sources(run);
 	if ((run->needs & NEED_REACHABILITY) != 0 && run->subject.heap != NULL &&
 	    run->heap.chunks != NULL)
 		find_orphans(run);

@@ -17,7 +17,7 @@
 
 static const char deleted[] = " (deleted)";
 
-static int open_below(const char *root, const char *path)
+int module_file_open(const char *root, const char *path)
 {
 	/* O_NONBLOCK: a FIFO or device of that name must not hold us up. */
 	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
@@ -68,7 +68,7 @@ int module_file_map_descriptor(int fd, const char *path, struct module_file *fil
 int module_file_map(const char *root, const char *path, struct module_file *file)
 {
 	char *shown;
-	int fd = open_below(root, path);
+	int fd = module_file_open(root, path);
 	if (fd < 0)
 		return errno;
 	int number = ENOMEM;

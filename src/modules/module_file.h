@@ -16,6 +16,10 @@ struct module_file {
 	ino_t inode;
 };
 
+/* Opens `path` for reading as module_file_map does. -1 and errno where that fails; the caller
+ * checks what it is, and closes it. */
+int module_file_open(const char *root, const char *path);
+
 /* Maps the regular file `path`, looked up below `root` when that is not NULL (absolute symbolic
  * links stay below it). An errno value, or 0. Directories give EISDIR; empty files and what is no
  * regular file give EINVAL. */

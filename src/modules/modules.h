@@ -134,6 +134,10 @@ bool modules_symbol_named(struct modules *modules, const struct module *module, 
 /* Source file and line of `pc` (the caller has subtracted 1 for return addresses). */
 bool modules_line(struct modules *modules, uint64_t pc, const char **file, unsigned *line);
 
+/* The directory in which the unit that covers `pc` was compiled: what relative file names begin at.
+ * NULL when it is not told. */
+const char *modules_directory(struct modules *modules, uint64_t pc);
+
 /* The compilation unit that covers `pc`, for source lines and inlined calls; also for compilers
  * that write no .debug_aranges (clang, rustc). `*bias` is the address in the target minus the
  * address in the DWARF. Both live as long as the modules. */

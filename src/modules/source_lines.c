@@ -119,3 +119,14 @@ bool modules_line(struct modules *modules, uint64_t pc, const char **file, unsig
 	*line = (unsigned)number;
 	return true;
 }
+
+const char *modules_directory(struct modules *modules, uint64_t pc)
+{
+	Dwarf_Die unit;
+	Dwarf_Attribute attribute;
+	uint64_t bias;
+	if (!modules_unit(modules, pc, &unit, &bias))
+		return NULL;
+	return string_pool_add(modules->strings, dwarf_formstring(dwarf_attr_integrate(
+						     &unit, DW_AT_comp_dir, &attribute)));
+}

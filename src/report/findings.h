@@ -10,6 +10,7 @@
 #include "analysis/orphans.h"
 #include "analysis/reachability.h"
 #include "analysis/retained.h"
+#include "analysis/sources.h"
 #include "analysis/variables/variables.h"
 #include "analysis/waits/waits.h"
 
@@ -24,6 +25,7 @@ struct findings {
 	const struct crash *crash;
 	const struct stack_groups *stacks;
 	const struct variables *variables; /* --locals */
+	const struct sources *sources;	   /* --source */
 	const struct waits *waits;
 	const struct wait_groups *wait_groups;
 	const struct deadlocks *deadlocks;

@@ -18,9 +18,22 @@ static json_t *variables_array(struct json_document *document,
 	return array;
 }
 
-/* `variables` may be NULL. */
+static json_t *source_object(struct json_document *document, const struct source_excerpt *source)
+{
+	json_t *object = json_object(), *lines = json_array();
+	for (unsigned i = 0; i < source->count; i++)
+		json_append(document, lines, json_words(source->lines[i]));
+	json_put(document, object, "path", json_words(source->path));
+	json_put(document, object, "first", json_integer(source->first));
+	json_put(document, object, "lines", lines);
+	json_put(document, object, "doubt", json_words(source->doubt));
+	return object;
+}
+
+/* `variables` and `source` may be NULL. */
 static json_t *frame_object(struct json_document *document, const struct frame *frame,
-			    const struct frame_variables *variables)
+			    const struct frame_variables *variables,
+			    const struct source_excerpt *source)
 {
 	const char *module = frame->module != NULL ? frame->module->name : NULL;
 	json_t *object = json_object();
@@ -40,6 +53,8 @@ static json_t *frame_object(struct json_document *document, const struct frame *
 	json_put(document, object, "inlined", json_boolean(frame->inlined));
 	json_put(document, object, "signal_frame", json_boolean(frame->signal_frame));
 	json_put(document, object, "guessed", json_boolean(frame->guessed));
+	if (source != NULL)
+		json_put(document, object, "source", source_object(document, source));
 	if (variables != NULL && variables->examined)
 		json_put(document, object, "variables", variables_array(document, variables));
 	return object;
@@ -53,7 +68,8 @@ static json_t *thread_object(struct json_document *document, const struct thread
 	for (size_t i = 0; i < thread->frame_count; i++)
 		json_append(document, frames,
 			    frame_object(document, &thread->frames[i],
-					 variables_of(document->findings->variables, thread, i)));
+					 variables_of(document->findings->variables, thread, i),
+					 sources_of(document->findings->sources, thread, i)));
 	json_put(document, object, "tid", json_integer(thread->tid));
 	json_put(document, object, "name", json_words(thread->name));
 	json_put(document, object, "main", json_boolean(thread->is_main));

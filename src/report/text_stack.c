@@ -286,6 +286,30 @@ static void text_variables(struct text *text, unsigned indent,
 	}
 }
 
+/* A line each, the one that is meant marked where there are others. */
+static void text_source(struct text *text, unsigned indent, const struct source_excerpt *source)
+{
+	char label[24];
+	for (unsigned i = 0; source != NULL && i < source->count; i++) {
+		const bool meant = source->first + i == source->line;
+		snprintf(label, sizeof label, "%s%6u  ", meant && source->count > 1 ? ">" : " ",
+			 source->first + i);
+		text_column(text, indent);
+		text_color(text, meant ? TEXT_PLAIN : TEXT_DIM);
+		text_put(text, label);
+		text_cut(text, source->lines[i], text_room(text));
+		text_color(text, TEXT_PLAIN);
+		text_line(text);
+	}
+	if (source != NULL && source->doubt != NULL) {
+		text_column(text, indent + 2);
+		text_color(text, TEXT_WARN);
+		text_wrap(text, indent + 4, source->doubt);
+		text_color(text, TEXT_PLAIN);
+		text_line(text);
+	}
+}
+
 void text_frames(struct text *text, const struct findings *findings, unsigned indent,
 		 const struct thread *thread, size_t count, size_t limit)
 {
@@ -303,6 +327,7 @@ void text_frames(struct text *text, const struct findings *findings, unsigned in
 			if (is_faulting(findings, thread, at))
 				text_instruction(text, functions, &findings->crash->instruction);
 			text_line(text);
+			text_source(text, functions, sources_of(findings->sources, thread, at));
 			text_variables(text, functions,
 				       variables_of(findings->variables, thread, at));
 		}

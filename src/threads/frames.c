@@ -147,12 +147,13 @@ static bool describe(struct frame_namer *namer, uint64_t pc)
 {
 	struct scopes scopes = { .count = 0 };
 	const struct module *module = modules_find(namer->modules, pc);
-	const char *file = NULL;
+	const char *file = NULL, *directory = NULL;
 	unsigned line = 0;
 	if (namer->inlines && module != NULL) {
 		scopes_find(namer->modules, pc, &scopes);
 		if (!modules_line(namer->modules, pc, &file, &line))
 			file = NULL, line = 0;
+		directory = modules_directory(namer->modules, pc);
 	}
 	if (!array_reserve(&namer->frames, scopes.count + 1))
 		return false;
@@ -166,12 +167,15 @@ static bool describe(struct frame_namer *namer, uint64_t pc)
 		name_from_dwarf(namer, die, &frame);
 		call_site(namer, die, &caller);
 		frame.file = file;
+		frame.directory = directory;
 		frame.line = line;
 		file = caller.file;
 		line = caller.line;
 		namer->frames.items[namer->frames.count++] = frame;
 	}
-	struct frame frame = { .module = module, .file = file, .line = line };
+	struct frame frame = {
+		.module = module, .file = file, .directory = directory, .line = line
+	};
 	name_physical(namer, pc, &scopes, &frame);
 	namer->frames.items[namer->frames.count++] = frame;
 	return true;

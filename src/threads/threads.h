@@ -31,10 +31,11 @@ struct frame {
 	/* NULL unless the options asked for them. Of inlined frames: their physical frame's. */
 	const struct frame_registers *registers;
 	const struct module *module; /* or NULL */
-	const char *function; /* demangled; when `file` is known without parameters; or NULL */
-	const char *linkage;  /* the symbol's own name, or NULL */
-	uint64_t offset;      /* lookup_pc - start of the function */
-	const char *file;     /* source file, or NULL */
+	const char *function;  /* demangled; when `file` is known without parameters; or NULL */
+	const char *linkage;   /* the symbol's own name, or NULL */
+	uint64_t offset;       /* lookup_pc - start of the function */
+	const char *file;      /* source file, or NULL */
+	const char *directory; /* that a relative .file begins at, or NULL */
 	unsigned line;
 };
 

@@ -9,9 +9,11 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 import unittest
+from pathlib import Path
 
-from harness import Program, compile_program, corescan, corescan_json, each_way
+from harness import TOP, WORK, Program, compile_program, corescan, corescan_json, each_way
 
 
 def functions_of(thread):
@@ -191,6 +193,85 @@ class Locals(unittest.TestCase):
                             self.assertEqual(variable["value"], gdb[0], (flag, frame, variable))
                             compared += 1
         self.assertGreater(compared, 9)
+
+
+class Sources(unittest.TestCase):
+    """A program whose source lies beside it, compiled by a relative name."""
+
+    def setUp(self):
+        self.directory = Path(tempfile.mkdtemp(dir=WORK))
+        self.lines = (TOP / "tests" / "programs" / "stack_ends.c").read_text().splitlines()
+        shutil.copytree(TOP / "tests" / "programs", self.directory / "src")
+        os.utime(self.directory / "src" / "stack_ends.c", (1, 1))
+
+    def crashed(self, *flags):
+        executable = self.directory / "program"
+        subprocess.run(["gcc", "-O1", "-g", "-w", "-pthread", *flags, "-o", executable,
+                        "src/stack_ends.c"], check=True, cwd=self.directory)
+        with Program(executable, "code", ready=False) as program:
+            core = shutil.copy(program.core(None), self.directory / "core")
+        return executable, core
+
+    def check_frames(self, document):
+        frames = [frame for frame in document["threads"][0]["frames"]
+                  if (frame["file"] or "").endswith("stack_ends.c")]
+        self.assertEqual(frames[0]["function"], "called_back")
+        self.assertEqual(frames[-1]["function"], "main")
+        for frame in frames:
+            source = frame["source"]
+            self.assertIsNone(source["doubt"])
+            self.assertIn(frame["line"], range(source["first"],
+                                               source["first"] + len(source["lines"])))
+            first = source["first"] - 1
+            self.assertEqual(source["lines"],
+                             [line.expandtabs() for line in
+                              self.lines[first:first + len(source["lines"])]])
+        self.assertEqual([len(frame["source"]["lines"]) for frame in frames],
+                         [5] + [1] * (len(frames) - 1))
+
+    def test_lines(self):
+        for flag in "-gdwarf-4", "-gdwarf-5":
+            executable, core = self.crashed(flag)
+            self.check_frames(corescan_json("threads", "--source", executable, core))
+        text = corescan("report", "--source", executable, core).stdout
+        self.assertRegex(text, r"> +\d+  +\*\(volatile int \*\)nothing = 1;")
+        self.assertNotIn("source", corescan_json("threads", executable,
+                                                 core)["threads"][0]["frames"][0])
+
+    def test_newer_source_is_doubted(self):
+        executable, core = self.crashed()
+        os.utime(self.directory / "src" / "stack_ends.c", (4e9, 4e9))
+        frame = corescan_json("threads", "--source", executable, core)["threads"][0]["frames"][0]
+        self.assertIn("newer than program", frame["source"]["doubt"])
+        self.assertIn("newer than program",
+                      corescan("threads", "--source", executable, core).stdout)
+
+    def test_missing_source_is_no_error(self):
+        executable, core = self.crashed()
+        shutil.rmtree(self.directory / "src")
+        document = corescan_json("threads", "--source", executable, core, expect=(0,))
+        self.assertNotIn("source", document["threads"][0]["frames"][0])
+
+    def test_what_is_no_regular_file_is_left_alone(self):
+        executable, core = self.crashed()
+        (self.directory / "src" / "stack_ends.c").unlink()
+        os.mkfifo(self.directory / "src" / "stack_ends.c")
+        document = corescan_json("threads", "--source", executable, core, expect=(0,), timeout=20)
+        self.assertNotIn("source", document["threads"][0]["frames"][0])
+
+    def test_below_a_sysroot(self):
+        executable, core = self.crashed()
+        root = self.directory / "root"
+        there = root / str(self.directory).lstrip("/")
+        there.mkdir(parents=True)
+        (self.directory / "src").rename(there / "src")
+        shutil.copy2(executable, there / "program")
+        document = corescan_json("threads", "--source", "--sysroot", root, executable, core)
+        self.check_frames(document)
+        (there / "src" / "stack_ends.c").rename(self.directory / "outside.c")
+        (there / "src" / "stack_ends.c").symlink_to(self.directory / "outside.c")
+        document = corescan_json("threads", "--source", "--sysroot", root, executable, core)
+        self.assertNotIn("source", document["threads"][0]["frames"][0])
 
 
 if __name__ == "__main__":
