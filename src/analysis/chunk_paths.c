@@ -26,7 +26,7 @@ struct search {
 	const struct chunk_table *table;
 	uint64_t *passed;
 	uint64_t goal;
-	bool exact;
+	const uint64_t *exact;
 	ARRAY(uint64_t) found; /* numbers of chunks */
 	ARRAY(uint64_t) events;
 	uint64_t event_count;
@@ -70,7 +70,7 @@ static void consider(struct search *search, const struct candidate *candidate)
 	uint64_t offset = candidate->address - start;
 	uint64_t size = chunk_lookup_size(search->table, region, number);
 	if (offset >= size ||
-	    (search->exact && offset != 0 &&
+	    (search->exact != NULL && offset != 0 && chunk_lookup_bit(search->exact, number) &&
 	     interior_idiom(search->subject->target, search->table, start, size, offset) == NULL))
 		return;
 	find(search, number, candidate->turn);
@@ -200,7 +200,7 @@ static bool trace(const struct search *search, chunk_path *path)
 }
 
 struct error *chunk_path_find(const struct subject *subject, const struct mark_source *sources,
-			      size_t count, bool exact, uint64_t *passed, uint64_t goal,
+			      size_t count, const uint64_t *exact, uint64_t *passed, uint64_t goal,
 			      chunk_path *path)
 {
 	struct search search = {

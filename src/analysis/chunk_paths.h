@@ -14,11 +14,11 @@ typedef ARRAY(uint64_t) chunk_path;
 
 /* The shortest path from the sources to chunk `goal`; of several the one whose source comes first,
  * then whose first word comes first. `passed` is a bitmap over granules of the chunks not to go
- * through (free ones, for a start); it is changed. `exact`: a pointer into a chunk's interior
- * counts only where an idiom explains it (interior.h). An empty path where there is none.
- * ERROR_NO_MEMORY. */
+ * through (free ones, for a start); it is changed. To the chunks in `exact`, another such bitmap,
+ * or NULL, a pointer into the interior leads only where an idiom explains it (interior.h). An empty
+ * path where there is none. ERROR_NO_MEMORY. */
 struct error *chunk_path_find(const struct subject *subject, const struct mark_source *sources,
-			      size_t count, bool exact, uint64_t *passed, uint64_t goal,
+			      size_t count, const uint64_t *exact, uint64_t *passed, uint64_t goal,
 			      chunk_path *path);
 
 #endif

@@ -75,6 +75,11 @@ static void look_for_cache(const struct explaining *explaining)
 
 /* Paths. */
 
+static bool is_reachable(const struct explaining *explaining, const struct chunk *chunk)
+{
+	return reachability_state(explaining->reachability, chunk) == CHUNK_REACHABLE;
+}
+
 /* The first word in a piece of memory that points to the chunk's start, else into it. */
 struct first_word {
 	const struct target *target;
@@ -122,7 +127,7 @@ static bool add_hop(const struct explaining *explaining, explain_path *path, str
 
 /* The word of a root that points to the first chunk of a path. */
 static bool add_root_hop(const struct explaining *explaining, const struct root *const *roots,
-			 size_t count, bool exact, const struct chunk *chunk, explain_path *path)
+			 size_t count, const struct chunk *chunk, explain_path *path)
 {
 	const struct target *target = explaining->subject->target;
 	for (size_t i = 0; i < count; i++) {
@@ -130,7 +135,7 @@ static bool add_root_hop(const struct explaining *explaining, const struct root 
 		struct first_word first = { .target = target,
 					    .table = explaining->subject->heap->chunks,
 					    .chunk = chunk,
-					    .exact = exact };
+					    .exact = is_reachable(explaining, chunk) };
 		struct reference hop = { 0 };
 		if (root->bytes != NULL)
 			word_scan_bytes(target, root->bytes, root->size, chunk->address,
@@ -153,11 +158,11 @@ static bool add_root_hop(const struct explaining *explaining, const struct root 
 
 /* The word in chunk `from` that points to chunk `to`. */
 static bool add_chunk_hop(const struct explaining *explaining, const struct chunk *from,
-			  const struct chunk *to, bool exact, explain_path *path)
+			  const struct chunk *to, explain_path *path)
 {
 	struct first_word first = { .target = explaining->subject->target,
 				    .chunk = to,
-				    .exact = exact };
+				    .exact = is_reachable(explaining, to) };
 	struct reference hop = { 0 };
 	word_scan_memory(explaining->subject->target, from->address, from->address + from->size,
 			 to->address, to->size, take_first, &first);
@@ -170,14 +175,14 @@ static bool add_chunk_hop(const struct explaining *explaining, const struct chun
 }
 
 static bool add_chunk_hops(const struct explaining *explaining, const chunk_path *chunks,
-			   bool exact, explain_path *path)
+			   explain_path *path)
 {
 	const struct chunk_table *table = explaining->subject->heap->chunks;
 	struct chunk from, to;
 	for (size_t i = 1; i < chunks->count; i++)
 		if (chunk_table_numbered(table, chunks->items[i - 1], &from) &&
 		    chunk_table_numbered(table, chunks->items[i], &to) &&
-		    !add_chunk_hop(explaining, &from, &to, exact, path))
+		    !add_chunk_hop(explaining, &from, &to, path))
 			return false;
 	return true;
 }
@@ -197,8 +202,6 @@ static int by_rank(const void *left, const void *right)
 {
 	const struct root *a = *(const struct root *const *)left;
 	const struct root *b = *(const struct root *const *)right;
-	if (a->strength != b->strength)
-		return a->strength == ROOT_STRONG ? -1 : 1;
 	if (rank(a) != rank(b))
 		return rank(a) < rank(b) ? -1 : 1;
 	return a < b ? -1 : a > b;
@@ -244,10 +247,12 @@ static struct mark_source source_of(const struct root *root)
 	return (struct mark_source){ root->start, root->end, root->bytes, root->size, false };
 }
 
-/* From the roots to the chunk: along what makes it reachable, or by all that is there. */
-static struct error *find_path(const struct explaining *explaining, bool reachable,
+/* From the roots of that strength to the chunk. Reachable chunks on the way are reached by what
+ * makes them so. */
+static struct error *find_path(const struct explaining *explaining, enum root_strength strength,
 			       explain_path *path)
 {
+	const bool reachable = explaining->made->chunk.state == CHUNK_REACHABLE;
 	const struct roots *roots = explaining->roots;
 	ARRAY(const struct root *) starts = { 0 };
 	ARRAY(struct mark_source) sources = { 0 };
@@ -256,21 +261,22 @@ static struct error *find_path(const struct explaining *explaining, bool reachab
 	bool fits = passed != NULL && array_reserve(&starts, roots->list.count) &&
 		    array_reserve(&sources, roots->list.count);
 	for (size_t i = 0; fits && i < roots->list.count; i++)
-		if (!reachable || roots->list.items[i].strength == ROOT_STRONG)
+		if (roots->list.items[i].strength == strength)
 			starts.items[starts.count++] = &roots->list.items[i];
 	if (fits && starts.count > 0)
 		qsort(starts.items, starts.count, sizeof *starts.items, by_rank);
 	for (size_t i = 0; fits && i < starts.count; i++)
 		sources.items[sources.count++] = source_of(starts.items[i]);
 	struct error *error =
-	    fits ? chunk_path_find(explaining->subject, sources.items, sources.count, reachable,
-				   passed, explaining->made->chunk.chunk.number, &chunks)
+	    fits ? chunk_path_find(explaining->subject, sources.items, sources.count,
+				   explaining->reachability->reachable, passed,
+				   explaining->made->chunk.chunk.number, &chunks)
 		 : error_no_memory();
 	struct chunk first;
 	if (error == NULL && chunks.count > 0 &&
 	    chunk_table_numbered(explaining->subject->heap->chunks, chunks.items[0], &first) &&
-	    (!add_root_hop(explaining, starts.items, starts.count, reachable, &first, path) ||
-	     !add_chunk_hops(explaining, &chunks, reachable, path)))
+	    (!add_root_hop(explaining, starts.items, starts.count, &first, path) ||
+	     !add_chunk_hops(explaining, &chunks, path)))
 		error = error_no_memory();
 	array_free(&chunks);
 	array_free(&starts);
@@ -296,12 +302,12 @@ static struct error *find_structure(const struct explaining *explaining)
 					    .end = head.address + head.size };
 	uint64_t *passed = bitmap_new(explaining, not_orphaned);
 	error = passed == NULL ? error_no_memory()
-			       : chunk_path_find(explaining->subject, &source, 1, false, passed,
+			       : chunk_path_find(explaining->subject, &source, 1, NULL, passed,
 						 made->chunk.chunk.number, &found);
 	bool fits = array_push(&chunks, head.number);
 	for (size_t i = 0; i < found.count && fits; i++)
 		fits = array_push(&chunks, found.items[i]);
-	if (error == NULL && (!fits || !add_chunk_hops(explaining, &chunks, false, &made->inside)))
+	if (error == NULL && (!fits || !add_chunk_hops(explaining, &chunks, &made->inside)))
 		error = error_no_memory();
 	array_free(&found);
 	array_free(&chunks);
@@ -341,13 +347,15 @@ static struct error *find_what_keeps_it(const struct explaining *explaining)
 	}
 	switch (made->chunk.state) {
 	case CHUNK_REACHABLE:
-		error = find_path(explaining, true, &made->path);
+		error = find_path(explaining, ROOT_STRONG, &made->path);
 		if (error == NULL && made->path.count == 0)
 			made->why = "the C library keeps it for the thread-local storage of a "
 				    "thread that is gone";
 		return error;
 	case CHUNK_POSSIBLE:
-		error = find_path(explaining, false, &made->path);
+		error = find_path(explaining, ROOT_STRONG, &made->path);
+		if (error == NULL && made->path.count == 0)
+			error = find_path(explaining, ROOT_WEAK, &made->path);
 		if (error == NULL && made->path.count > 0)
 			made->why = why_weak(made->path.items[0].storage.root);
 		return error;

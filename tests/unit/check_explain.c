@@ -209,6 +209,29 @@ static void in_dtv(struct world *world, uint64_t chunk)
 	put(world, PTHREAD + 8, chunk + 16);
 }
 
+START_TEST(a_possible_chunk_is_shown_by_its_one_weak_step)
+{
+	struct world *world = world_with_data();
+	struct explanation explanation;
+	uint64_t first = world_chunk(world, 136), second = world_chunk(world, 136);
+	uint64_t goal = world_chunk(world, 136);
+	world_ready(world);
+	/* A number that looks like a pointer into the reachable `second` is no shortcut. */
+	put(world, DATA, second + 56);
+	put(world, DATA + 8, first);
+	put(world, first, second);
+	put(world, second, goal + 56);
+	explain(world, goal, &explanation);
+	ck_assert_int_eq(explanation.chunk.state, CHUNK_POSSIBLE);
+	ck_assert_uint_eq(explanation.path.count, 3);
+	ck_assert_uint_eq(explanation.path.items[0].at, DATA + 8);
+	ck_assert_uint_eq(explanation.path.items[2].value, goal + 56);
+	ck_assert_ptr_nonnull(strstr(explanation.why, "into the middle of a chunk"));
+	explain_free(&explanation);
+	finish(world);
+}
+END_TEST
+
 START_TEST(the_root_is_named)
 {
 	expect_root(in_dtv, "struct pthread +8 (dtv) of 7", CHUNK_REACHABLE);
@@ -466,6 +489,7 @@ int main(void)
 	tcase_set_timeout(all, 60);
 	tcase_add_loop_test(all, paths_are_the_shortest_in_any_graph, 0, 20);
 	tcase_add_test(all, a_long_list_has_a_long_path);
+	tcase_add_test(all, a_possible_chunk_is_shown_by_its_one_weak_step);
 	tcase_add_test(all, the_root_is_named);
 	tcase_add_test(all, a_stack_address_belongs_to_its_physical_frame);
 	tcase_add_test(all, referrers_are_told_by_what_they_keep);
