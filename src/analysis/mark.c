@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/mark.h"
 
+#include "analysis/chunk_bytes.h"
 #include "analysis/interior.h"
 #include "base/bytes.h"
 #include "heap/chunk_lookup.h"
@@ -666,17 +667,12 @@ static bool take_regions(struct marking *marking)
 {
 	size_t count;
 	const struct chunk_region *regions = chunk_table_regions(marking->table, &count);
-	marking->region_bytes = calloc(count + 1, sizeof *marking->region_bytes);
+	marking->region_bytes = chunk_bytes_new(marking->target, marking->table);
 	if (marking->region_bytes == NULL)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		uint64_t size = regions[i].end - regions[i].start;
-		size = size > regions[i].trailer ? size - regions[i].trailer : 0;
-		const uint8_t *bytes;
-		if (size != 0 && address_space_span(marking->target->space, regions[i].start, size,
-						    &bytes) == size)
-			marking->region_bytes[i] = bytes;
-		marking->total += size;
+		marking->total += size > regions[i].trailer ? size - regions[i].trailer : 0;
 	}
 	if (count > 0) {
 		marking->low = regions[0].start;
