@@ -114,11 +114,18 @@ static bool same_site(const struct frame *one, const struct frame *other)
 	       one->file == other->file && one->line == other->line;
 }
 
-static bool alike(const struct wait *one, const struct wait *other)
+/* Locks that are held are told apart, unless there are too many and nobody waits behind those that
+ * wait for them. */
+static bool alike(const struct wait_group *left, const struct wait_group *right, bool held_too)
 {
+	const struct wait *one = left->members[0], *other = right->members[0];
+	const bool held = has_owner(one) || has_owner(other);
+	if (held && (!held_too || one->owner_state != other->owner_state || left->behind > 0 ||
+		     right->behind > 0))
+		return false;
 	return one->activity == other->activity && one->kind == other->kind &&
-	       one->idle == other->idle && one->activity == THREAD_BLOCKED && !has_owner(one) &&
-	       !has_owner(other) && same_site(one->site, other->site);
+	       one->idle == other->idle && one->activity == THREAD_BLOCKED &&
+	       same_site(one->site, other->site);
 }
 
 static const char *name_of(const struct wait *wait)
@@ -303,10 +310,10 @@ static bool all_told(const struct findings *findings, const struct told_threads 
 
 /* The row that the group belongs to; `count` where it is like none. */
 static size_t row_of(const struct wait_groups *groups, const size_t *firsts, size_t count,
-		     const struct wait_group *group)
+		     const struct wait_group *group, bool held_too)
 {
 	size_t row = 0;
-	while (row < count && !alike(groups->items[firsts[row]].members[0], group->members[0]))
+	while (row < count && !alike(&groups->items[firsts[row]], group, held_too))
 		row++;
 	return row;
 }
@@ -325,7 +332,7 @@ static void fill_row(const struct wait_groups *groups, const size_t *rows_of, si
 /* Which row each group stands in; SIZE_MAX for one that is told already. `firsts` gets the first
  * group of each row. Returns how many rows there are. */
 static size_t make_rows(const struct findings *findings, const struct told_threads *told,
-			size_t *rows_of, size_t *firsts)
+			bool held_too, size_t *rows_of, size_t *firsts)
 {
 	const struct wait_groups *groups = findings->wait_groups;
 	size_t count = 0;
@@ -333,7 +340,7 @@ static size_t make_rows(const struct findings *findings, const struct told_threa
 		rows_of[i] = SIZE_MAX;
 		if (all_told(findings, told, &groups->items[i]))
 			continue;
-		rows_of[i] = row_of(groups, firsts, count, &groups->items[i]);
+		rows_of[i] = row_of(groups, firsts, count, &groups->items[i], held_too);
 		if (rows_of[i] == count)
 			firsts[count++] = i;
 	}
@@ -364,8 +371,11 @@ static void put_rows(struct text *text, const struct findings *findings,
 		     const struct told_threads *told, size_t *rows_of, size_t *firsts,
 		     struct group_row *row)
 {
-	const size_t count = make_rows(findings, told, rows_of, firsts);
-	const size_t shown = text_rows(text, count, 8);
+	const size_t usual = 8;
+	size_t count = make_rows(findings, told, false, rows_of, firsts);
+	if (count > usual)
+		count = make_rows(findings, told, true, rows_of, firsts);
+	const size_t shown = text_rows(text, count, usual);
 	const size_t frames = frames_of_rows(findings, firsts, count);
 	for (size_t i = 0; i < shown; i++) {
 		fill_row(findings->wait_groups, rows_of, i, row);

@@ -50,6 +50,19 @@ class Rust(unittest.TestCase):
                 each_way(self, program, look)
 
 
+class Convoy(unittest.TestCase):
+    def test_rows_that_matter_are_shown(self):
+        """First the thread that all wait for, then those that wait for it; the rest is one row."""
+        with Program(compile_program("waits_convoy")) as program:
+            rows = [" ".join(line.split()) for line in
+                    corescan("-p", program.pid).stdout.splitlines() if " × " in line]
+            self.assertEqual(len(rows), 3, rows)
+            self.assertRegex(rows[0], r"^1 × \d+ \"waits_convoy\" sleeps")
+            self.assertRegex(rows[1], r"^10 × \"waits_convoy\" .* waits for mutex")
+            self.assertRegex(rows[2], r"^80 × \"waits_convoy\" \(")
+            self.assertIn("10 mutexes", corescan("-p", program.pid).stdout)
+
+
 class Planted(unittest.TestCase):
     """Each line of truth that has "wait", against the wait of its thread."""
 
