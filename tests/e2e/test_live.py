@@ -7,9 +7,12 @@ import json
 import os
 import random
 import signal
+import struct
 import subprocess
+import tempfile
 import time
 import unittest
+from pathlib import Path
 
 from harness import CORESCAN, Program, compile_program, corescan, corescan_json
 
@@ -147,6 +150,159 @@ class WithoutStop(unittest.TestCase):
                 gdb.communicate("detach\nquit\n", timeout=30)
             self.assertEqual(sorted(seen["deadlocks"][0]["tids"]),
                              sorted(program.told("deadlock")[0]["deadlock"]))
+
+
+class Killed(unittest.TestCase):
+    """corescan dies while it holds a process: that goes on, and none of its calls fails."""
+
+    TIMES = 200
+    PATIENCE = 10  # seconds
+
+    def words(self):
+        return struct.unpack(f"{self.count + 1}Q", self.file.read_bytes()[:8 * (self.count + 1)])
+
+    def check_goes_on(self):
+        before, deadline = self.words(), time.monotonic() + self.PATIENCE
+        while True:
+            now = self.words()
+            still = [i for i in range(1, self.count + 1) if now[i] == before[i]]
+            if not still:
+                break
+            self.assertLess(time.monotonic(), deadline, f"threads {still} stand still")
+            time.sleep(0.002)
+        self.assertEqual(now[0], 0, (self.program.directory / "output").read_text())
+
+    def check_free(self):
+        for tid in tids_of(self.program.pid):
+            status = Path(f"/proc/{self.program.pid}/task/{tid}/status").read_text()
+            self.assertIn("TracerPid:\t0\n", status)
+
+    def kill_at_random(self, chance, number, arguments):
+        process = subprocess.Popen([CORESCAN, *arguments, "-p", str(self.program.pid)],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(0, self.longest))
+        process.send_signal(number)
+        status = process.wait(timeout=self.PATIENCE)
+        return status == -number
+
+    def test_the_process_goes_on(self):
+        chance, hits = random.Random(4), 0
+        with tempfile.TemporaryDirectory() as directory:
+            self.file = Path(directory) / "words"
+            with Program(compile_program("live_worker"), self.file) as self.program:
+                self.count = self.program.told("threads")[0]["threads"]
+                start = time.monotonic()
+                stopped = corescan_json("report", "-p", self.program.pid)["target"]["stopped_us"]
+                self.longest = min(time.monotonic() - start, 0.25)
+                self.assertGreater(stopped, 0)
+                for i in range(self.TIMES):
+                    number = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)[i % 3]
+                    hits += self.kill_at_random(chance, number, (["waits", "--stop"], ["report"],
+                                                                 ["waits"])[i // 3 % 3])
+                    self.check_goes_on()
+                    self.check_free()
+        self.assertGreater(hits, self.TIMES // 4, "hardly ever killed in time")
+
+    def test_suspended_corescan_holds_nothing(self):
+        # Ctrl-Z while the process is stopped comes into effect after it runs on.
+        with tempfile.TemporaryDirectory() as directory:
+            self.file = Path(directory) / "words"
+            with Program(compile_program("live_worker"), self.file) as self.program:
+                self.count = self.program.told("threads")[0]["threads"]
+                for delay in range(20):
+                    process = subprocess.Popen(
+                        [CORESCAN, "waits", "--stop", "-p", str(self.program.pid)],
+                        stdout=subprocess.DEVNULL, process_group=0)
+                    time.sleep(delay * 0.002)
+                    process.send_signal(signal.SIGTSTP)
+                    self.check_goes_on()
+                    process.send_signal(signal.SIGCONT)
+                    self.assertEqual(process.wait(timeout=self.PATIENCE), 0)
+                self.check_free()
+
+
+class Bounds(unittest.TestCase):
+    def test_max_pause(self):
+        with Program(compile_program("live_heap"), "512") as program:
+            document = corescan_json("leaks", "--max-pause", "30", "-p", program.pid,
+                                     expect=(1,))
+            self.assertTrue(document["target"]["stop_cut_short"])
+            self.assertLess(document["target"]["stopped_us"], 250000)
+            self.assertTrue(any("--max-pause" in gap["text"] for gap in document["gaps"]))
+            whole = corescan_json("leaks", "--max-pause", "60000", "-p", program.pid, expect=(0,))
+            self.assertFalse(whole["target"]["stop_cut_short"])
+            self.assertEqual(whole["gaps"], [])
+
+    def test_only_of_a_process(self):
+        for arguments in (["--stop", "core"], ["--no-stop", "core"], ["--max-pause", "5", "core"],
+                          ["--no-stop", "leaks", "-p", "1"], ["--max-pause", "0", "-p", "1"]):
+            corescan(*arguments, expect=(64,))
+
+
+class Elsewhere(unittest.TestCase):
+    """A process in its own PID and mount namespace."""
+
+    def test_namespaces(self):
+        executable = compile_program("waits_deadlock", "-D_GNU_SOURCE")
+        with tempfile.TemporaryDirectory() as directory:
+            # The program's path exists in its own mount namespace only.
+            os.mkdir(f"{directory}/inside")
+            script = (f"mount -t tmpfs none {directory}/inside && "
+                      f"cp {executable} {directory}/inside/app && cd {directory}/inside && "
+                      "exec ./app 2 > output")
+            # /tmp of the outside is not there inside: what it writes has to be on the old one.
+            script = script.replace("> output", f"> {directory}/output")
+            outer = subprocess.Popen(["unshare", "--pid", "--fork", "--mount-proc", "--kill-child",
+                                      "sh", "-c", script])
+            try:
+                deadline = time.monotonic() + 20
+                output = Path(directory) / "output"
+                while not (output.exists() and "ready" in output.read_text()):
+                    self.assertLess(time.monotonic(), deadline)
+                    time.sleep(0.05)
+                time.sleep(0.3)
+                pid = int(Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text())
+                truth = [json.loads(line) for line in output.read_text().splitlines()]
+                inner = sorted(next(line for line in truth if "deadlock" in line)["deadlock"])
+                for option in ("--stop", "--no-stop"):
+                    with self.subTest(option=option):
+                        self.check(corescan_json("waits", option, "-p", pid), pid, inner)
+                text = corescan("waits", "-p", pid).stdout
+                self.assertIn(f"process {pid} (1 in its own PID namespace)",
+                              " ".join(text.split()))
+            finally:
+                outer.kill()
+                outer.wait()
+
+    def check(self, document, pid, inner):
+        self.assertEqual(document["target"]["inner_pid"], 1)
+        self.assertEqual({thread["tid"]: thread["inner_tid"] for thread in document["threads"]},
+                         {tid: inner_tid(pid, tid) for tid in tids_of(pid)})
+        self.assertEqual(len(document["deadlocks"]), 1)
+        ours = document["deadlocks"][0]["tids"]
+        self.assertEqual(sorted(inner_tid(pid, tid) for tid in ours), inner)
+        for thread in document["threads"]:
+            self.assertIsNone(thread["stop_reason"])
+            self.assertTrue(any(frame["file"] for frame in thread["frames"]))
+
+
+def inner_tid(pid, tid):
+    status = Path(f"/proc/{pid}/task/{tid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("NSpid")).split()[-1])
+
+
+class Deleted(unittest.TestCase):
+    def test_a_deleted_program_is_named_by_its_path(self):
+        executable = compile_program("waits_deadlock", "-D_GNU_SOURCE", output="to_delete")
+        with Program(executable, "2") as program:
+            program.settle()
+            executable.unlink()
+            document = corescan_json("waits", "-p", program.pid)
+            text = corescan("waits", "-p", program.pid).stdout
+        self.assertTrue(document["target"]["executable_deleted"])
+        self.assertEqual(document["target"]["executable"], str(executable))
+        self.assertIn(f"{executable} (deleted)", " ".join(text.split()))
+        self.assertEqual(len(document["deadlocks"]), 1)
 
 
 if __name__ == "__main__":
