@@ -21,6 +21,8 @@ enum option_key {
 	OPTION_LIMIT,
 	OPTION_FAIL_ON,
 	OPTION_STATE,
+	OPTION_ALL,
+	OPTION_DOT,
 	OPTION_RETAINED,
 	OPTION_STOP,
 	OPTION_NO_STOP,
@@ -44,6 +46,12 @@ static const struct argp_option rows[] = {
 	  "then.",
 	  0 },
 	{ "json", OPTION_JSON, NULL, 0, "Print one JSON document (report.schema.json).", 0 },
+	{ "all", OPTION_ALL, NULL, 0,
+	  "For locks: list those too that are held and that nobody waits for, as their form in "
+	  "memory shows.",
+	  0 },
+	{ "dot", OPTION_DOT, NULL, 0,
+	  "For report, waits and locks: print who waits for whom as a graph for Graphviz.", 0 },
 	{ "sysroot", OPTION_SYSROOT, "DIR", 0, "Look for the process's files below DIR.", 0 },
 	{ "debug-dir", OPTION_DEBUG_DIR, "DIR", 0,
 	  "Look for debug files in DIR before /usr/lib/debug.", 0 },
@@ -207,6 +215,18 @@ static void take_positional(struct argp_state *state, struct parse *parse, const
 	}
 }
 
+static void check_view(struct argp_state *state, const struct options *options)
+{
+	if (options->all && (options->view->needs & NEED_LOCKS) == 0)
+		argp_error(state, "--all belongs to the command locks, not to %s",
+			   options->view->name);
+	if (options->dot && !report_has_graph(options->view))
+		argp_error(state, "--dot belongs to report, waits and locks, not to %s",
+			   options->view->name);
+	if (options->dot && options->json)
+		argp_error(state, "either --dot or --json");
+}
+
 static void check_whole(struct argp_state *state, const struct parse *parse)
 {
 	const struct options *options = parse->options;
@@ -214,6 +234,7 @@ static void check_whole(struct argp_state *state, const struct parse *parse)
 		argp_error(state, "no address to explain was named");
 	if (parse->has_states && strcmp(options->view->name, "chunks") != 0)
 		argp_error(state, "--state is for chunks, not for %s", options->view->name);
+	check_view(state, options);
 	if (options->pid != 0 && options->core != NULL)
 		argp_error(state, "-p %d and '%s': either a process or a core file",
 			   (int)options->pid, options->core);
@@ -243,6 +264,12 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_JSON:
 		options->json = true;
+		return 0;
+	case OPTION_ALL:
+		options->all = true;
+		return 0;
+	case OPTION_DOT:
+		options->dot = true;
 		return 0;
 	case OPTION_SYSROOT:
 		options->sysroot = parse_directory(state, "--sysroot", argument);
@@ -322,6 +349,7 @@ static const char after_options[] =
     "  corescan -p 1234                 the same of a running process\n"
     "  corescan leaks --limit 0 core.1234   every group of orphans\n"
     "  corescan waits --json -p 1234 | jq '.deadlocks[].sentence'\n"
+    "  corescan waits --dot -p 1234 | dot -Tsvg >waits.svg\n"
     "  corescan --fail-on=deadlock,orphans core.1234\n"
     "\n"
     "Exit status:\n"

@@ -28,6 +28,8 @@ struct options {
 	const struct view *view;
 	const char *exe;  /* or NULL */
 	const char *core; /* NULL: live */
+	bool all;	  /* locks that nobody waits for, too */
+	bool dot;	  /* the graph instead of the view */
 	int32_t pid;	  /* 0: a core */
 	enum stop_choice stop;
 	unsigned max_pause_ms; /* 0: no bound */

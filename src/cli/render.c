@@ -2,6 +2,7 @@
 #include "cli/render.h"
 
 #include "cli/messages.h"
+#include "report/dot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -50,7 +51,9 @@ struct error *render(const struct options *options, const struct findings *findi
 	struct error *error = NULL;
 	*reader_gone = false;
 	errno = 0;
-	if (options->json && options->view->stream == NULL)
+	if (options->dot)
+		error = dot_graph(findings, stdout);
+	else if (options->json && options->view->stream == NULL)
 		error = report_json(options->view, findings, &style, stdout);
 	else
 		report_text(options->view, findings, &style, stdout);

@@ -35,6 +35,9 @@ struct run {
 	struct waits waits;
 	struct wait_groups wait_groups;
 	struct deadlocks deadlocks;
+	struct convoys convoys;
+	struct suspicions suspicions;
+	struct locks locks;
 	struct roots roots;
 	struct reachability reachability;
 	struct orphans orphans;
@@ -56,6 +59,9 @@ static void run_end(struct run *run)
 	orphans_free(&run->orphans);
 	reachability_free(&run->reachability);
 	roots_free(&run->roots);
+	locks_free(&run->locks);
+	suspicions_free(&run->suspicions);
+	convoys_free(&run->convoys);
 	deadlocks_free(&run->deadlocks);
 	wait_groups_free(&run->wait_groups);
 	waits_free(&run->waits);
@@ -247,6 +253,26 @@ static void walk_heap(struct run *run)
 		run->subject.heap = &run->heap;
 }
 
+/* What follows from the waits. */
+static void find_graph(struct run *run)
+{
+	const struct subject *subject = &run->subject;
+	if (part_made(run, deadlocks_find(subject, &run->waits, &run->deadlocks), GAP_WAIT,
+		      "deadlocks were not looked for"))
+		run->findings.deadlocks = &run->deadlocks;
+	if (part_made(run, convoys_find(subject, &run->waits, &run->convoys), GAP_WAIT,
+		      "who holds up others was not looked for"))
+		run->findings.convoys = &run->convoys;
+	if (run->findings.deadlocks != NULL &&
+	    part_made(run, suspicions_find(subject, &run->waits, &run->deadlocks, &run->suspicions),
+		      GAP_WAIT, "lost wake-ups were not looked for"))
+		run->findings.suspicions = &run->suspicions;
+	if ((run->needs & NEED_LOCKS) != 0 &&
+	    part_made(run, locks_find(subject, &run->waits, run->options->all, &run->locks),
+		      GAP_WAIT, "the locks were not listed"))
+		run->findings.locks = &run->locks;
+}
+
 static void find_waits(struct run *run)
 {
 	if ((run->needs & NEED_WAITS) != 0 && run->subject.threads != NULL &&
@@ -270,9 +296,8 @@ static void judge_waits(struct run *run)
 {
 	if (run->findings.waits == NULL)
 		return;
-	if (part_made(run, deadlocks_find(&run->subject, &run->waits, &run->deadlocks), GAP_WAIT,
-		      "deadlocks were not looked for"))
-		run->findings.deadlocks = &run->deadlocks;
+	waits_tell_owners(&run->subject, &run->waits);
+	find_graph(run);
 	if (run->findings.stacks != NULL &&
 	    part_made(run, wait_groups_make(&run->waits, &run->stacks, &run->wait_groups), GAP_WAIT,
 		      "the waits were not grouped"))
@@ -379,7 +404,7 @@ static bool condition_found(const struct run *run)
 		heap_corruption_count(findings->subject->heap) > 0);
 }
 
-/* A stream has no place for its gaps. */
+/* A stream, or a graph, has no place for its gaps. */
 static void tell_gaps(struct run *run)
 {
 	for (size_t i = 0; i < run->gaps.list.count; i++)
@@ -398,7 +423,7 @@ static enum exit_status show(struct run *run)
 				: findings_partial(findings) ? EXIT_PARTIAL
 							     : EXIT_COMPLETE;
 	progress_line_erase(&run->progress);
-	if (run->options->view->stream != NULL)
+	if (run->options->view->stream != NULL || run->options->dot)
 		tell_gaps(run);
 	struct error *error = render(run->options, findings, &reader_gone);
 	if (error == NULL)
@@ -412,6 +437,10 @@ static enum exit_status show(struct run *run)
 static unsigned needs_of(const struct options *options)
 {
 	unsigned needs = options->view->needs;
+	if (options->dot)
+		needs &= ~(unsigned)(NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS);
+	if (options->all)
+		needs |= NEED_HEAP;
 	if (options->retained)
 		needs |= NEED_RETAINED;
 	if ((options->fail_on & FAIL_ON_DEADLOCK) != 0)

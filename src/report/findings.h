@@ -13,6 +13,8 @@
 #include "analysis/sources.h"
 #include "analysis/variables/variables.h"
 #include "analysis/waits/waits.h"
+#include "analysis/waits/lock_list.h"
+#include "analysis/waits/wait_graph.h"
 
 /* All borrowed. */
 struct findings {
@@ -29,6 +31,9 @@ struct findings {
 	const struct waits *waits;
 	const struct wait_groups *wait_groups;
 	const struct deadlocks *deadlocks;
+	const struct convoys *convoys;
+	const struct suspicions *suspicions;
+	const struct locks *locks;
 	const struct reachability *reachability;
 	const struct orphans *orphans;
 	const struct explanation *explanation;

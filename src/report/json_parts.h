@@ -37,6 +37,7 @@ void json_common(struct json_document *document, const char *view);
 /* The views. */
 void json_report(struct json_document *document);
 void json_threads(struct json_document *document);
+void json_locks(struct json_document *document);
 void json_waits(struct json_document *document);
 void json_heap(struct json_document *document);
 void json_leaks(struct json_document *document);
@@ -44,9 +45,11 @@ void json_explain(struct json_document *document);
 void json_maps(struct json_document *document);
 
 /* Parts of them. */
+void json_wait_graph(struct json_document *document);
+json_t *json_tids(struct json_document *document, const struct wait *const *waits, size_t count);
 void json_modules(struct json_document *document);
 json_t *json_orphan_structure(struct json_document *document,
-			       const struct orphan_structure *structure);
+			      const struct orphan_structure *structure);
 void json_retained(struct json_document *document); /* nothing where not asked for */
 json_t *json_place(struct json_document *document, const struct place *place);
 

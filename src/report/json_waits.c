@@ -29,6 +29,7 @@ static json_t *wait_object(struct json_document *document, const struct wait *wa
 	json_put(document, object, "object_name", json_words(wait->object_name));
 	json_put(document, object, "owner_state", json_words(owner_state_name(wait->owner_state)));
 	json_put(document, object, "owner", owner_value(wait));
+	json_put(document, object, "owner_does", json_words(wait->owner_does));
 	json_put(document, object, "owner_note", json_words(wait->owner_note));
 	json_put(document, object, "fd", wait->fd >= 0 ? json_integer(wait->fd) : json_null());
 	json_put(document, object, "fd_name", json_words(wait->fd_name));
@@ -48,8 +49,7 @@ static json_t *wait_object(struct json_document *document, const struct wait *wa
 	return object;
 }
 
-static json_t *tids_of(struct json_document *document, const struct wait *const *waits,
-		       size_t count)
+json_t *json_tids(struct json_document *document, const struct wait *const *waits, size_t count)
 {
 	json_t *array = json_array();
 	for (size_t i = 0; i < count; i++)
@@ -65,9 +65,9 @@ static json_t *deadlocks_array(struct json_document *document, const struct dead
 		json_t *object = json_object();
 		json_put(document, object, "sentence", json_words(deadlock->sentence));
 		json_put(document, object, "tids",
-			 tids_of(document, deadlock->waits, deadlock->count));
+			 json_tids(document, deadlock->waits, deadlock->count));
 		json_put(document, object, "behind",
-			 tids_of(document, deadlock->behind, deadlock->behind_count));
+			 json_tids(document, deadlock->behind, deadlock->behind_count));
 		json_append(document, array, object);
 	}
 	return array;
@@ -78,7 +78,7 @@ static json_t *groups_array(struct json_document *document, const struct wait_gr
 	json_t *array = json_array();
 	for (size_t i = 0; i < groups->count; i++)
 		json_append(document, array,
-			    tids_of(document, groups->items[i].members, groups->items[i].count));
+			    json_tids(document, groups->items[i].members, groups->items[i].count));
 	return array;
 }
 
@@ -99,4 +99,5 @@ void json_waits(struct json_document *document)
 	if (findings->deadlocks != NULL)
 		json_put(document, document->root, "deadlocks",
 			 deadlocks_array(document, findings->deadlocks));
+	json_wait_graph(document);
 }

@@ -18,6 +18,7 @@ enum finding_need {
 	NEED_RETAINED = 32,
 	NEED_LARGEST_ROOTS = 128, /* the same, of a heap that is quickly gone through */
 	NEED_EXPLANATION = 64,	  /* what an address is: ADDR is the first argument */
+	NEED_LOCKS = 256,	  /* with --all also those in memory, which needs the heap */
 };
 
 struct report_style {
@@ -60,5 +61,8 @@ void report_text(const struct view *view, const struct findings *findings,
  * ERROR_NO_MEMORY. */
 struct error *report_json(const struct view *view, const struct findings *findings,
 			  const struct report_style *style, FILE *out);
+
+/* Whether --dot has a graph of this view. */
+bool report_has_graph(const struct view *view);
 
 #endif

@@ -43,6 +43,10 @@ void text_site_stack(struct text *text, const struct wait *wait, size_t limit);
  * and who waits behind them. */
 void text_deadlocks(struct text *text, const struct findings *findings, bool sentences);
 
+/* Who holds up others; what is suspected. Nothing where there is none. */
+void text_convoys(struct text *text, const struct findings *findings);
+void text_suspicions(struct text *text, const struct findings *findings);
+
 /* "SECTION  " in the heading's colour, with an empty line before. */
 void text_heading(struct text *text, enum text_color color, const char *heading);
 
@@ -76,6 +80,7 @@ void text_largest_roots(struct text *text, const struct findings *findings);
 /* What the commands show between header and gaps. */
 void text_report(struct text *text, const struct findings *findings);
 void text_threads(struct text *text, const struct findings *findings);
+void text_locks(struct text *text, const struct findings *findings);
 void text_waits(struct text *text, const struct findings *findings);
 void text_heap(struct text *text, const struct findings *findings);
 void text_leaks(struct text *text, const struct findings *findings);

@@ -100,6 +100,8 @@ static void wait_row(struct text *text, const struct findings *findings, const s
 void text_waits(struct text *text, const struct findings *findings)
 {
 	text_deadlocks(text, findings, true);
+	text_convoys(text, findings);
+	text_suspicions(text, findings);
 	if (findings->waits == NULL)
 		return;
 	text_section(text);

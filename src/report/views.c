@@ -16,6 +16,8 @@ static const struct view views[] = {
 	  NULL },
 	{ "waits", "what each thread does or waits for, who holds it, and deadlocks",
 	  NEED_THREADS | NEED_WAITS, text_waits, json_waits, NULL },
+	{ "locks", "every lock that is waited for, and with --all every held one, with its owner",
+	  NEED_THREADS | NEED_WAITS | NEED_LOCKS, text_locks, json_locks, NULL },
 	{ "heap", "the allocator's arenas, and how much of the heap can be reached",
 	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY, text_heap, json_heap, NULL },
 	{ "leaks", "memory that nothing leads to, grouped by what it is",
@@ -42,6 +44,11 @@ const struct view *view_find(const char *name)
 		if (strcmp(views[i].name, name) == 0)
 			return &views[i];
 	return NULL;
+}
+
+bool report_has_graph(const struct view *view)
+{
+	return (view->needs & NEED_WAITS) != 0;
 }
 
 void report_text(const struct view *view, const struct findings *findings,

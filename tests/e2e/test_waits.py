@@ -138,8 +138,8 @@ class Planted(unittest.TestCase):
 
 
 class Deadlocks(unittest.TestCase):
-    CASES = ("2", "3", "5", "join", "rwlock", "stdio", "once", "self", "signal", "timed",
-             "two")
+    CASES = ("2", "3", "5", "join", "rwlock", "stdio", "once", "onces", "kinds", "self", "signal",
+             "timed", "two")
     HEALTHY = ("gone", "chain", "condition")
 
     def setUp(self):
@@ -162,8 +162,8 @@ class Deadlocks(unittest.TestCase):
         self.assertEqual(any("until its timeout" in deadlock["sentence"]
                              for deadlock in document["deadlocks"]), timed)
 
-    def check_case(self, case):
-        with Program(self.executable, case) as program:
+    def check_case(self, case, executable=None, *arguments):
+        with Program(executable or self.executable, case, *arguments) as program:
             program.settle()
             each_way(self, program, lambda arguments, way: self.check_deadlocks(
                 corescan_json("waits", *arguments), program))
@@ -172,6 +172,17 @@ class Deadlocks(unittest.TestCase):
         for case in self.CASES:
             with self.subTest(case=case):
                 self.check_case(case)
+
+    def test_static_initialisation(self):
+        executable = compile_program("waits_deadlock_cxx", "-D_GNU_SOURCE")
+        for case in ("mutex", "two"):
+            with self.subTest(case=case):
+                self.check_case(case, executable)
+
+    def test_loader_lock(self):
+        plugin = compile_program("waits_loader", "-D_GNU_SOURCE", "-DPLUGIN", "-shared", "-fPIC",
+                                 output="waits_plugin.so")
+        self.check_case(plugin, compile_program("waits_loader", "-D_GNU_SOURCE"), "deadlock")
 
     def test_what_only_looks_like_one(self):
         for case in self.HEALTHY:

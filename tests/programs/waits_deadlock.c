@@ -5,6 +5,8 @@
  *     rwlock     a mutex and a write lock
  *     stdio      a mutex and a stream's lock
  *     once       a mutex and a pthread_once routine
+ *     onces      two pthread_once routines, each of which wants the other
+ *     kinds      five threads: mutex, write lock, stream, once routine, join
  *     self       a normal mutex locked twice
  *     signal     a signal handler allocates, having interrupted an allocation
  *     timed      as 2, one of them until a timeout
@@ -165,6 +167,101 @@ static void pair_once(void)
 	pthread_once(&once_control, once_routine);
 }
 
+static pthread_once_t onces[2] = { PTHREAD_ONCE_INIT, PTHREAD_ONCE_INIT };
+
+static void first_routine(void);
+static void second_routine(void)
+{
+	pthread_barrier_wait(&all_hold);
+	pthread_once(&onces[0], first_routine);
+}
+
+static void first_routine(void)
+{
+	pthread_barrier_wait(&all_hold);
+	pthread_once(&onces[1], second_routine);
+}
+
+static void run_first(void *argument)
+{
+	(void)argument;
+	pthread_once(&onces[0], first_routine);
+}
+
+static void run_second(void *argument)
+{
+	(void)argument;
+	pthread_once(&onces[1], second_routine);
+}
+
+static void pair_onces(void)
+{
+	pthread_barrier_init(&all_hold, NULL, 2);
+	start("first", run_first, NULL);
+	start("second", run_second, NULL);
+	settle();
+	truth("{\"deadlock\":[%d,%d],\"timed\":false}", plant_tid(&planted[0]),
+	      plant_tid(&planted[1]));
+}
+
+/* Each holds its own lock when all have come, and then wants the next one's. */
+
+static void kind_mutex(void *argument)
+{
+	(void)argument;
+	pthread_mutex_lock(&ring_lock[0]);
+	pthread_barrier_wait(&all_hold);
+	pthread_rwlock_rdlock(&table_lock);
+}
+
+static void kind_rwlock(void *argument)
+{
+	(void)argument;
+	pthread_rwlock_wrlock(&table_lock);
+	pthread_barrier_wait(&all_hold);
+	flockfile(stderr);
+}
+
+static void kind_stdio(void *argument)
+{
+	(void)argument;
+	flockfile(stderr);
+	pthread_barrier_wait(&all_hold);
+	pthread_once(&once_control, once_routine);
+}
+
+static void join_routine(void)
+{
+	pthread_barrier_wait(&all_hold);
+	pthread_join(planted[4].thread, NULL);
+}
+
+static void kind_once(void *argument)
+{
+	(void)argument;
+	pthread_once(&once_control, join_routine);
+}
+
+static void kind_join(void *argument)
+{
+	(void)argument;
+	pthread_barrier_wait(&all_hold);
+	pthread_mutex_lock(&ring_lock[0]);
+}
+
+static void kinds(void)
+{
+	static void (*const runs[])(void *) = { kind_mutex, kind_rwlock, kind_stdio, kind_once,
+						kind_join };
+	pthread_barrier_init(&all_hold, NULL, 5);
+	for (int i = 0; i < 5; i++)
+		start("kind", runs[i], NULL);
+	settle();
+	truth("{\"deadlock\":[%d,%d,%d,%d,%d],\"timed\":false}", plant_tid(&planted[0]),
+	      plant_tid(&planted[1]), plant_tid(&planted[2]), plant_tid(&planted[3]),
+	      plant_tid(&planted[4]));
+}
+
 static void self(void)
 {
 	pthread_mutex_lock(&ring_lock[0]);
@@ -289,7 +386,7 @@ int main(int count, char **arguments)
 		{ "join", pair_join },	    { "rwlock", pair_rwlock }, { "stdio", pair_stdio },
 		{ "once", pair_once },	    { "self", self },	       { "two", two },
 		{ "gone", gone },	    { "signal", signalled },   { "chain", chain },
-		{ "condition", condition },
+		{ "condition", condition }, { "onces", pair_onces },   { "kinds", kinds },
 	};
 	const char *name = count > 1 ? arguments[1] : "2";
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fake_findings.h"
 #include "json_schema.h"
+#include "report/dot.h"
 #include "report/format.h"
 #include "report/report.h"
 
@@ -187,12 +188,28 @@ START_TEST(text_is_as_the_golden_files_have_it)
 	golden_text("report", &narrow, "tests/unit/golden/report-narrow-color.txt");
 	golden_text("threads", &usual, "tests/unit/golden/threads.txt");
 	golden_text("waits", &usual, "tests/unit/golden/waits.txt");
+	golden_text("locks", &usual, "tests/unit/golden/locks.txt");
+	golden_text("locks", &verbose, "tests/unit/golden/locks-verbose.txt");
 	golden_text("heap", &usual, "tests/unit/golden/heap.txt");
 	golden_text("heap", &usual, "tests/unit/golden/heap-retained.txt");
 	golden_text("leaks", &usual, "tests/unit/golden/leaks.txt");
 	golden_text("explain", &usual, "tests/unit/golden/explain.txt");
 	golden_text("explain", &ascii, "tests/unit/golden/explain-ascii.txt");
 	golden_text("maps", &usual, "tests/unit/golden/maps.txt");
+}
+END_TEST
+
+START_TEST(the_graph_is_as_the_golden_file_has_it)
+{
+	struct fake_findings *fake = fake_findings_new();
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	ck_assert_ptr_null(dot_graph(fake_findings_get(fake), out));
+	fclose(out);
+	compare_with_golden("tests/unit/golden/waits.dot", text);
+	free(text);
+	fake_findings_free(fake);
 }
 END_TEST
 
@@ -278,6 +295,33 @@ START_TEST(hostile_names_are_shown_and_not_obeyed)
 			ck_assert_ptr_nonnull(strstr(text, "\\x1b]0;owned\\a\\r\\n\\x9b\\xff"));
 		free(text);
 	}
+	fake_findings_free(fake);
+}
+END_TEST
+
+START_TEST(nothing_in_a_string_ends_a_string_of_the_graph)
+{
+	struct fake_findings *fake = hostile_findings();
+	static char quotes[] = "\"]; \\\" }\\";
+	fake_findings_threads(fake)[1].name = quotes;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	ck_assert_ptr_null(dot_graph(fake_findings_get(fake), out));
+	fclose(out);
+	ck_assert_ptr_nonnull(strstr(text, "\\\"]; \\\\\\\" }\\\\"));
+	bool quoted = false;
+	for (const char *at = text; *at != '\0'; at++) {
+		if (*at == '\\' && quoted)
+			at++;
+		else if (*at == '"')
+			quoted = !quoted;
+		else if (*at == '\n')
+			ck_assert_msg(!quoted, "a string does not end in its line: %s", text);
+		else
+			ck_assert((unsigned char)*at >= ' ' || *at == '\t');
+	}
+	free(text);
 	fake_findings_free(fake);
 }
 END_TEST
@@ -571,6 +615,8 @@ int main(void)
 	tcase_add_test(all, nothing_in_a_string_drives_the_terminal);
 	tcase_add_test(all, long_names_lose_what_stands_in_brackets);
 	tcase_add_test(all, text_is_as_the_golden_files_have_it);
+	tcase_add_test(all, the_graph_is_as_the_golden_file_has_it);
+	tcase_add_test(all, nothing_in_a_string_ends_a_string_of_the_graph);
 	tcase_add_test(all, every_line_fits_its_width);
 	tcase_add_test(all, hostile_names_are_shown_and_not_obeyed);
 	tcase_add_test(all, a_recursion_is_told_once);

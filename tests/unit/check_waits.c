@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/waits/lock_list.h"
+#include "analysis/waits/wait_graph.h"
 #include "analysis/waits/waits.h"
 #include "analysis/words.h"
 #include "fake_target.h"
@@ -102,6 +104,7 @@ static void scene_open(struct scene *scene)
 static void scene_find(struct scene *scene)
 {
 	succeed(waits_find(&scene->subject, &scene->waits));
+	waits_tell_owners(&scene->subject, &scene->waits);
 	succeed(deadlocks_find(&scene->subject, &scene->waits, &scene->deadlocks));
 	ck_assert_uint_eq(scene->waits.count, THREADS);
 }
@@ -790,6 +793,217 @@ END_TEST
 
 /* --- groups */
 
+/* --- convoys, suspicions, locks */
+
+START_TEST(owner_of_a_lock_is_told_with_what_it_does)
+{
+	struct scene scene;
+	scene_begin(&scene);
+	put_mutex(&scene, DATA, 2, FIRST + 1, 1);
+	put_mutex(&scene, DATA + 0x40, 2, FIRST + 2, 0);
+	block_on_futex(&scene, FIRST, DATA, FUTEX_WAIT | PRIVATE, 2);
+	block_on_futex(&scene, FIRST + 1, DATA + 0x40, FUTEX_WAIT | PRIVATE, 2);
+	block(&scene, FIRST + 2, CALL_READ, BLOCKED, 3, 0, 100);
+	scene_open(&scene);
+	for (int i = 0; i < 2; i++)
+		called(&scene, FIRST + i, "___pthread_mutex_lock");
+	called(&scene, FIRST + 2, "read");
+	scene_find(&scene);
+	ck_assert_str_eq(wait_of(&scene, FIRST)->owner_does,
+			 "waits for mutex 0x600040 (anonymous mapping, rw-) at work()");
+	has(wait_of(&scene, FIRST)->text, "recursive; 101 waits for mutex 0x600040");
+	has(wait_of(&scene, FIRST + 1)->text,
+	    "held by 102 \"worker-2\", which reads from fd 3 at work()");
+	ck_assert_ptr_null(wait_of(&scene, FIRST + 2)->owner_does);
+	scene_end(&scene);
+}
+END_TEST
+
+START_TEST(convoy_ends_at_the_thread_that_waits_for_nobody)
+{
+	struct scene scene;
+	struct convoys convoys;
+	scene_begin(&scene);
+	put_mutex(&scene, DATA, 2, FIRST + 1, 0);
+	put_mutex(&scene, DATA + 0x40, 2, FIRST + 2, 0);
+	block_on_futex(&scene, FIRST, DATA, FUTEX_WAIT | PRIVATE, 2);
+	block_on_futex(&scene, FIRST + 1, DATA + 0x40, FUTEX_WAIT | PRIVATE, 2);
+	block_on_futex(&scene, FIRST + 3, DATA + 0x40, FUTEX_WAIT | PRIVATE, 2);
+	scene_open(&scene);
+	scene_find(&scene);
+	succeed(convoys_find(&scene.subject, &scene.waits, &convoys));
+	ck_assert_uint_eq(convoys.count, 1);
+	ck_assert_ptr_eq(convoys.items[0].head, wait_of(&scene, FIRST + 2));
+	ck_assert_uint_eq(convoys.items[0].count, 3);
+	ck_assert_uint_eq(convoys.items[0].first->object, DATA + 0x40);
+	has(convoys.items[0].sentence,
+	    "3 threads wait behind 102 \"worker-2\", which holds mutex 0x600040 (anonymous "
+	    "mapping, rw-) and runs");
+	convoys_free(&convoys);
+	scene_end(&scene);
+}
+END_TEST
+
+START_TEST(deadlocks_and_single_waiters_are_no_convoys)
+{
+	struct scene scene;
+	struct convoys convoys;
+	scene_begin(&scene);
+	for (unsigned i = 0; i < 3; i++) {
+		put_mutex(&scene, DATA + 0x40 * i, 2, FIRST + (i == 0 ? 1 : i == 1 ? 0 : 3), 0);
+		block_on_futex(&scene, FIRST + (int)i, DATA + 0x40 * i, FUTEX_WAIT | PRIVATE, 2);
+	}
+	scene_open(&scene);
+	scene_find(&scene);
+	ck_assert_uint_eq(scene.deadlocks.count, 1);
+	succeed(convoys_find(&scene.subject, &scene.waits, &convoys));
+	ck_assert_uint_eq(convoys.count, 0);
+	convoys_free(&convoys);
+	scene_end(&scene);
+}
+END_TEST
+
+START_TEST(lock_of_an_owner_that_is_gone_holds_up_even_one)
+{
+	struct scene scene;
+	struct convoys convoys;
+	struct locks locks;
+	scene_begin(&scene);
+	put_mutex(&scene, DATA, 2, 4711, 0);
+	block_on_futex(&scene, FIRST, DATA, FUTEX_WAIT | PRIVATE, 2);
+	scene_open(&scene);
+	called(&scene, FIRST, "___pthread_mutex_lock");
+	scene_find(&scene);
+	succeed(convoys_find(&scene.subject, &scene.waits, &convoys));
+	ck_assert_uint_eq(convoys.count, 1);
+	ck_assert_ptr_null(convoys.items[0].head);
+	ck_assert_int_eq(convoys.items[0].head_state, OWNER_GONE);
+	has(convoys.items[0].sentence, "held by 4711, which is no thread of this process any more");
+	succeed(locks_find(&scene.subject, &scene.waits, false, &locks));
+	ck_assert_uint_eq(locks.count, 1);
+	ck_assert_int_eq(locks.items[0].owner_state, OWNER_GONE);
+	ck_assert_ptr_null(locks.items[0].owner_wait);
+	locks_free(&locks);
+	convoys_free(&convoys);
+	scene_end(&scene);
+}
+END_TEST
+
+/* All threads wait on semaphores; one of them as `spoil` has it. */
+static size_t suspicions_of(uint64_t operation, uint32_t word, bool runs)
+{
+	struct scene scene;
+	struct suspicions suspicions;
+	scene_begin(&scene);
+	for (int i = 0; i < THREADS; i++)
+		block_on_futex(&scene, FIRST + i, DATA + 0x40u * (unsigned)i,
+			       FUTEX_WAIT_BITSET | PRIVATE, 0);
+	block_on_futex(&scene, FIRST + 1, DATA + 0x40, operation, 0);
+	fake_target_put32(scene.target, DATA + 0x40, word);
+	if (runs)
+		set(&scene, FIRST + 1, "orig_rax", UINT64_MAX);
+	scene_open(&scene);
+	for (int i = 0; i < THREADS; i++)
+		called(&scene, FIRST + i, "sem_wait");
+	scene_find(&scene);
+	succeed(suspicions_find(&scene.subject, &scene.waits, &scene.deadlocks, &suspicions));
+	size_t count = suspicions.count;
+	if (count > 0) {
+		ck_assert_int_eq(suspicions.items[0].kind, SUSPICION_STALL);
+		ck_assert_uint_eq(suspicions.items[0].count, THREADS);
+		has(suspicions.items[0].sentence, "All 4 threads wait for another one");
+	}
+	suspicions_free(&suspicions);
+	scene_end(&scene);
+	return count;
+}
+
+START_TEST(stall_is_suspected_only_where_nobody_is_left)
+{
+	ck_assert_uint_eq(suspicions_of(FUTEX_WAIT_BITSET | PRIVATE, 0, false), 1);
+	ck_assert_uint_eq(suspicions_of(FUTEX_WAIT_BITSET | PRIVATE, 0, true), 0);
+	ck_assert_uint_eq(suspicions_of(FUTEX_WAIT_BITSET | PRIVATE, 1, false), 0); /* woken */
+	ck_assert_uint_eq(suspicions_of(FUTEX_WAIT_BITSET, 0, false), 0);	    /* by others */
+}
+END_TEST
+
+static size_t locks_in_memory(struct scene *scene, struct locks *locks)
+{
+	scene_open(scene);
+	scene_find(scene);
+	succeed(locks_find(&scene->subject, &scene->waits, true, locks));
+	return locks->count;
+}
+
+START_TEST(held_locks_are_found_where_all_words_agree)
+{
+	struct scene scene;
+	struct locks locks;
+	scene_begin(&scene);
+	const uint64_t at = sp_of(FIRST + 1) + 0x80;
+	put_mutex(&scene, at, 1, FIRST + 1, 0);
+	fake_target_put32(scene.target, at + 0x40, 3); /* an rwlock */
+	fake_target_put32(scene.target, at + 0x48, 1);
+	fake_target_put32(scene.target, at + 0x4c, 1);
+	fake_target_put32(scene.target, at + 0x58, FIRST + 2);
+	ck_assert_uint_eq(locks_in_memory(&scene, &locks), 2);
+	ck_assert_uint_eq(locks.items[0].address, at);
+	ck_assert_int_eq(locks.items[0].kind, WAIT_MUTEX);
+	ck_assert_int_eq(locks.items[0].owner, FIRST + 1);
+	ck_assert_ptr_eq(locks.items[0].owner_wait, wait_of(&scene, FIRST + 1));
+	ck_assert_uint_eq(locks.items[0].waiter_count, 0);
+	ck_assert_uint_eq(locks.items[1].address, at + 0x40);
+	ck_assert_int_eq(locks.items[1].kind, WAIT_RWLOCK_WRITE);
+	/* The heap is not known here, and is told to have been left out. */
+	ck_assert_uint_ge(scene.gaps.list.count, 1);
+	locks_free(&locks);
+	scene_end(&scene);
+}
+END_TEST
+
+START_TEST(what_only_looks_like_a_held_lock_is_none)
+{
+	static const struct {
+		unsigned offset;
+		uint32_t word;
+	} spoils[] = { { 0, 0 },  { 0, 3 },	{ 4, 1 },  { 8, 99 },  { 12, 0 },
+		       { 16, 8 }, { 16, 0x21 }, { 20, 1 }, { 24, 64 }, { 36, 1 } };
+	for (size_t i = 0; i <= sizeof spoils / sizeof spoils[0]; i++) {
+		struct scene scene;
+		struct locks locks;
+		scene_begin(&scene);
+		const bool dead = i == sizeof spoils / sizeof spoils[0];
+		const uint64_t at = dead ? stack_of(FIRST + 1) + 0x100 : sp_of(FIRST + 1) + 0x80;
+		put_mutex(&scene, at, 1, FIRST + 1, 0);
+		if (!dead)
+			fake_target_put32(scene.target, at + spoils[i].offset, spoils[i].word);
+		ck_assert_msg(locks_in_memory(&scene, &locks) == 0, "spoiled by row %zu", i);
+		locks_free(&locks);
+		scene_end(&scene);
+	}
+}
+END_TEST
+
+/* Whatever stands in memory: no crash, and no owner that is no thread. */
+START_TEST(noise_holds_nothing_by_strangers)
+{
+	struct scene scene;
+	struct locks locks;
+	scene_begin(&scene);
+	uint8_t *bytes = fake_target_bytes(scene.target, sp_of(FIRST), 0x800);
+	srandom((unsigned)_i);
+	for (size_t i = 0; i < 0x800; i += 4) {
+		static const uint32_t words[] = { 0, 1, 2, 3, FIRST, FIRST + 1, 0x10, 0x20 };
+		memcpy(bytes + i, &words[random() % 8], 4);
+	}
+	locks_in_memory(&scene, &locks);
+	for (size_t i = 0; i < locks.count; i++)
+		ck_assert_ptr_nonnull(locks.items[i].owner_wait);
+	locks_free(&locks);
+	scene_end(&scene);
+}
+END_TEST
+
 START_TEST(groups_put_locks_first_and_idle_threads_last)
 {
 	struct scene scene;
@@ -1001,6 +1215,14 @@ static void add_others(Suite *suite)
 	tcase_add_test(deadlocks, deadlock_of_all);
 	tcase_add_test(deadlocks, chain_is_no_deadlock);
 	tcase_add_test(deadlocks, timed_wait_in_a_deadlock_is_said);
+	tcase_add_test(deadlocks, owner_of_a_lock_is_told_with_what_it_does);
+	tcase_add_test(deadlocks, convoy_ends_at_the_thread_that_waits_for_nobody);
+	tcase_add_test(deadlocks, deadlocks_and_single_waiters_are_no_convoys);
+	tcase_add_test(deadlocks, lock_of_an_owner_that_is_gone_holds_up_even_one);
+	tcase_add_test(deadlocks, stall_is_suspected_only_where_nobody_is_left);
+	tcase_add_test(deadlocks, held_locks_are_found_where_all_words_agree);
+	tcase_add_test(deadlocks, what_only_looks_like_a_held_lock_is_none);
+	tcase_add_loop_test(deadlocks, noise_holds_nothing_by_strangers, 0, 100);
 	tcase_add_test(deadlocks, groups_put_locks_first_and_idle_threads_last);
 	tcase_add_test(deadlocks, groups_put_those_first_whom_many_wait_for);
 	suite_add_tcase(suite, deadlocks);

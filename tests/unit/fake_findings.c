@@ -41,6 +41,12 @@ struct fake_findings {
 	const struct wait *cycle[2];
 	struct deadlock deadlock;
 	struct deadlocks deadlocks;
+	struct convoy convoy;
+	struct convoys convoys;
+	struct suspicion suspicion;
+	struct suspicions suspicions;
+	struct lock lock_items[4];
+	struct locks locks;
 	struct reachability reachability;
 	struct orphan_group orphan_items[8];
 	struct orphans orphans;
@@ -252,6 +258,59 @@ static void make_groups(struct fake_findings *fake)
 	fake->deadlocks = (struct deadlocks){ .items = &fake->deadlock, .count = 1 };
 }
 
+/* What goes with the waits; that it does not go with the deadlock is no matter to renderers. */
+static void make_graph(struct fake_findings *fake)
+{
+	const struct wait *const waits = fake->wait_items;
+	fake->convoy = (struct convoy){
+		.head_state = OWNER_THREAD,
+		.head = &waits[MAIN],
+		.first = &waits[BEHIND],
+		.behind = &fake->wait_pointers[BEHIND],
+		.count = 2,
+		.sentence = "2 threads wait behind 1234 \"main\", which holds mutex 0x4040a0 "
+			    "<log_lock> and sleeps for 10 s, at refresh() cache.c:77.",
+	};
+	fake->convoys = (struct convoys){ .items = &fake->convoy, .count = 1 };
+	fake->suspicion = (struct suspicion){
+		.kind = SUSPICION_STALL,
+		.waits = &fake->wait_pointers[IDLE],
+		.count = 3,
+		.sentence = "All 3 threads wait for another one to wake them.",
+	};
+	fake->suspicions = (struct suspicions){ .items = &fake->suspicion, .count = 1 };
+	fake->lock_items[0] = (struct lock){
+		.kind = WAIT_MUTEX,
+		.address = 0x4040a0,
+		.name = "<log_lock>",
+		.owner_state = OWNER_THREAD,
+		.owner = 1234,
+		.owner_wait = &waits[MAIN],
+		.owner_does = "waits for mutex 0x404060 <cache_lock> at refresh() cache.c:77",
+		.waiters = &fake->wait_pointers[FLUSHER],
+		.waiter_count = 3,
+		.text = "mutex 0x4040a0 <log_lock>, held by 1234 \"main\", which waits for mutex "
+			"0x404060 <cache_lock> at refresh() cache.c:77",
+		.evidence = "owner field of the mutex",
+	};
+	fake->lock_items[1] = fake->lock_items[0];
+	fake->lock_items[1].owner_state = OWNER_GONE;
+	fake->lock_items[1].owner = 4711;
+	fake->lock_items[1].owner_wait = NULL;
+	fake->lock_items[1].owner_does = NULL;
+	fake->lock_items[1].waiter_count = 1;
+	fake->lock_items[1].text = "mutex 0x4040a0 <log_lock>, held by 4711, which is no thread of "
+				   "this process any more: it ended without unlocking";
+	fake->lock_items[2] = fake->lock_items[0];
+	fake->lock_items[2].waiter_count = 0;
+	fake->lock_items[2].detail = "recursive";
+	fake->lock_items[3] = fake->lock_items[2];
+	fake->lock_items[3].kind = WAIT_RWLOCK_WRITE;
+	fake->lock_items[3].address = 0x602010;
+	fake->lock_items[3].name = "104-byte heap chunk";
+	fake->locks = (struct locks){ .items = fake->lock_items, .count = 4 };
+}
+
 static void make_heap(struct fake_findings *fake)
 {
 	fake->arenas[0] = (struct heap_arena){
@@ -452,6 +511,7 @@ struct fake_findings *fake_findings_new(void)
 	make_threads(fake);
 	make_waits(fake);
 	make_groups(fake);
+	make_graph(fake);
 	make_heap(fake);
 	make_orphans(fake);
 	make_explanation(fake);
@@ -492,6 +552,9 @@ struct fake_findings *fake_findings_new(void)
 		.waits = &fake->waits,
 		.wait_groups = &fake->groups,
 		.deadlocks = &fake->deadlocks,
+		.convoys = &fake->convoys,
+		.suspicions = &fake->suspicions,
+		.locks = &fake->locks,
 		.reachability = &fake->reachability,
 		.orphans = &fake->orphans,
 		.explanation = &fake->explanation,

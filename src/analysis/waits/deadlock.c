@@ -3,28 +3,12 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/examine.h"
+#include "analysis/waits/wait_graph.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define NOWHERE SIZE_MAX
-
-/* Which wait each wait leads to, by index, or NOWHERE. */
-static size_t next_wait(const struct subject *subject, const struct waits *waits, size_t from)
-{
-	const struct wait *wait = &waits->items[from];
-	if (wait->kind == WAIT_NONE)
-		return NOWHERE;
-	if (wait->owner_state == OWNER_SELF)
-		return from;
-	if (wait->owner_state != OWNER_THREAD)
-		return NOWHERE;
-	const struct thread *owner = threads_find(subject->threads, wait->owner);
-	if (owner == NULL)
-		return NOWHERE;
-	size_t index = (size_t)(owner - subject->threads->items);
-	return index < waits->count && waits->items[index].kind != WAIT_NONE ? index : NOWHERE;
-}
+#define NOWHERE WAIT_NOWHERE
 
 struct graph {
 	size_t *next;  /* for each wait */
@@ -163,7 +147,7 @@ struct error *deadlocks_find(const struct subject *subject, const struct waits *
 	    mark != NULL && graph.next != NULL && graph.cycle != NULL && graph.on_cycle != NULL;
 	for (size_t i = 0; done && i < count; i++) {
 		mark[i] = graph.cycle[i] = NOWHERE;
-		graph.next[i] = next_wait(subject, waits, i);
+		graph.next[i] = wait_next(subject, waits, i);
 	}
 	for (size_t i = 0; done && i < count; i++)
 		follow(&graph, mark, i);

@@ -4,10 +4,44 @@
 #include "target/live_descriptors.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define SECOND INT64_C(1000000000)
+
+/* The tids that glibc itself wrote down, by the struct pthread at each thread pointer. */
+static void read_own_tids(struct examination *all)
+{
+	const struct subject *subject = all->subject;
+	if (subject->pthreads == NULL)
+		return;
+	for (size_t i = 0; i < subject->threads->count; i++) {
+		uint64_t pointer = subject->threads->items[i].thread_pointer;
+		const struct glibc_pthread *pthread = glibc_pthreads_at(subject->pthreads, pointer);
+		if (pthread != NULL && pthread->state == GLIBC_STACK_RUNNING)
+			all->own_tids[i] = pthread->tid;
+	}
+}
+
+bool examination_begin(struct examination *all, const struct subject *subject,
+		       struct known_runner *last_runner)
+{
+	*last_runner = (struct known_runner){ 0 };
+	*all = (struct examination){ .subject = subject, .last_runner = last_runner };
+	all->own_tids = calloc(subject->threads->count + 1, sizeof *all->own_tids);
+	if (all->own_tids == NULL)
+		return false;
+	all->descriptors = live_descriptors_open(subject->target);
+	read_own_tids(all);
+	return true;
+}
+
+void examination_end(struct examination *all)
+{
+	free(all->own_tids);
+	live_descriptors_close(all->descriptors);
+}
 
 void examined_evidence(struct examined *examined, const char *format, ...)
 {
@@ -50,9 +84,11 @@ void examined_owner(struct examined *examined, int32_t tid)
 	if (owner == NULL) {
 		wait->owner_state = OWNER_GONE;
 		wait->owner = tid;
-		words_add(&examined->owner_note,
-			  "no thread of this process has that id: it has exited, or belongs to "
-			  "another process");
+		words_add(&examined->owner_note, "%s",
+			  wait->shared ? "which is no thread of this process: it has ended, or "
+					 "belongs to another process"
+				       : "which is no thread of this process any more: it ended "
+					 "without unlocking, or a fork left its lock behind");
 		return;
 	}
 	wait->owner_state = owner == examined->thread ? OWNER_SELF : OWNER_THREAD;

@@ -60,6 +60,11 @@ extern const struct wait_row process_rows[]; /* children, signals, System V IPC 
 
 /* --- examine.c */
 
+/* What all threads share. False: no memory, and there is nothing to end. */
+bool examination_begin(struct examination *all, const struct subject *subject,
+		       struct known_runner *last_runner);
+void examination_end(struct examination *all);
+
 /* Adds to the evidence, as one more clause. */
 void examined_evidence(struct examined *examined, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -96,6 +101,9 @@ bool examined_u64(const struct examined *examined, uint64_t address, uint64_t *v
 
 /* --- text.c */
 
+/* The notes that examiners wrote, into the wait and the pool. */
+void wait_notes(struct examined *examined);
+
 /* The whole wait in words, and its remaining texts, into the pool. */
 void wait_texts(struct examined *examined);
 
@@ -104,6 +112,15 @@ bool wait_kind_idle(enum wait_kind kind);
 
 /* `<tid> "<name>"` */
 void words_add_thread(struct words *words, const struct thread *thread);
+
+/* "sleeps for 10 s at work() a.c:12": what a thread does, in short. */
+void words_add_doing(struct words *words, const struct wait *wait);
+
+/* ", held by 1235 "worker"", with what is noted of the owner. */
+void words_add_owner(struct words *words, const struct threads *threads, const struct wait *wait);
+
+/* "mutex 0x… <b>", of kinds that have an object. */
+void words_add_object(struct words *words, const struct wait *wait);
 
 /* "waits for mutex 0x… <b>": what is done with the object, of kinds that have one. */
 void words_add_wait(struct words *words, const struct wait *wait);

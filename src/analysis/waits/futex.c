@@ -159,6 +159,10 @@ static void examine_futex(struct examined *examined)
 		.call = known_call_find(examined->thread),
 	};
 	futex.word_known = examined_u32(examined, futex.address, &futex.word);
+	examined->wait->shared = !futex.is_private;
+	examined->wait->waking =
+	    (futex.command == FUTEX_COMMAND_WAIT || futex.command == FUTEX_COMMAND_WAIT_BITSET) &&
+	    futex.word_known && futex.word != futex.value;
 	examined_evidence(examined, "futex word in %s", register_name(examined, 0));
 	if (!futex.word_known)
 		examined_evidence(examined, "its memory is missing");
@@ -184,6 +188,7 @@ static void examine_futex_waitv(struct examined *examined)
 	uint64_t entries = examined->arguments[0];
 	uint32_t count = (uint32_t)examined->arguments[1];
 	examined->wait->timed = examined->arguments[3] != 0;
+	examined->wait->shared = true;
 	examined_evidence(examined, "array of futexes in %s", register_name(examined, 0));
 	uint64_t address;
 	if (count > 0 && count <= WAITV_MAX && entries <= UINT64_MAX - 24 * WAITV_MAX &&
@@ -200,6 +205,7 @@ static void examine_futex_waitv(struct examined *examined)
 static void examine_futex_wait(struct examined *examined)
 {
 	examined->wait->timed = examined->arguments[4] != 0;
+	examined->wait->shared = (examined->arguments[3] & FUTEX_PRIVATE) == 0;
 	examined_evidence(examined, "futex word in %s", register_name(examined, 0));
 	examined_object(examined, examined->arguments[0]);
 }

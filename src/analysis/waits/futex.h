@@ -44,11 +44,29 @@ bool resolve_loader_lock(struct examined *examined, const struct futex_call *fut
 /* Whether a pthread_mutex_t may lie at `address`: its words have values that one can have. */
 bool mutex_plausible(const struct examined *examined, uint64_t address);
 
+/* Whether the memory at `address` convinces by itself: a mutex that a thread of this process holds,
+ * in all its words. Then fills kind, object and owner of the wait. Of PTHREAD_MUTEX_SIZE bytes. */
+#define PTHREAD_MUTEX_SIZE 40
+bool held_mutex(struct examined *examined, uint64_t address);
+
 /* stdio_locks.c */
 bool resolve_stdio_lock(struct examined *examined, const struct futex_call *futex, bool named);
 
+/* The same of the lock of the stream at `file`, a struct _IO_FILE. */
+bool held_stdio_lock(struct examined *examined, uint64_t file);
+
+/* The list of all open streams: the first into `*file`, or the one behind `*file`. False: there is
+ * none, or it cannot be read. */
+bool stdio_first(const struct examined *examined, uint64_t *file);
+bool stdio_next(const struct examined *examined, uint64_t *file);
+#define STDIO_FILES_MAX 65536
+
 /* rwlocks.c */
 bool resolve_rwlock(struct examined *examined, const struct futex_call *futex, bool named);
+
+/* The same as held_mutex of an rwlock that is held for writing. */
+#define PTHREAD_RWLOCK_SIZE 56
+bool held_rwlock(struct examined *examined, uint64_t address);
 
 /* pthread_objects.c */
 bool resolve_condition(struct examined *examined, const struct futex_call *futex, bool named);

@@ -13,6 +13,9 @@ enum {
 	MUTEX_OWNER = 8,
 	MUTEX_USERS = 12,
 	MUTEX_KIND = 16,
+	MUTEX_SPINS = 20, /* and what lock elision counts */
+	MUTEX_PREVIOUS = 24,
+	MUTEX_NEXT = 32,
 };
 
 enum {
@@ -29,6 +32,14 @@ enum {
 /* Words that the kernel too understands: robust and priority-inheritance locks. */
 #define WORD_TID	0x3fffffff
 #define WORD_OWNER_DIED 0x40000000
+
+/* Of priority-ceiling locks: the word without the ceiling. */
+#define WORD_BELOW_CEILING 0x7ffff
+
+enum { TYPE_RECURSIVE = 1, TYPE_ADAPTIVE = 3 };
+
+/* Nobody locks a recursive mutex more often, and none spins longer. */
+enum { DEPTH_MAX = 65536, SPINS_MAX = 0x7fff };
 
 struct mutex_words {
 	uint32_t lock, count, owner, users, kind;
@@ -252,5 +263,59 @@ bool resolve_loader_lock(struct examined *examined, const struct futex_call *fut
 	words_add(&examined->detail, "%s of the dynamic loader", name);
 	examined_evidence(examined, "a mutex in the dynamic loader's state");
 	owner_by_field(examined, &mutex);
+	return true;
+}
+
+/* The words behind the kind: of a spinning mutex a count, of a robust one its place in the list of
+ * the locks that its thread holds; else zeros. */
+static bool held_mutex_end(const struct examined *examined, uint64_t address, uint32_t kind)
+{
+	uint32_t spins;
+	uint64_t previous, next;
+	if (!examined_u32(examined, address + MUTEX_SPINS, &spins) ||
+	    !examined_u64(examined, address + MUTEX_PREVIOUS, &previous) ||
+	    !examined_u64(examined, address + MUTEX_NEXT, &next))
+		return false;
+	if (spins != 0 && ((kind & KIND_TYPE) != TYPE_ADAPTIVE || spins > SPINS_MAX))
+		return false;
+	if ((kind & KIND_ROBUST) == 0)
+		return previous == 0 && next == 0;
+	struct address_space *space = examined->all->subject->target->space;
+	return address_space_find(space, previous) != NULL &&
+	       address_space_find(space, next & ~UINT64_C(1)) != NULL;
+}
+
+/* The lock word, and what it must be when `owner` holds the mutex. */
+static bool held_mutex_word(const struct mutex_words *mutex)
+{
+	if (kernel_word(mutex))
+		return (mutex->lock & WORD_OWNER_DIED) == 0 &&
+		       (mutex->lock & WORD_TID) == mutex->owner;
+	uint32_t word = mutex->lock;
+	if ((mutex->kind & KIND_PROTECT) != 0)
+		word &= WORD_BELOW_CEILING;
+	return word == 1 || word == 2;
+}
+
+bool held_mutex(struct examined *examined, uint64_t address)
+{
+	struct mutex_words mutex;
+	if (!mutex_plausible(examined, address) || !read_mutex(examined, address, &mutex))
+		return false;
+	bool recursive = (mutex.kind & KIND_TYPE) == TYPE_RECURSIVE;
+	if (mutex.users == 0 || !held_mutex_word(&mutex) ||
+	    mutex.count > (recursive ? DEPTH_MAX : kernel_word(&mutex)) ||
+	    (recursive && mutex.count == 0) || !held_mutex_end(examined, address, mutex.kind) ||
+	    examined_thread(examined->all, (int32_t)mutex.owner) == NULL)
+		return false;
+	const char *loader = loader_lock_name(examined, address);
+	examined->wait->kind = loader != NULL ? WAIT_LOADER_LOCK : WAIT_MUTEX;
+	examined_object(examined, address);
+	if (loader != NULL)
+		words_add(&examined->detail, "%s of the dynamic loader", loader);
+	else
+		describe_mutex(examined, &mutex);
+	examined_owner(examined, (int32_t)mutex.owner);
+	examined_evidence(examined, "all words of the memory have the form of a held mutex");
 	return true;
 }

@@ -14,6 +14,7 @@ enum {
 	RWLOCK_PADDING = 16,
 	RWLOCK_WRITER = 24,
 	RWLOCK_SHARED = 28,
+	RWLOCK_ELISION = 32, /* and padding, up to the flags */
 	RWLOCK_FLAGS = 48,
 };
 
@@ -39,6 +40,16 @@ static uint64_t rwlock_futex_offset(const struct futex_call *futex)
 	return futex->value >= 1 << READERS_SHIFT ? RWLOCK_READERS : RWLOCK_PHASE_FUTEX;
 }
 
+static bool read_words(const struct examined *examined, struct rwlock_words *lock)
+{
+	return examined_u32(examined, lock->address + RWLOCK_READERS, &lock->readers) &&
+	       examined_u32(examined, lock->address + RWLOCK_WRITERS, &lock->writers) &&
+	       examined_u64(examined, lock->address + RWLOCK_PADDING, &lock->padding) &&
+	       examined_u32(examined, lock->address + RWLOCK_WRITER, &lock->writer) &&
+	       examined_u32(examined, lock->address + RWLOCK_SHARED, &lock->shared) &&
+	       examined_u32(examined, lock->address + RWLOCK_FLAGS, &lock->flags);
+}
+
 static bool read_rwlock(const struct examined *examined, const struct futex_call *futex,
 			struct rwlock_words *lock)
 {
@@ -48,12 +59,7 @@ static bool read_rwlock(const struct examined *examined, const struct futex_call
 	lock->address = futex->address - offset;
 	lock->for_write = offset == RWLOCK_WRITERS_FUTEX ||
 			  (offset == RWLOCK_PHASE_FUTEX && futex->value == PHASE_USED);
-	return examined_u32(examined, lock->address + RWLOCK_READERS, &lock->readers) &&
-	       examined_u32(examined, lock->address + RWLOCK_WRITERS, &lock->writers) &&
-	       examined_u64(examined, lock->address + RWLOCK_PADDING, &lock->padding) &&
-	       examined_u32(examined, lock->address + RWLOCK_WRITER, &lock->writer) &&
-	       examined_u32(examined, lock->address + RWLOCK_SHARED, &lock->shared) &&
-	       examined_u32(examined, lock->address + RWLOCK_FLAGS, &lock->flags);
+	return read_words(examined, lock);
 }
 
 static bool surely_rwlock(const struct examined *examined, const struct futex_call *futex,
@@ -74,6 +80,7 @@ static bool surely_rwlock(const struct examined *examined, const struct futex_ca
 static void rwlock_owner(struct examined *examined, const struct rwlock_words *lock)
 {
 	uint32_t readers = lock->readers >> READERS_SHIFT;
+	examined->wait->readers = lock->writer == 0 ? readers : 0;
 	if (lock->writer != 0) {
 		examined_owner(examined, (int32_t)lock->writer);
 		examined_evidence(examined, "writer field of the rwlock");
@@ -106,5 +113,37 @@ bool resolve_rwlock(struct examined *examined, const struct futex_call *futex, b
 		rwlock_owner(examined, &lock);
 	else
 		examined_no_owner(examined, OWNER_UNKNOWN, "the memory of the rwlock is missing");
+	return true;
+}
+
+/* Phase and writers' futex of a lock that is held for writing: taken, and maybe waited on. */
+static bool taken(uint32_t futex)
+{
+	return futex == 1 || futex == (1 | PHASE_USED);
+}
+
+bool held_rwlock(struct examined *examined, uint64_t address)
+{
+	struct rwlock_words lock = { .address = address };
+	uint32_t phase, writers;
+	uint64_t padding[2];
+	if (address % 8 != 0 || address > UINT64_MAX - 64 || !read_words(examined, &lock) ||
+	    !examined_u32(examined, address + RWLOCK_PHASE_FUTEX, &phase) ||
+	    !examined_u32(examined, address + RWLOCK_WRITERS_FUTEX, &writers) ||
+	    !examined_u64(examined, address + RWLOCK_ELISION, &padding[0]) ||
+	    !examined_u64(examined, address + RWLOCK_ELISION + 8, &padding[1]))
+		return false;
+	const uint32_t held = READERS_WRITE_PHASE | READERS_WRITE_LOCKED;
+	if ((lock.readers & held) != held || lock.readers >> READERS_SHIFT >= TID_LIMIT ||
+	    !taken(phase) || !taken(writers) || lock.writers >= TID_LIMIT || lock.padding != 0 ||
+	    padding[0] != 0 || padding[1] != 0 || lock.shared > 1 || lock.flags > 2 ||
+	    examined_thread(examined->all, (int32_t)lock.writer) == NULL)
+		return false;
+	examined->wait->kind = WAIT_RWLOCK_WRITE;
+	examined_object(examined, address);
+	words_add(&examined->detail, "for writing");
+	examined_owner(examined, (int32_t)lock.writer);
+	examined_evidence(examined, "all words of the memory have the form of an rwlock held for "
+				    "writing");
 	return true;
 }

@@ -14,10 +14,22 @@ enum { FILE_CHAIN = 104, FILE_LOCK_POINTER = 136, FILE_DESCRIPTOR = 112 };
 /* fopen puts the lock right behind the FILE and its vtable pointer. */
 #define FOPEN_LOCK 224
 
-#define FILES_MAX 65536
-
 /* flockfile nests; nobody does so more often. */
 #define STDIO_DEPTH_MAX 65536
+
+bool stdio_first(const struct examined *examined, uint64_t *file)
+{
+	struct symbol list;
+	return modules_symbol_named(examined->all->subject->modules, NULL, "_IO_list_all", &list) &&
+	       examined_u64(examined, list.address, file) && *file != 0 &&
+	       *file < UINT64_MAX - FOPEN_LOCK;
+}
+
+bool stdio_next(const struct examined *examined, uint64_t *file)
+{
+	return examined_u64(examined, *file + FILE_CHAIN, file) && *file != 0 &&
+	       *file < UINT64_MAX - FOPEN_LOCK;
+}
 
 /* The FILE whose lock lies at `lock`: by its place in what fopen allocates, else along the list of
  * all open streams. */
@@ -30,20 +42,15 @@ static bool file_of_lock(const struct examined *examined, uint64_t lock, uint64_
 		*file = lock - FOPEN_LOCK;
 		return true;
 	}
-	struct symbol list;
 	uint64_t at;
-	if (!modules_symbol_named(examined->all->subject->modules, NULL, "_IO_list_all", &list) ||
-	    !examined_u64(examined, list.address, &at))
-		return false;
-	for (size_t i = 0; i < FILES_MAX && at != 0 && at < UINT64_MAX - 256; i++) {
+	bool more = stdio_first(examined, &at);
+	for (size_t i = 0; more && i < STDIO_FILES_MAX; i++, more = stdio_next(examined, &at)) {
 		if (!examined_u64(examined, at + FILE_LOCK_POINTER, &value))
 			return false;
 		if (value == lock) {
 			*file = at;
 			return true;
 		}
-		if (!examined_u64(examined, at + FILE_CHAIN, &at))
-			return false;
 	}
 	return false;
 }
@@ -106,5 +113,25 @@ bool resolve_stdio_lock(struct examined *examined, const struct futex_call *fute
 				  "its owner pointer 0x%" PRIx64 " is no thread of this process",
 				  owner);
 	}
+	return true;
+}
+
+bool held_stdio_lock(struct examined *examined, uint64_t file)
+{
+	uint64_t lock, owner;
+	uint32_t word, count;
+	if (!examined_u64(examined, file + FILE_LOCK_POINTER, &lock) || lock > UINT64_MAX - 16 ||
+	    !examined_u32(examined, lock + STDIO_LOCK, &word) ||
+	    !examined_u32(examined, lock + STDIO_COUNT, &count) ||
+	    !examined_u64(examined, lock + STDIO_OWNER, &owner))
+		return false;
+	const struct thread *holder = thread_at_pointer(examined, owner);
+	if (holder == NULL || word == 0 || word > 2 || count >= STDIO_DEPTH_MAX)
+		return false;
+	examined->wait->kind = WAIT_FILE_LOCK;
+	name_file(examined, lock);
+	examined->wait->owner = holder->tid;
+	examined->wait->owner_state = OWNER_THREAD;
+	examined_evidence(examined, "owner pointer of the lock");
 	return true;
 }

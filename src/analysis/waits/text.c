@@ -107,6 +107,23 @@ const char *wait_object_text(const struct wait *wait)
 	return text;
 }
 
+bool wait_kind_is_lock(enum wait_kind kind)
+{
+	switch (kind) {
+	case WAIT_MUTEX:
+	case WAIT_RWLOCK_READ:
+	case WAIT_RWLOCK_WRITE:
+	case WAIT_ONCE:
+	case WAIT_STATIC_INIT:
+	case WAIT_FILE_LOCK:
+	case WAIT_LOADER_LOCK:
+	case WAIT_FILE_RANGE_LOCK:
+		return true;
+	default:
+		return false;
+	}
+}
+
 bool wait_kind_idle(enum wait_kind kind)
 {
 	return (unsigned)kind < WAIT_KIND_COUNT && kinds[kind].idle;
@@ -136,23 +153,27 @@ void words_add_thread(struct words *words, const struct thread *thread)
 		words_add(words, " \"%s\"", thread->name);
 }
 
-void words_add_wait(struct words *words, const struct wait *wait)
+void words_add_object(struct words *words, const struct wait *wait)
 {
-	words_add(words, "%s %s 0x%" PRIx64, kinds[wait->kind].verb, kinds[wait->kind].noun,
-		  wait->object);
+	words_add(words, "%s 0x%" PRIx64, kinds[wait->kind].noun, wait->object);
 	if (wait->object_name == NULL)
 		return;
 	words_add(words, wait->object_name[0] == '<' ? " %s" : " (%s)", wait->object_name);
 }
 
-static void add_owner(const struct examined *examined, struct words *words)
+void words_add_wait(struct words *words, const struct wait *wait)
 {
-	const struct wait *wait = examined->wait;
+	words_add(words, "%s ", kinds[wait->kind].verb);
+	words_add_object(words, wait);
+}
+
+void words_add_owner(struct words *words, const struct threads *threads, const struct wait *wait)
+{
 	bool runs = wait->kind == WAIT_ONCE || wait->kind == WAIT_STATIC_INIT;
 	switch (wait->owner_state) {
 	case OWNER_THREAD:
 		words_add(words, runs ? ", which is run by " : ", held by ");
-		words_add_thread(words, threads_find(examined->all->subject->threads, wait->owner));
+		words_add_thread(words, threads_find(threads, wait->owner));
 		break;
 	case OWNER_SELF:
 		words_add(words, ", which it holds itself");
@@ -165,10 +186,10 @@ static void add_owner(const struct examined *examined, struct words *words)
 	case OWNER_UNKNOWN:
 		break;
 	}
-	if (examined->owner_note.length == 0)
+	if (wait->owner_note == NULL)
 		return;
-	bool plain = wait->owner_state == OWNER_UNKNOWN || wait->owner_state == OWNER_NONE;
-	words_add(words, plain ? ", %s" : " (%s)", examined->owner_note.text);
+	bool plain = wait->owner_state != OWNER_THREAD && wait->owner_state != OWNER_SELF;
+	words_add(words, plain ? ", %s" : " (%s)", wait->owner_note);
 }
 
 static void join_text(const struct examined *examined, struct words *words)
@@ -239,7 +260,7 @@ static void kind_text(const struct examined *examined, struct words *words)
 	default:
 		if (wait->object != 0 && kinds[wait->kind].noun != NULL) {
 			words_add_wait(words, wait);
-			add_owner(examined, words);
+			words_add_owner(words, examined->all->subject->threads, wait);
 		} else {
 			descriptor_text(wait, words);
 		}
@@ -308,16 +329,79 @@ static const char *pooled(const struct examined *examined, const struct words *w
 	return string_pool_add(modules_strings(examined->all->subject->modules), words->text);
 }
 
+void wait_notes(struct examined *examined)
+{
+	struct wait *wait = examined->wait;
+	wait->owner_note = pooled(examined, &examined->owner_note);
+	wait->evidence = pooled(examined, &examined->evidence);
+	wait->detail = pooled(examined, &examined->detail);
+}
+
 void wait_texts(struct examined *examined)
 {
 	struct wait *wait = examined->wait;
 	struct words text = { 0 };
-	wait->owner_note = pooled(examined, &examined->owner_note);
-	wait->evidence = pooled(examined, &examined->evidence);
+	wait_notes(examined);
 	if (wait->kind == WAIT_NONE)
 		unblocked_text(examined, &text);
 	else
 		blocked_text(examined, &text);
-	wait->detail = pooled(examined, &examined->detail);
 	wait->text = pooled(examined, &text);
+}
+
+/* " at work() a.c:12" */
+static void add_site(struct words *words, const struct frame *site)
+{
+	words_add(words, " at %.100s%s", site->function,
+		  strchr(site->function, '(') == NULL ? "()" : "");
+	if (site->file == NULL)
+		return;
+	const char *slash = strrchr(site->file, '/');
+	words_add(words, " %s:%u", slash != NULL ? slash + 1 : site->file, site->line);
+}
+
+void words_add_doing(struct words *words, const struct wait *wait)
+{
+	bool has_site = wait->site != NULL && wait->site->function != NULL;
+	if (wait_kind_is_lock(wait->kind) && wait->object != 0)
+		words_add_wait(words, wait);
+	else
+		words_add(words, has_site && strchr(wait->text, ',') != NULL ? "%s," : "%s",
+			  wait->text);
+	if (has_site)
+		add_site(words, wait->site);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), end_length = strlen(end);
+	return length >= end_length && strcmp(text + length - end_length, end) == 0;
+}
+
+static void owner_text(struct string_pool *strings, struct wait *wait, const struct wait *owner)
+{
+	struct words doing = { 0 }, name = { 0 }, text = { 0 };
+	words_add_doing(&doing, owner);
+	wait->owner_does = string_pool_add(strings, doing.text);
+	words_add_thread(&name, owner->thread);
+	words_add(&text, "%s", wait->text);
+	if (ends_with(wait->text, name.text))
+		words_add(&text, ", which %s", doing.text);
+	else
+		words_add(&text, "; %" PRId32 " %s", owner->thread->tid, doing.text);
+	wait->text = string_pool_add(strings, text.text);
+}
+
+void waits_tell_owners(const struct subject *subject, struct waits *waits)
+{
+	const struct threads *threads = subject->threads;
+	for (size_t i = 0; i < waits->count; i++) {
+		struct wait *wait = &waits->items[i];
+		if (!wait_kind_is_lock(wait->kind) || wait->owner_state != OWNER_THREAD)
+			continue;
+		const struct thread *owner = threads_find(threads, wait->owner);
+		if (owner != NULL)
+			owner_text(modules_strings(subject->modules), wait,
+				   &waits->items[owner - threads->items]);
+	}
 }

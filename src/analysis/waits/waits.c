@@ -3,7 +3,6 @@
 
 #include "analysis/waits/examine.h"
 #include "analysis/waits/syscalls.h"
-#include "target/live_descriptors.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -118,20 +117,6 @@ static void examine_thread(struct examined *examined)
 		wait->activity = THREAD_IN_SYSCALL;
 }
 
-/* The tids that glibc itself wrote down, by the struct pthread at each thread pointer. */
-static void read_own_tids(struct examination *all)
-{
-	const struct subject *subject = all->subject;
-	if (subject->pthreads == NULL)
-		return;
-	for (size_t i = 0; i < subject->threads->count; i++) {
-		uint64_t pointer = subject->threads->items[i].thread_pointer;
-		const struct glibc_pthread *pthread = glibc_pthreads_at(subject->pthreads, pointer);
-		if (pthread != NULL && pthread->state == GLIBC_STACK_RUNNING)
-			all->own_tids[i] = pthread->tid;
-	}
-}
-
 static void find_all(const struct examination *all, struct wait *items)
 {
 	const struct threads *threads = all->subject->threads;
@@ -160,21 +145,15 @@ static void find_all(const struct examination *all, struct wait *items)
 struct error *waits_find(const struct subject *subject, struct waits *waits)
 {
 	size_t count = subject->threads->count;
-	struct known_runner last_runner = { 0 };
-	struct examination all = { .subject = subject, .last_runner = &last_runner };
+	struct known_runner last_runner;
+	struct examination all;
 	struct wait *items = calloc(count + 1, sizeof *items);
-	all.own_tids = calloc(count + 1, sizeof *all.own_tids);
-	all.descriptors = live_descriptors_open(subject->target);
-	if (items == NULL || all.own_tids == NULL) {
+	if (items == NULL || !examination_begin(&all, subject, &last_runner)) {
 		free(items);
-		free(all.own_tids);
-		live_descriptors_close(all.descriptors);
 		return error_no_memory();
 	}
-	read_own_tids(&all);
 	find_all(&all, items);
-	free(all.own_tids);
-	live_descriptors_close(all.descriptors);
+	examination_end(&all);
 	waits->items = items;
 	waits->count = count;
 	return NULL;

@@ -76,24 +76,34 @@ struct wait {
 	int32_t target_pid;	/* waited-for child, or joined tid; 0 for none, -1 any */
 	int64_t timeout_ns;	/* relative, as was asked for; -1: none, or not known */
 	bool timed;		/* it ends by itself at some time, known or not */
-	bool inferred_owner;	/* the owner follows from stacks; the object records none */
-	int64_t syscall;	/* the kernel's number, restart_syscall undone; -1: none */
-	const char *detail;	/* other facts in words ("fds 3, 5 and 7", "fcntl write lock
-				   0..99"); or NULL */
-	const char *text;	/* the whole wait in words, without the thread: "waits for mutex
-				   0x558e3fa9d060 <cache_lock>, held by 1235 \"flusher\"" */
-	const char *evidence;	/* "futex word in rdi; owner field of the mutex" */
+	/* What the owner does itself: "sleeps for 10 s at work() a.c:12". NULL: there is no such
+	 * thread, or the wait is for no lock. */
+	const char *owner_does;
+	bool inferred_owner;  /* the owner follows from stacks; the object records none */
+	int64_t syscall;      /* the kernel's number, restart_syscall undone; -1: none */
+	const char *detail;   /* other facts in words ("fds 3, 5 and 7", "fcntl write lock
+				 0..99"); or NULL */
+	const char *text;     /* the whole wait in words, without the thread: "waits for mutex
+				 0x558e3fa9d060 <cache_lock>, held by 1235 \"flusher\"" */
+	const char *evidence; /* "futex word in rdi; owner field of the mutex" */
 	/* The frame that shows where the program waits: a function known to wait for what the
 	 * program builds itself (ProcSleep …), else the innermost one outside libc, libpthread and
 	 * the C++ runtime; NULL when there is none. */
 	const struct frame *site;
-	bool idle; /* a pool's worker or an event loop: waits for work, not for a lock */
+	bool shared; /* a futex that other processes may wake too */
+	bool waking; /* its futex has changed since it began to wait: it is about to be woken */
+	uint32_t readers; /* of an rwlock: how many hold it */
+	bool idle;	  /* a pool's worker or an event loop: waits for work, not for a lock */
 };
 
 struct waits {
 	struct wait *items; /* one for each thread, in the order of subject->threads */
 	size_t count;
 };
+
+/* Whether threads that wait so wait for something that one thread holds at a time, or runs: mutex,
+ * rwlock, once-initialisation, static initialisation, the locks of stdio, loader and files. */
+bool wait_kind_is_lock(enum wait_kind kind);
 
 /* Never fails for want of evidence: a thread whose wait cannot be read gets WAIT_OTHER or
  * WAIT_FUTEX and its system call, and a gap where something is missing. ERROR_NO_MEMORY. */
@@ -103,6 +113,9 @@ void waits_free(struct waits *waits);
 /* Takes back what was found of threads that turn out to have run meanwhile: before anything else is
  * made of the waits. */
 void waits_forget_moved(struct waits *waits);
+
+/* After that: what the owners of locks do themselves, into .owner_does and .text. */
+void waits_tell_owners(const struct subject *subject, struct waits *waits);
 
 const char *wait_kind_name(enum wait_kind kind); /* "mutex", "condition variable" */
 

@@ -1,0 +1,180 @@
+"""Held locks, convoys, suspicions and the wait graph against what the programs planted.
+
+SPDX-License-Identifier: GPL-3.0-or-later
+"""
+
+import shutil
+import subprocess
+import unittest
+
+import dot_graph
+from harness import Program, compile_program, corescan, corescan_json, each_way
+
+
+def address(text):
+    return int(text, 16)
+
+
+class HeldLocks(unittest.TestCase):
+    def check_held(self, program, document):
+        found = {address(lock["address"]): lock for lock in document["locks"]}
+        for truth in program.told("held"):
+            with self.subTest(truth=truth):
+                self.assertIn(address(truth["object"]), found)
+                lock = found.pop(address(truth["object"]))
+                self.assertEqual((lock["kind"], lock["owner"], lock["waiters"]),
+                                 (truth["held"], truth["owner"], []))
+                self.assertIn("waits for a signal", lock["owner_does"])
+        self.assertEqual(found, {}, "locks that nobody holds")
+
+    def test_locks_that_nobody_waits_for(self):
+        with Program(compile_program("waits_held", "-D_GNU_SOURCE"), "held") as program:
+            self.assertEqual(len(program.told("held")), 12)
+            self.assertEqual(len(program.told("free")), 13)
+
+            def look(arguments, way):
+                self.check_held(program, corescan_json("locks", "--all", *arguments))
+                self.assertEqual(corescan_json("locks", *arguments)["locks"], [])
+
+            each_way(self, program, look)
+
+    def test_locks_that_are_waited_for(self):
+        with Program(compile_program("waits_locks", "-D_GNU_SOURCE")) as program:
+            waited = {}
+            for truth in program.told("wait"):
+                if truth["wait"] in ("mutex", "once", "stdio lock") or "rwlock" in truth["wait"]:
+                    waited.setdefault(address(truth["object"]), []).append(truth)
+
+            def look(arguments, way):
+                document = corescan_json("locks", "--all", *arguments)
+                found = {address(lock["address"]): lock for lock in document["locks"]}
+                self.assertEqual(sorted(found), sorted(waited))
+                for object_address, truths in waited.items():
+                    lock = found[object_address]
+                    self.assertEqual(lock["waiters"], sorted(truth["tid"] for truth in truths))
+                    self.assertIn(lock["kind"], truths[0]["wait"])
+                    self.assertFalse(lock["orphaned"])
+                    if truths[0]["owner"] > 0:
+                        self.assertEqual(lock["owner"], truths[0]["owner"])
+                        self.assertIn("waits for a signal", lock["owner_does"])
+                self.assertEqual(document["suspicions"], [])
+
+            each_way(self, program, look)
+
+    def test_orphaned_lock(self):
+        with Program(compile_program("waits_deadlock", "-D_GNU_SOURCE"), "gone") as program:
+            truth = program.told("gone_owner")[0]
+
+            def look(arguments, way):
+                document = corescan_json("locks", *arguments)
+                self.assertEqual(len(document["locks"]), 1)
+                lock = document["locks"][0]
+                self.assertTrue(lock["orphaned"])
+                self.assertEqual((lock["owner"], lock["waiters"]),
+                                 (truth["gone_owner"], [truth["waiter"]]))
+                self.assertIn("ended without unlocking", lock["text"])
+                self.assertIn("ended without unlocking", document["convoys"][0]["sentence"])
+                self.assertIn("ORPHANED mutex", corescan("locks", *arguments).stdout)
+
+            each_way(self, program, look)
+
+
+class Convoys(unittest.TestCase):
+    def test_who_is_at_the_head(self):
+        executable = compile_program("waits_held", "-D_GNU_SOURCE")
+        for case in ("convoy", "readers"):
+            with self.subTest(case=case), Program(executable, case) as program:
+                program.settle()
+                truth = program.told("head")[0]
+
+                def look(arguments, way):
+                    document = corescan_json("waits", *arguments)
+                    self.assertEqual(document["deadlocks"], [])
+                    self.assertEqual(len(document["convoys"]), 1)
+                    convoy = document["convoys"][0]
+                    self.assertEqual(convoy["head"], truth["head"] or None)
+                    self.assertEqual(address(convoy["object"]), address(truth["object"]))
+                    self.assertEqual(len(convoy["behind"]), truth["count"])
+                    self.assertTrue(convoy["sentence"].startswith(
+                        f"{truth['count']} threads wait behind "), convoy)
+                    if case == "convoy":
+                        self.assertRegex(convoy["sentence"],
+                                         r"and sleeps.* at convoy\(\) waits_held\.c:\d+\.$")
+                        self.assert_owner_told(document, truth["head"])
+                    else:
+                        self.assertIn("held by 2 readers", convoy["sentence"])
+                    self.assertIn("HELD UP", corescan("report", *arguments).stdout)
+
+                each_way(self, program, look)
+
+    def assert_owner_told(self, document, head):
+        held = [wait for wait in document["waits"] if wait["owner"] == head]
+        self.assertEqual(len(held), 21)
+        for wait in held:
+            self.assertRegex(wait["text"], rf"held by {head} \"[^\"]+\", which sleeps")
+
+
+class Suspicions(unittest.TestCase):
+    def test_suspicions(self):
+        executable = compile_program("waits_held", "-D_GNU_SOURCE")
+        for case in ("stall", "idle", "writer", "reader"):
+            with self.subTest(case=case), Program(executable, case) as program:
+                program.settle()
+                planted = [(truth["suspicion"], truth["count"])
+                           for truth in program.told("suspicion")]
+
+                def look(arguments, way):
+                    document = corescan_json("report", *arguments)
+                    self.assertEqual([(suspicion["kind"], len(suspicion["tids"]))
+                                      for suspicion in document["suspicions"]], planted)
+                    self.assertEqual("SUSPICION" in corescan("waits", *arguments).stdout,
+                                     bool(planted))
+
+                each_way(self, program, look)
+
+
+class Graph(unittest.TestCase):
+    def graph(self, command, program):
+        text = corescan(command, "--dot", "-p", program.pid).stdout
+        if shutil.which("dot"):
+            subprocess.run(["dot", "-Tsvg"], input=text, text=True, check=True,
+                           stdout=subprocess.DEVNULL)
+        return dot_graph.parse(text)
+
+    def test_deadlocks_are_red(self):
+        with Program(compile_program("waits_deadlock", "-D_GNU_SOURCE"), "5") as program:
+            red = {f"t{tid}" for tid in program.told("deadlock")[0]["deadlock"]}
+            behind = {f"t{truth['behind']}" for truth in program.told("behind")}
+            for command in ("waits", "report", "locks"):
+                nodes, edges = self.graph(command, program)
+                self.assertEqual({name for name, node in nodes.items()
+                                  if node.get("color") == "red"}, red)
+                self.assertLessEqual(behind, set(nodes))
+                self.assertEqual(len([edge for edge in edges if edge[2].get("color") == "red"]),
+                                 2 * len(red))
+                self.assertEqual(len(edges), 2 * len(red) + len(behind))
+
+    def test_crowds_are_one_node(self):
+        with Program(compile_program("waits_held", "-D_GNU_SOURCE"), "convoy") as program:
+            program.settle()
+            nodes, _ = self.graph("waits", program)
+            self.assertIn("20 threads", [node["label"] for node in nodes.values()])
+            self.assertEqual(len(nodes), 8)
+
+    def test_held_locks_are_in_the_graph(self):
+        with Program(compile_program("waits_held", "-D_GNU_SOURCE"), "held") as program:
+            text = corescan("locks", "--all", "--dot", "-p", program.pid).stdout
+            _, edges = dot_graph.parse(text)
+            self.assertEqual(len(edges), len(program.told("held")))
+
+    def test_names_are_escaped(self):
+        name = 'a"];}\\n<b>\u00e4'
+        with Program(compile_program("waits_named", "-D_GNU_SOURCE"), name) as program:
+            program.settle()
+            nodes, _ = self.graph("waits", program)
+            labels = " ".join(node["label"] for node in nodes.values())
+            self.assertIn('a\\"];}\\\\n<b>\u00e4', labels)
+
+
+if __name__ == "__main__":
+    unittest.main()
