@@ -142,6 +142,7 @@ static struct error *open_target(struct run *run)
 	const struct target_options how = {
 		.progress = &run->progress.progress,
 		.snapshot = (run->needs & NEED_HEAP) != 0,
+		.descriptors = (run->needs & NEED_WAITS) != 0,
 		.without_stop = run->unstopped,
 		.max_pause_ms = options->max_pause_ms,
 	};

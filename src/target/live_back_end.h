@@ -15,9 +15,10 @@ struct live_back_end {
 	struct ptrace_stop *stop;     /* NULL before the process was stopped */
 	struct live_threads *threads; /* of a process that is not stopped, else NULL */
 	struct live_memory memory;
-	pthread_mutex_t reading; /* held while memory is read */
-	bool closed;		 /* nothing is read any more; changed under .reading only */
-	struct page_pool *pool; /* for a snapshot, or NULL */
+	struct live_links *links; /* or NULL */
+	pthread_mutex_t reading;  /* held while memory is read */
+	bool closed;		  /* nothing is read any more; changed under .reading only */
+	struct page_pool *pool;	  /* for a snapshot, or NULL */
 };
 
 #endif

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "target/live_descriptors.h"
 
+#include "target/live_back_end.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,13 +18,32 @@
 
 #define EPOLL_NAMED_MAX 8
 
+/* Descriptors that are looked at while the process stands still: some milliseconds' work. The
+ * others are looked at when they are asked for. */
+#define LINKS_MAX 1024
+
+/* Longer names are cut. */
+#define LINK_SIZE 400
+
 struct socket {
 	uint64_t inode;
 	char *text;
 };
 
+/* A descriptor as it was when the process was opened. */
+struct descriptor {
+	int32_t fd;
+	char *link;
+	char *epoll; /* of an epoll, what it watches; else NULL */
+};
+
+struct live_links {
+	ARRAY(struct descriptor) list; /* sorted by fd */
+};
+
 struct live_descriptors {
 	int32_t pid;
+	const struct live_links *links; /* borrowed; or NULL */
 	bool sockets_read;
 	ARRAY(struct socket) sockets; /* sorted by inode once read */
 };
@@ -31,8 +53,11 @@ struct live_descriptors *live_descriptors_open(const struct target *target)
 	if (target->kind != TARGET_LIVE || target->pid <= 0)
 		return NULL;
 	struct live_descriptors *descriptors = calloc(1, sizeof *descriptors);
-	if (descriptors != NULL)
+	if (descriptors != NULL) {
+		const struct live_back_end *live = target->back_end;
 		descriptors->pid = target->pid;
+		descriptors->links = live != NULL ? live->links : NULL;
+	}
 	return descriptors;
 }
 
@@ -177,11 +202,10 @@ static void describe_socket(struct live_descriptors *descriptors, uint64_t inode
 }
 
 /* "epoll of fds 5, 7", "epoll of fd 5": the "tfd:" lines of fdinfo. */
-static void describe_epoll(const struct live_descriptors *descriptors, int32_t fd, char *text,
-			   size_t size)
+static void describe_epoll(int32_t pid, int32_t fd, char *text, size_t size)
 {
 	char path[64], line[256], list[16 * EPOLL_NAMED_MAX] = "";
-	snprintf(path, sizeof path, "/proc/%" PRId32 "/fdinfo/%" PRId32, descriptors->pid, fd);
+	snprintf(path, sizeof path, "/proc/%" PRId32 "/fdinfo/%" PRId32, pid, fd);
 	snprintf(text, size, "epoll");
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
@@ -202,24 +226,108 @@ static void describe_epoll(const struct live_descriptors *descriptors, int32_t f
 		snprintf(text, size, "epoll of fd%s %s", count == 1 ? "" : "s", list);
 }
 
-bool live_descriptors_describe(struct live_descriptors *descriptors, int32_t fd, char *text,
-			       size_t size)
+static bool read_link(int32_t pid, int32_t fd, char *link, size_t size)
 {
-	if (descriptors == NULL || fd < 0)
-		return false;
-	char path[64], link[400];
-	snprintf(path, sizeof path, "/proc/%" PRId32 "/fd/%" PRId32, descriptors->pid, fd);
-	ssize_t length = readlink(path, link, sizeof link - 1);
+	char path[64];
+	snprintf(path, sizeof path, "/proc/%" PRId32 "/fd/%" PRId32, pid, fd);
+	ssize_t length = readlink(path, link, size - 1);
 	if (length <= 0)
 		return false;
 	link[length] = '\0';
+	return true;
+}
+
+static bool is_epoll(const char *link)
+{
+	return strcmp(link, "anon_inode:[eventpoll]") == 0;
+}
+
+/* --- while the process stands still */
+
+static void keep_link(struct live_links *links, int32_t pid, int32_t fd)
+{
+	char link[LINK_SIZE], epoll[LINK_SIZE];
+	if (!read_link(pid, fd, link, sizeof link))
+		return;
+	struct descriptor kept = { .fd = fd, .link = strdup(link) };
+	if (is_epoll(link)) {
+		describe_epoll(pid, fd, epoll, sizeof epoll);
+		kept.epoll = strdup(epoll);
+	}
+	if (kept.link == NULL || !array_push(&links->list, kept)) {
+		free(kept.link);
+		free(kept.epoll);
+	}
+}
+
+static int compare_descriptors(const void *left, const void *right)
+{
+	const struct descriptor *a = left, *b = right;
+	return a->fd < b->fd ? -1 : a->fd > b->fd;
+}
+
+struct live_links *live_links_read(int32_t pid)
+{
+	char path[64];
+	struct live_links *links = calloc(1, sizeof *links);
+	snprintf(path, sizeof path, "/proc/%" PRId32 "/fd", pid);
+	DIR *directory = links != NULL ? opendir(path) : NULL;
+	if (directory == NULL)
+		return links;
+	const struct dirent *entry;
+	for (unsigned count = 0; count < LINKS_MAX && (entry = readdir(directory)) != NULL;)
+		if (isdigit((unsigned char)entry->d_name[0])) {
+			keep_link(links, pid, (int32_t)strtol(entry->d_name, NULL, 10));
+			count++;
+		}
+	closedir(directory);
+	if (links->list.count > 0)
+		qsort(links->list.items, links->list.count, sizeof *links->list.items,
+		      compare_descriptors);
+	return links;
+}
+
+void live_links_free(struct live_links *links)
+{
+	if (links == NULL)
+		return;
+	for (size_t i = 0; i < links->list.count; i++) {
+		free(links->list.items[i].link);
+		free(links->list.items[i].epoll);
+	}
+	array_free(&links->list);
+	free(links);
+}
+
+/* --- one descriptor */
+
+static const struct descriptor *find_descriptor(const struct live_descriptors *descriptors,
+						int32_t fd)
+{
+	const struct descriptor key = { .fd = fd };
+	const struct live_links *links = descriptors->links;
+	if (links == NULL || links->list.count == 0)
+		return NULL;
+	return bsearch(&key, links->list.items, links->list.count, sizeof key, compare_descriptors);
+}
+
+bool live_descriptors_describe(struct live_descriptors *descriptors, int32_t fd, char *text,
+			       size_t size)
+{
+	char now[LINK_SIZE];
 	uint64_t inode;
+	if (descriptors == NULL || fd < 0)
+		return false;
+	const struct descriptor *kept = find_descriptor(descriptors, fd);
+	if (kept == NULL && !read_link(descriptors->pid, fd, now, sizeof now))
+		return false;
+	const char *link = kept != NULL ? kept->link : now;
 	if (sscanf(link, "socket:[%" SCNu64 "]", &inode) == 1)
 		describe_socket(descriptors, inode, text, size);
-	else if (strncmp(link, "pipe:", 5) == 0)
-		snprintf(text, size, "%s", link);
-	else if (strcmp(link, "anon_inode:[eventpoll]") == 0)
-		describe_epoll(descriptors, fd, text, size);
+	else if (kept != NULL && kept->epoll != NULL)
+		snprintf(text, size, "%s", kept->epoll);
+	else if (is_epoll(link))
+		describe_epoll(descriptors->pid, fd, text, size);
 	else if (strncmp(link, "anon_inode:", 11) == 0)
 		snprintf(text, size, "%s", link + 11);
 	else

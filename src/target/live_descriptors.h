@@ -8,6 +8,12 @@
 #include "target/target.h"
 
 struct live_descriptors;
+struct live_links;
+
+/* What the descriptors of process `pid` are, for later: a number may be used anew once it runs on.
+ * NULL when memory is exhausted. */
+struct live_links *live_links_read(int32_t pid);
+void live_links_free(struct live_links *links);
 
 /* NULL for any target that is not live, and when memory is exhausted: all functions take that. The
  * tables of sockets are read when the first socket is asked for, and only once. */

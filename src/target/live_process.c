@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "target/live_back_end.h"
+#include "target/live_descriptors.h"
 #include "target/live_snapshot.h"
 
 #include <elf.h>
@@ -363,6 +364,7 @@ static void close_live(struct target *target)
 	struct live_back_end *live = target->back_end;
 	ptrace_stop_free(live->stop);
 	live_threads_free(live->threads);
+	live_links_free(live->links);
 	page_pool_free(live->pool);
 	live_memory_close(&live->memory);
 	pthread_mutex_destroy(&live->reading);
@@ -474,6 +476,8 @@ struct error *target_open_live(int32_t pid, const struct target_options *options
 		target->resume = resume_live;
 		error = read_process(target, gaps);
 	}
+	if (error == NULL && options->descriptors)
+		live->links = live_links_read(pid);
 	if (error != NULL)
 		target_close(target);
 	else

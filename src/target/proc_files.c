@@ -326,6 +326,67 @@ void proc_maps_free(struct proc_maps *maps)
 	maps->text = NULL;
 }
 
+/* A number in the first line of a file; UINT64_MAX when it is "max", or there is none. */
+static uint64_t read_number(const char *directory, const char *name)
+{
+	char path[PATH_MAX], text[64];
+	uint64_t number;
+	int length = snprintf(path, sizeof path, "%s/%s", directory, name);
+	if (length >= (int)sizeof path || !read_short(path, text, sizeof text) ||
+	    sscanf(text, "%" SCNu64, &number) != 1)
+		return UINT64_MAX;
+	return number;
+}
+
+/* What the memory controller of one group still allows; UINT64_MAX: anything. File pages that were
+ * not used of late count as free, as they do in MemAvailable. */
+static uint64_t group_allows(const char *directory, const char *limit_name, const char *usage_name)
+{
+	char path[PATH_MAX];
+	uint64_t limit = read_number(directory, limit_name), inactive = 0;
+	uint64_t usage = read_number(directory, usage_name);
+	if (limit == UINT64_MAX || usage == UINT64_MAX)
+		return UINT64_MAX;
+	snprintf(path, sizeof path, "%s/memory.stat", directory);
+	char *text = read_path(path, NULL);
+	const char *line = text != NULL ? strstr(text, "\ninactive_file ") : NULL;
+	if (line != NULL && sscanf(line, " inactive_file %" SCNu64, &inactive) != 1)
+		inactive = 0;
+	free(text);
+	usage -= inactive < usage ? inactive : usage;
+	return limit > usage ? limit - usage : 0;
+}
+
+uint64_t proc_group_allows(const char *groups, const char *mount)
+{
+	uint64_t least = UINT64_MAX;
+	for (const char *line = groups; *line != '\0';
+	     line += strcspn(line, "\n"), line += *line == '\n') {
+		char directory[PATH_MAX], controllers[256] = "", path[PATH_MAX / 2];
+		/* "4:memory:/a/b" of the first version, "0::/a/b" of the second. */
+		bool second = sscanf(line, "0::%2047[^\n]", path) == 1;
+		if (!second && (sscanf(line, "%*u:%255[^:]:%2047[^\n]", controllers, path) != 2 ||
+				strcmp(controllers, "memory") != 0))
+			continue;
+		/* The group's own limit, and those of all above it. */
+		for (char *end = path + strlen(path);; *end = '\0') {
+			snprintf(directory, sizeof directory, "%s%s%s", mount,
+				 second ? "" : "/memory", path);
+			uint64_t allows =
+			    second ? group_allows(directory, "memory.max", "memory.current")
+				   : group_allows(directory, "memory.limit_in_bytes",
+						  "memory.usage_in_bytes");
+			least = allows < least ? allows : least;
+			if (path[0] == '\0')
+				break;
+			end = strrchr(path, '/');
+			if (end == NULL)
+				end = path;
+		}
+	}
+	return least;
+}
+
 uint64_t proc_memory_available(void)
 {
 	char *text = read_path("/proc/meminfo", NULL);
@@ -333,5 +394,8 @@ uint64_t proc_memory_available(void)
 	if (text != NULL && !proc_field(text, "MemAvailable", &available))
 		available = 0;
 	free(text);
-	return available;
+	text = read_path("/proc/self/cgroup", NULL);
+	uint64_t allowed = text != NULL ? proc_group_allows(text, "/sys/fs/cgroup") : UINT64_MAX;
+	free(text);
+	return allowed < available ? allowed : available;
 }

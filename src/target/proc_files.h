@@ -102,7 +102,12 @@ void proc_maps_free(struct proc_maps *maps);
  * the line says kB. False when there is no such line. */
 bool proc_field(const char *text, const char *name, uint64_t *value);
 
-/* MemAvailable of /proc/meminfo, in bytes; 0 when it cannot be read. */
+/* How many bytes the memory controllers of the control groups in `groups`, the text of
+ * /proc/PID/cgroup, still allow; they are mounted at `mount`. UINT64_MAX: no limit. */
+uint64_t proc_group_allows(const char *groups, const char *mount);
+
+/* What may be used of memory: MemAvailable of /proc/meminfo, or what our control group allows, in
+ * bytes; 0 when it cannot be read. */
 uint64_t proc_memory_available(void);
 
 /* Cuts " (deleted)" off the end of a path, and says whether it stood there. */

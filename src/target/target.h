@@ -90,6 +90,7 @@ struct target_options {
 					    then; 0: no bound */
 	bool without_stop; /* live: nothing is stopped. What threads do that sleep is known then;
 			      live_process_stayed tells whether they slept all the while */
+	bool descriptors;  /* live: what file descriptors are will be asked for */
 	bool snapshot; /* live: live_process_snapshot will be called next; what can be done for it
 			  before the process is stopped is done then */
 };

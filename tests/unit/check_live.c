@@ -2,12 +2,14 @@
  * must go on as if nobody had looked.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "target/live_descriptors.h"
 #include "target/live_process.h"
 #include "target/proc_files.h"
 #include "target/target.h"
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -750,6 +753,144 @@ START_TEST(a_process_that_runs_exec_all_the_time_is_let_go_of)
 }
 END_TEST
 
+/* Lets its descriptor number 40 be another file as soon as it is told to. */
+static void change_descriptor(void)
+{
+	int zero = open("/dev/zero", O_RDONLY), null = open("/dev/null", O_RDONLY);
+	dup2(zero, 40);
+	shared->ready = 1;
+	while (!shared->go)
+		sleep_ms(1);
+	dup2(null, 40);
+	shared->ready = 2;
+	for (;;)
+		pause();
+}
+
+START_TEST(descriptors_are_told_as_they_were)
+{
+	pid_t pid = start(change_descriptor);
+	/* With a stop, and without. */
+	struct target_options options = { .descriptors = true, .without_stop = _i == 1 };
+	struct gaps gaps = { 0 };
+	struct target *target = NULL;
+	char text[64];
+	ck_assert_ptr_null(target_open_live(pid, &options, &gaps, &target));
+	target_resume(target);
+	shared->go = 1;
+	while (shared->ready != 2)
+		sleep_ms(1);
+	struct live_descriptors *descriptors = live_descriptors_open(target);
+	ck_assert(live_descriptors_describe(descriptors, 40, text, sizeof text));
+	ck_assert_str_eq(text, "/dev/zero");
+	ck_assert(!live_descriptors_describe(descriptors, 41, text, sizeof text));
+	live_descriptors_close(descriptors);
+	target_close(target);
+	gaps_free(&gaps);
+	end(pid);
+}
+END_TEST
+
+static void sleep_on(void)
+{
+	shared->ready = 1;
+	for (;;)
+		pause();
+}
+
+START_TEST(a_sleeping_process_need_not_be_stopped)
+{
+	pid_t pid = start(sleep_on);
+	while (state_of(pid) != 'S')
+		sleep_ms(1);
+	struct target_options options = { .without_stop = true };
+	struct gaps gaps = { 0 };
+	struct target *target = NULL;
+	char why[100] = "";
+	int64_t number;
+	ck_assert_ptr_null(target_open_live(pid, &options, &gaps, &target));
+	ck_assert_int_eq(tracer_of(pid), 0);
+	ck_assert(target->unstopped);
+	ck_assert_uint_eq(target->threads.count, 1);
+	const struct target_thread *thread = &target->threads.items[0];
+	ck_assert(thread->asleep && !thread->stopped);
+	ck_assert(arch_syscall(target->arch, &thread->registers, &number));
+	ck_assert_int_eq(number, SYS_pause);
+	ck_assert_uint_ne(arch_sp(target->arch, &thread->registers), 0);
+	ck_assert(thread->registers.unknown >> target->arch->return_value & 1);
+	ck_assert(live_process_stayed(target, why, sizeof why));
+	/* A signal is enough: it has run, and sleeps in the same place again. */
+	kill(pid, SIGSTOP);
+	while (state_of(pid) != 'T')
+		sleep_ms(1);
+	kill(pid, SIGCONT);
+	while (state_of(pid) != 'S')
+		sleep_ms(1);
+	ck_assert(!live_process_stayed(target, why, sizeof why));
+	ck_assert_ptr_nonnull(strstr(why, "woke up"));
+	ck_assert(thread->moved && !thread->asleep);
+	ck_assert_uint_eq(thread->registers.general_size, 0);
+	target_close(target);
+	ck_assert_uint_eq(gaps.list.count, 0);
+	gaps_free(&gaps);
+	end(pid);
+}
+END_TEST
+
+START_TEST(what_proc_says_of_a_sleep)
+{
+	struct proc_syscall call;
+	ck_assert(proc_parse_syscall("202 0x55 0x80 0x2 0x0 0x0 0xff 0x7ffd10 0x7f04", &call));
+	ck_assert_int_eq(call.number, 202);
+	ck_assert_uint_eq(call.arguments[0], 0x55);
+	ck_assert_uint_eq(call.arguments[5], 0xff);
+	ck_assert_uint_eq(call.sp, 0x7ffd10);
+	ck_assert_uint_eq(call.pc, 0x7f04);
+	ck_assert(proc_parse_syscall("-1 0x7ffd10 0x7f04", &call));
+	ck_assert_int_eq(call.number, -1);
+	ck_assert_uint_eq(call.sp, 0x7ffd10);
+	ck_assert(!proc_parse_syscall("running", &call));
+	ck_assert(!proc_parse_syscall("", &call));
+	ck_assert(!proc_parse_syscall("202 0x55", &call));
+}
+END_TEST
+
+static void write_file(const char *directory, const char *name, const char *text)
+{
+	char path[200];
+	snprintf(path, sizeof path, "%s/%s", directory, name);
+	FILE *file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+START_TEST(a_control_group_bounds_memory)
+{
+	char mount[] = "/tmp/check-live-XXXXXX", path[100];
+	ck_assert_ptr_nonnull(mkdtemp(mount));
+	static const char *const directories[] = { "/a", "/a/b", "/memory", "/memory/c" };
+	for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
+		snprintf(path, sizeof path, "%s%s", mount, directories[i]);
+		ck_assert_int_eq(mkdir(path, 0700), 0);
+	}
+	ck_assert_uint_eq(proc_group_allows("0::/a/b\n", mount), UINT64_MAX);
+	write_file(mount, "a/b/memory.max", "max\n");
+	write_file(mount, "a/b/memory.current", "600\n");
+	ck_assert_uint_eq(proc_group_allows("0::/a/b\n", mount), UINT64_MAX);
+	/* The limit of a group above counts, and pages of files that are not in use do not. */
+	write_file(mount, "a/memory.max", "1000\n");
+	write_file(mount, "a/memory.current", "700\n");
+	write_file(mount, "a/memory.stat", "anon 5\ninactive_file 200\n");
+	ck_assert_uint_eq(proc_group_allows("0::/a/b\n", mount), 500);
+	write_file(mount, "memory/c/memory.limit_in_bytes", "900\n");
+	write_file(mount, "memory/c/memory.usage_in_bytes", "950\n");
+	ck_assert_uint_eq(proc_group_allows("3:cpu,cpuacct:/\n4:memory:/c\n", mount), 0);
+	snprintf(path, sizeof path, "rm -r %s", mount);
+	ck_assert_int_eq(system(path), 0);
+}
+END_TEST
+
 int main(int count, char **arguments)
 {
 	if (count == 2 && strcmp(arguments[1], "exec") == 0)
@@ -773,6 +914,10 @@ int main(int count, char **arguments)
 	tcase_add_loop_test(all, a_snapshot_stays_while_the_process_runs_on, 0, 2);
 	tcase_add_test(all, a_file_stands_for_what_a_snapshot_did_not_copy);
 	tcase_add_test(all, a_process_that_runs_exec_all_the_time_is_let_go_of);
+	tcase_add_loop_test(all, descriptors_are_told_as_they_were, 0, 2);
+	tcase_add_test(all, a_sleeping_process_need_not_be_stopped);
+	tcase_add_test(all, what_proc_says_of_a_sleep);
+	tcase_add_test(all, a_control_group_bounds_memory);
 	suite_add_tcase(suite, all);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
