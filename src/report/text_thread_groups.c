@@ -282,10 +282,12 @@ static void put_row(struct text *text, const struct crash *crash, const struct g
 	text_right(text, 5, format_count(row->count, number));
 	text_put(text, " ×");
 	text_column(text, indent);
-	row_threads(text, indent + 2, row);
 	if (row->count == 1 && first->thread->killed_from_outside) {
+		text_thread(text, first->thread);
 		text_killed(text, indent + 2, crash);
 		text_put(text, ", ");
+	} else {
+		row_threads(text, indent + 2, row);
 	}
 	row_words(text, indent + 2, row);
 	text_line(text);
