@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/content.h"
 
+#include "analysis/content_idioms.h"
+#include "analysis/content_text.h"
+
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-#define EXAMINED_BYTES	   4096 /* of a chunk, for text and pointers */
-#define TEXT_AT_LEAST	   4	/* characters */
-#define EXAMPLE_CHARACTERS 32
-#define EXAMPLE_BYTES	   8 /* of data, in hexadecimal */
-#define NAMES_KEPT	   4096
-#define VTABLE_PREFIX	   "vtable for "
+#define EXAMINED_BYTES	 4096 /* of a chunk, for text and pointers */
+#define EXAMPLE_BYTES	 8    /* of data, in hexadecimal */
+#define NAMES_KEPT	 4096
+#define ARRAY_STRIDE_MAX 512 /* words from an object in an array to the next */
+#define VTABLE_PREFIX	 "vtable for "
 
 /* What first words have turned out to be: the same few vtables come again and again. */
 struct known_name {
@@ -22,6 +23,7 @@ struct content_recogniser {
 	const struct subject *subject;
 	struct string_pool *strings;
 	unsigned word_size;
+	uint64_t modules_start, modules_end; /* no other word has a name */
 	struct known_name names[NAMES_KEPT];
 };
 
@@ -33,6 +35,12 @@ struct content_recogniser *content_recogniser_new(const struct subject *subject)
 	recogniser->subject = subject;
 	recogniser->strings = modules_strings(subject->modules);
 	recogniser->word_size = subject->target->arch->word_size;
+	size_t count;
+	const struct module *modules = modules_list(subject->modules, &count);
+	recogniser->modules_start = count > 0 ? modules[0].start : 0;
+	for (size_t i = 0; i < count; i++)
+		if (modules[i].end > recogniser->modules_end)
+			recogniser->modules_end = modules[i].end;
 	return recogniser;
 }
 
@@ -76,6 +84,49 @@ static const char *unnamed_table(struct content_recogniser *recogniser, const st
 				  module->name, address - module->start);
 }
 
+/* The length of the first template argument of a name that begins with `prefix`; 0: there is none.
+ */
+static int first_argument(const char *name, const char *prefix, const char **argument)
+{
+	unsigned depth = 0;
+	if (strncmp(name, prefix, strlen(prefix)) != 0)
+		return 0;
+	*argument = name + strlen(prefix);
+	for (const char *at = *argument; *at != '\0'; at++) {
+		if (*at == '<' || *at == '(')
+			depth++;
+		else if (depth == 0 && (*at == ',' || *at == '>'))
+			return (int)(at - *argument);
+		else if (depth > 0 && (*at == ')' || (*at == '>' && at[-1] != '-')))
+			depth--;
+	}
+	return 0;
+}
+
+/* libstdc++'s control blocks of shared pointers are classes of their own; make_shared's holds the
+ * object. */
+static const char *name_class(struct content_recogniser *recogniser, const char *name)
+{
+	static const struct {
+		const char *prefix, *format;
+	} blocks[] = {
+		{ "std::_Sp_counted_ptr_inplace<", "std::shared_ptr<%.*s> (make_shared)" },
+		{ "std::_Sp_counted_ptr<", "control block of std::shared_ptr (%.*s)" },
+		{ "std::_Sp_counted_deleter<", "control block of std::shared_ptr (%.*s, deleter)" },
+	};
+	for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+		const char *argument;
+		const int length = first_argument(name, blocks[i].prefix, &argument);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		if (length > 0)
+			return string_pool_format(recogniser->strings, blocks[i].format, length,
+						  argument);
+#pragma GCC diagnostic pop
+	}
+	return string_pool_format(recogniser->strings, "class %s (vtable)", name);
+}
+
 static const char *name_word(struct content_recogniser *recogniser, uint64_t word)
 {
 	struct modules *modules = recogniser->subject->modules;
@@ -91,8 +142,7 @@ static const char *name_word(struct content_recogniser *recogniser, uint64_t wor
 			   : string_pool_format(recogniser->strings, "object with function %s",
 						symbol.name);
 	if (strncmp(symbol.name, VTABLE_PREFIX, strlen(VTABLE_PREFIX)) == 0)
-		return string_pool_format(recogniser->strings, "class %s (vtable)",
-					  symbol.name + strlen(VTABLE_PREFIX));
+		return name_class(recogniser, symbol.name + strlen(VTABLE_PREFIX));
 	if (symbol.address == word)
 		return string_pool_format(recogniser->strings, "object of <%s>", symbol.name);
 	return NULL;
@@ -100,6 +150,8 @@ static const char *name_word(struct content_recogniser *recogniser, uint64_t wor
 
 static const char *object_name(struct content_recogniser *recogniser, uint64_t word)
 {
+	if (word < recogniser->modules_start || word >= recogniser->modules_end)
+		return NULL;
 	uint64_t hash = word * 0x9e3779b97f4a7c15U;
 	struct known_name *known = &recogniser->names[hash >> 52];
 	if (known->word != word) {
@@ -107,6 +159,86 @@ static const char *object_name(struct content_recogniser *recogniser, uint64_t w
 		known->word = word;
 	}
 	return known->what;
+}
+
+/* Where the word is a vtable's: the name of its class, as in "class X (vtable)", without what
+ * stands around it; else 0. */
+static int class_of(const char *what, const char **name)
+{
+	static const char before[] = "class ", after[] = " (vtable)";
+	const size_t length = what != NULL ? strlen(what) : 0;
+	if (length <= sizeof before + sizeof after ||
+	    strncmp(what, before, sizeof before - 1) != 0 ||
+	    strcmp(what + length - (sizeof after - 1), after) != 0)
+		return 0;
+	*name = what + sizeof before - 1;
+	return (int)(length - (sizeof before - 1) - (sizeof after - 1));
+}
+
+/* Objects side by side, as new X[n] (with the number in front, where X has a destructor) and
+ * std::vector<X> have them: the same vtable again, always as far apart. */
+static const char *object_array_name(struct content_recogniser *recogniser,
+				     const struct idiom_chunk *look)
+{
+	const char *name;
+	const uint64_t size = look->chunk->size;
+	for (unsigned first = 0; first < 2 && first < look->count; first++) {
+		const uint64_t table = look->words[first];
+		const int length = class_of(object_name(recogniser, table), &name);
+		if (length == 0)
+			continue;
+		uint64_t stride = 1, word;
+		while ((first + stride + 1) * 8 <= size && stride < ARRAY_STRIDE_MAX &&
+		       word_at(recogniser, look->chunk->address + (first + stride) * 8, &word) &&
+		       word != table)
+			stride++;
+		const bool again = (first + 2 * stride) * 8 <= size && stride < ARRAY_STRIDE_MAX;
+		const bool told =
+		    first == 1 && look->words[0] > 0 && look->words[0] <= (size - 8) / 8;
+		if (first == 0 ? again : told && (again || look->words[0] == 1))
+			return string_pool_format(recogniser->strings, "array of %.*s (vtable)",
+						  length, name);
+	}
+	return NULL;
+}
+
+/* What the chunk holds behind its first word: a node, or a record with an object in it. What was
+ * freed and is used again may hold the vtable of what it was. */
+static const char *inner_object_name(struct content_recogniser *recogniser,
+				     const struct idiom_chunk *look)
+{
+	const char *name;
+	for (unsigned i = 1; i < look->count; i++) {
+		if (look->words[i] % recogniser->word_size != 0)
+			continue;
+		const int length = class_of(object_name(recogniser, look->words[i]), &name);
+		if (length != 0)
+			return string_pool_format(recogniser->strings,
+						  "record with the vtable of %.*s at +%u", length,
+						  name, i * 8);
+	}
+	return NULL;
+}
+
+/* What the chunk is said to be besides the idiom's phrase: "fd 5". */
+static bool detail_of(struct content_recogniser *recogniser, const struct chunk *chunk,
+		      struct words *detail)
+{
+	struct idiom_chunk look;
+	uint64_t nodes;
+	return idiom_look(recogniser->subject, chunk, &look) &&
+	       object_name(recogniser, look.words[0]) == NULL &&
+	       idiom_find(&look, detail, &nodes) != NULL;
+}
+
+/* The formats are the table's: each takes one number. */
+static const char *sized_phrase(struct content_recogniser *recogniser, const struct idiom *idiom,
+				uint64_t nodes)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	return string_pool_format(recogniser->strings, idiom->what, nodes);
+#pragma GCC diagnostic pop
 }
 
 /* Zeros. */
@@ -124,122 +256,41 @@ static bool is_zero(struct address_space *space, const struct chunk *chunk)
 	return true;
 }
 
-/* Text. */
+/* Examples. */
 
-/* The length of the UTF-8 character at `text` that may be shown as it is; 0: none. Controls, and
- * what turns the direction of writing or has no shape, are not shown. */
-static size_t shown_length(const uint8_t *text, size_t size)
-{
-	if (text[0] >= 0x20 && text[0] < 0x7f)
-		return 1;
-	size_t length = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
-	if (text[0] < 0xc2 || text[0] > 0xf4 || length > size)
-		return 0;
-	uint32_t code = text[0] & (0xffU >> (length + 1));
-	for (size_t i = 1; i < length; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (text[i] & 0x3f);
-	}
-	static const struct {
-		uint32_t first, last;
-	} hidden[] = {
-		{ 0, 0x9f },	    { 0xad, 0xad },	{ 0x61c, 0x61c },	 { 0x200b, 0x200f },
-		{ 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0xd800, 0xf8ff },	 { 0xfe00, 0xfe0f },
-		{ 0xfeff, 0xfeff }, { 0xfff0, 0xffff }, { 0xe0000, UINT32_MAX },
-	};
-	if ((length == 3 && code < 0x800) || (length == 4 && code < 0x10000))
-		return 0;
-	for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++)
-		if (code >= hidden[i].first && code <= hidden[i].last)
-			return 0;
-	return length;
-}
-
-static bool is_white(uint8_t byte)
-{
-	return byte == '\n' || byte == '\r' || byte == '\t' || byte == '\f' || byte == '\b' ||
-	       byte == '\x1b';
-}
-
-/* Whether the bytes are characters up to the first NUL or to their end. */
-static bool is_text(const uint8_t *bytes, size_t size)
-{
-	size_t characters = 0;
-	for (size_t at = 0; at < size && bytes[at] != 0; characters++) {
-		size_t length = is_white(bytes[at]) ? 1 : shown_length(bytes + at, size - at);
-		/* A character may be cut by the end of what is examined. */
-		if (length == 0)
-			return bytes[at] >= 0xc2 && size - at < 4 && size == EXAMINED_BYTES &&
-			       characters >= TEXT_AT_LEAST;
-		at += length;
-	}
-	return characters >= TEXT_AT_LEAST;
-}
-
-/* Appends the escape of a byte that is not shown as it is. */
-static void escape(FILE *out, uint8_t byte)
-{
-	static const char names[] = "\n\r\t\f\b\x1b";
-	static const char letters[] = "nrtfbe";
-	const char *name = byte != 0 ? strchr(names, byte) : NULL;
-	if (name != NULL)
-		fprintf(out, "\\%c", letters[name - names]);
-	else
-		fprintf(out, "\\x%02x", byte);
-}
-
-bool content_quote(FILE *out, const uint8_t *bytes, size_t size, unsigned most)
-{
-	size_t at = 0;
-	for (unsigned shown = 0; at < size && bytes[at] != 0; shown++) {
-		if (shown == most) {
-			fputs("…", out);
-			return true;
-		}
-		size_t length = shown_length(bytes + at, size - at);
-		if (length == 0) {
-			escape(out, bytes[at++]);
-			continue;
-		}
-		if (bytes[at] == '"' || bytes[at] == '\\')
-			fputc('\\', out);
-		fwrite(bytes + at, 1, length, out);
-		at += length;
-	}
-	return false;
-}
-
-static void hexadecimal(FILE *out, const uint8_t *bytes, size_t size)
+static void hexadecimal(struct words *words, const uint8_t *bytes, size_t size)
 {
 	for (size_t i = 0; i < size && i < EXAMPLE_BYTES; i++)
-		fprintf(out, " %02x", bytes[i]);
+		words_add(words, " %02x", bytes[i]);
 	if (size > EXAMPLE_BYTES)
-		fputs(" …", out);
+		words_add(words, " …");
 }
 
-const char *content_example(struct content_recogniser *recogniser, enum content_kind kind,
-			    uint64_t address, uint64_t size)
+const char *content_example(struct content_recogniser *recogniser, const struct content *content,
+			    const struct chunk *chunk, bool several)
 {
-	char phrase[512] = "";
+	struct words words = { 0 };
 	const uint8_t *bytes = NULL;
-	size_t got = address_space_span(recogniser->subject->target->space, address,
-					size < EXAMINED_BYTES ? size : EXAMINED_BYTES, &bytes);
+	if (content->what != NULL) {
+		if (detail_of(recogniser, chunk, &words) && words.length > 0)
+			return string_pool_format(recogniser->strings,
+						  several ? "%s (e.g. %s)" : "%s (%s)",
+						  content->what, words.text);
+		return content->what;
+	}
+	size_t got =
+	    address_space_span(recogniser->subject->target->space, chunk->address,
+			       chunk->size < EXAMINED_BYTES ? chunk->size : EXAMINED_BYTES, &bytes);
 	if (got == 0)
 		return string_pool_add(recogniser->strings, "not dumped");
-	FILE *out = fmemopen(phrase, sizeof phrase, "w");
-	if (out == NULL)
-		return string_pool_add(recogniser->strings, content_kind_name(kind));
-	if (kind == CONTENT_TEXT) {
-		fputs("text \"", out);
-		content_quote(out, bytes, got, EXAMPLE_CHARACTERS);
-		fputs("\"", out);
+	if (content->kind == CONTENT_TEXT) {
+		words_add(&words, "text ");
+		content_add_quoted(&words, bytes, got, EXAMPLE_CHARACTERS, false);
 	} else {
-		fputs("data, begins", out);
-		hexadecimal(out, bytes, got);
+		words_add(&words, "data, begins");
+		hexadecimal(&words, bytes, got);
 	}
-	fclose(out);
-	return string_pool_add(recogniser->strings, phrase);
+	return string_pool_add(recogniser->strings, words.text);
 }
 
 /* Pointers. */
@@ -271,73 +322,168 @@ static struct pointer_count count_pointers(struct content_recogniser *recogniser
 	return count;
 }
 
+static const char *pointer_type(const struct pointer_count *count)
+{
+	return count->pointers * 2 < count->words || count->words < 2 ? "record with pointers"
+								      : "pointers to chunks";
+}
+
 static const char *pointer_phrase(struct content_recogniser *recogniser,
 				  const struct pointer_count *count)
 {
-	if (count->pointers * 2 < count->words || count->words < 2)
-		return string_pool_add(recogniser->strings, "record with pointers");
-	if (count->target_size == 0)
-		return string_pool_add(recogniser->strings, "pointers to chunks");
+	if (count->pointers * 2 < count->words || count->words < 2 || count->target_size == 0)
+		return pointer_type(count);
 	return string_pool_format(recogniser->strings, "pointers to %" PRIu64 "-byte chunks",
 				  count->target_size);
 }
 
-/* A structure that mostly consists of equal chunks, each found from another. */
-static const char *shape_phrase(struct content_recogniser *recogniser,
-				const struct content_shape *shape)
+/* --- shapes */
+
+/* "list" where each chunk led to one other, "doubly linked list" where the pointers go both ways;
+ * NULL where the structure does not mostly consist of equal chunks, each found from another. */
+static const char *shape_name(const struct content_shape *shape)
 {
 	if (shape->links < 2 || shape->links * 2 + 1 < shape->chunks)
 		return NULL;
 	/* A walk that enters a doubly linked list in its middle branches once. */
-	bool is_list = shape->branchings == 0 || (shape->branchings == 1 && shape->cyclic);
-	if (!is_list && shape->links < 4)
+	if (shape->branchings == 0 || (shape->branchings == 1 && shape->cyclic))
+		return shape->back_links >= shape->links ? "doubly linked list" : "list";
+	if (shape->links < 4)
 		return NULL;
-	return string_pool_format(recogniser->strings, "%s of %" PRIu64 "-byte nodes",
-				  is_list ? "list" : "tree", shape->link_size);
+	/* A walk that enters a tree with pointers to parents below its root finds one more. */
+	return shape->branches_max == 2 || (shape->branches_max == 3 && shape->cyclic)
+		   ? "binary tree"
+		   : "tree";
 }
 
-enum content_kind content_recognise(struct content_recogniser *recogniser,
-				    const struct chunk *chunk, const struct content_shape *shape,
-				    const char **what)
+const char *content_shape_phrase(struct content_recogniser *recogniser,
+				 const struct content_shape *shape, uint64_t size)
 {
-	struct address_space *space = recogniser->subject->target->space;
-	uint64_t first;
-	*what = NULL;
-	if (chunk->size >= recogniser->word_size && word_at(recogniser, chunk->address, &first)) {
-		*what = object_name(recogniser, first);
-		if (*what != NULL)
-			return CONTENT_OBJECT;
-	}
-	*what = shape_phrase(recogniser, shape);
-	if (*what != NULL)
-		return CONTENT_POINTERS;
+	const char *name = shape_name(shape);
+	if (name != NULL)
+		return string_pool_format(recogniser->strings, "%s of %" PRIu64 "-byte nodes", name,
+					  shape->link_size);
+	if (shape->chunks == 1)
+		return string_pool_format(recogniser->strings, "single %" PRIu64 "-byte chunk",
+					  size);
+	return string_pool_format(recogniser->strings, "%" PRIu64 "-byte chunk with %s%s", size,
+				  shape->chunks == 2   ? "another"
+				  : shape->chunks < 10 ? "a few others"
+						       : "many others",
+				  shape->cyclic ? ", cyclic" : "");
+}
+
+/* --- all together */
+
+static bool name_object(struct content_recogniser *recogniser, const struct idiom_chunk *look,
+			struct content *content)
+{
+	if (look->count == 0)
+		return false;
+	content->what = object_array_name(recogniser, look);
+	if (content->what == NULL)
+		content->what = object_name(recogniser, look->words[0]);
+	content->type = content->what;
+	content->kind = CONTENT_OBJECT;
+	return content->what != NULL;
+}
+
+static bool name_idiom(struct content_recogniser *recogniser, const struct idiom_chunk *look,
+		       struct content *content)
+{
+	struct words detail;
+	uint64_t nodes;
+	const struct idiom *idiom = look->count > 0 ? idiom_find(look, &detail, &nodes) : NULL;
+	if (idiom == NULL)
+		return false;
+	content->kind = idiom->kind;
+	content->type = idiom->type;
+	content->what = idiom->sized ? sized_phrase(recogniser, idiom, nodes) : idiom->what;
+	return true;
+}
+
+static bool name_shape(struct content_recogniser *recogniser, const struct chunk *chunk,
+		       const struct content_shape *shape, struct content *content)
+{
+	const char *name = shape_name(shape);
+	if (name == NULL)
+		return false;
+	content->kind = CONTENT_POINTERS;
+	content->type = name;
+	content->what = content_shape_phrase(recogniser, shape, chunk->size);
+	return true;
+}
+
+static bool name_text(struct content_recogniser *recogniser, const struct idiom_chunk *look,
+		      struct content *content)
+{
 	const uint8_t *bytes;
+	struct chunk target;
+	const struct chunk *chunk = look->chunk;
 	size_t got =
-	    address_space_span(space, chunk->address,
+	    address_space_span(recogniser->subject->target->space, chunk->address,
 			       chunk->size < EXAMINED_BYTES ? chunk->size : EXAMINED_BYTES, &bytes);
 	/* Six bytes of a pointer may well be printable ("0IhfU"), with a NUL after them. */
-	struct chunk target;
-	const bool points =
-	    chunk->size >= recogniser->word_size && word_at(recogniser, chunk->address, &first) &&
-	    chunk_table_find(recogniser->subject->heap->chunks, first, &target) && target.used;
-	if (got > 0 && !points && is_text(bytes, got))
-		return CONTENT_TEXT;
-	if (is_zero(space, chunk)) {
-		*what = string_pool_add(recogniser->strings, "zeros");
-		return CONTENT_EMPTY;
+	if (got == 0 || !content_is_text(bytes, got, got == EXAMINED_BYTES) ||
+	    (look->count > 0 &&
+	     chunk_table_find(recogniser->subject->heap->chunks, look->words[0], &target) &&
+	     target.used))
+		return false;
+	*content = (struct content){ CONTENT_TEXT, NULL, "text" };
+	return true;
+}
+
+void content_recognise(struct content_recogniser *recogniser, const struct chunk *chunk,
+		       const struct content_shape *shape, struct content *content)
+{
+	struct idiom_chunk look;
+	idiom_look(recogniser->subject, chunk, &look);
+	if (name_object(recogniser, &look, content) || name_idiom(recogniser, &look, content) ||
+	    name_shape(recogniser, chunk, shape, content) || name_text(recogniser, &look, content))
+		return;
+	if (is_zero(recogniser->subject->target->space, chunk)) {
+		*content = (struct content){ CONTENT_EMPTY, "zeros", "zeros" };
+		return;
 	}
 	struct pointer_count count = count_pointers(recogniser, chunk);
-	if (count.pointers == 0)
-		return CONTENT_DATA;
-	*what = pointer_phrase(recogniser, &count);
-	return CONTENT_POINTERS;
+	const char *inner = inner_object_name(recogniser, &look);
+	if (inner != NULL)
+		*content = (struct content){ CONTENT_OBJECT, inner, inner };
+	else if (count.pointers == 0)
+		*content = (struct content){ CONTENT_DATA, NULL, "data" };
+	else
+		*content = (struct content){ CONTENT_POINTERS, pointer_phrase(recogniser, &count),
+					     pointer_type(&count) };
+}
+
+const char *content_alone(struct content_recogniser *recogniser, const struct chunk *chunk,
+			  enum content_kind *kind)
+{
+	const struct content_shape alone = { .chunks = 1 };
+	struct content content;
+	content_recognise(recogniser, chunk, &alone, &content);
+	*kind = content.kind;
+	return content_example(recogniser, &content, chunk, false);
+}
+
+bool content_is_owner(struct content_recogniser *recogniser, const struct chunk *chunk)
+{
+	struct idiom_chunk look;
+	struct words detail;
+	uint64_t nodes;
+	if ((chunk->size != 24 && chunk->size != 56) ||
+	    !idiom_look(recogniser->subject, chunk, &look))
+		return false;
+	const struct idiom *idiom = idiom_find(&look, &detail, &nodes);
+	return idiom != NULL && idiom->owner;
 }
 
 const char *content_kind_name(enum content_kind kind)
 {
 	static const char *const names[] = {
-		[CONTENT_EMPTY] = "empty", [CONTENT_OBJECT] = "object",
-		[CONTENT_TEXT] = "text",   [CONTENT_POINTERS] = "pointers",
+		[CONTENT_EMPTY] = "empty",	   [CONTENT_OBJECT] = "object",
+		[CONTENT_CONTAINER] = "container", [CONTENT_SYSTEM] = "system",
+		[CONTENT_TEXT] = "text",	   [CONTENT_POINTERS] = "pointers",
 		[CONTENT_DATA] = "data",
 	};
 	return names[kind];

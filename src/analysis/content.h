@@ -6,15 +6,23 @@
 
 #include "analysis/orphans.h"
 
-#include <stdio.h>
-
-/* How a structure hangs together, seen while it was walked from its head. */
+/* How a structure hangs together, seen while it was walked from its head. A link joins a chunk to
+ * an equal one, of the same size, that was found from it; there is one less than there are equals.
+ */
 struct content_shape {
-	uint64_t chunks;     /* in the structure */
-	uint64_t link_size;  /* usable bytes of the chunks that most links between equals join */
-	uint64_t links;	     /* chunks found from a chunk of equal size */
-	uint64_t branchings; /* chunks from which two or more chunks of equal size were found */
+	uint64_t chunks;    /* in the structure */
+	uint64_t link_size; /* usable bytes of the chunks that most links join */
+	uint64_t links;
+	uint64_t back_links;   /* pointers to an equal chunk that had been found before */
+	uint64_t branchings;   /* chunks from which two or more equals were found */
+	uint64_t branches_max; /* the most equals found from one chunk */
 	bool cyclic;
+};
+
+struct content {
+	enum content_kind kind;
+	const char *what; /* a phrase; NULL where it is all in the example (TEXT, DATA) */
+	const char *type; /* the same without sizes: "list", "text" */
 };
 
 struct content_recogniser;
@@ -23,20 +31,27 @@ struct content_recogniser;
 struct content_recogniser *content_recogniser_new(const struct subject *subject);
 void content_recogniser_free(struct content_recogniser *recogniser);
 
-/* The kind of `chunk`, head of a structure of `shape`, and in `*what` a phrase in the modules'
- * string pool, or NULL where the phrase depends on the example (CONTENT_TEXT, CONTENT_DATA). */
-enum content_kind content_recognise(struct content_recogniser *recogniser,
-				    const struct chunk *chunk, const struct content_shape *shape,
-				    const char **what);
+/* What `chunk` is, the head of a structure of `shape`. The phrases are in the modules' string
+ * pool. */
+void content_recognise(struct content_recogniser *recogniser, const struct chunk *chunk,
+		       const struct content_shape *shape, struct content *content);
 
-/* The phrase for an example of CONTENT_TEXT or CONTENT_DATA; never with bytes that a terminal
- * would obey. In the modules' string pool. */
-const char *content_example(struct content_recogniser *recogniser, enum content_kind kind,
-			    uint64_t address, uint64_t size);
+/* "list of 24-byte nodes", "single 152-byte chunk", "structure of 3 chunks": the shape alone, with
+ * a head of `size` usable bytes. In the modules' string pool. */
+const char *content_shape_phrase(struct content_recogniser *recogniser,
+				 const struct content_shape *shape, uint64_t size);
 
-/* Writes up to `most` characters of the text in `bytes`, up to its NUL, as between quotes: what a
- * terminal would obey, or could not show, is escaped. Ends in "…", and returns true, when there was
- * more. */
-bool content_quote(FILE *out, const uint8_t *bytes, size_t size, unsigned most);
+/* Whether the chunk is a container whose other chunks refer back to it. */
+bool content_is_owner(struct content_recogniser *recogniser, const struct chunk *chunk);
+
+/* The phrase for an example of `content`: of TEXT and DATA what the chunk begins with, of others
+ * .what with what is to be told of this one: "FILE (fd 5)". `several`: it stands for others, too.
+ * Never with bytes that a terminal would obey. In the modules' string pool. */
+const char *content_example(struct content_recogniser *recogniser, const struct content *content,
+			    const struct chunk *chunk, bool several);
+
+/* What a chunk is by itself, whatever it leads to. In the modules' string pool. */
+const char *content_alone(struct content_recogniser *recogniser, const struct chunk *chunk,
+			  enum content_kind *kind);
 
 #endif

@@ -22,17 +22,6 @@ struct explaining {
 
 /* Chunks. */
 
-static const char *content_of(const struct explaining *explaining, const struct chunk *chunk,
-			      enum content_kind *kind)
-{
-	const struct content_shape alone = { .chunks = 1 };
-	const char *what;
-	*kind = content_recognise(explaining->recogniser, chunk, &alone, &what);
-	return what != NULL
-		   ? what
-		   : content_example(explaining->recogniser, *kind, chunk->address, chunk->size);
-}
-
 static void look_at_chunk(const struct explaining *explaining, const struct chunk *chunk,
 			  struct explain_chunk *looked)
 {
@@ -42,7 +31,7 @@ static void look_at_chunk(const struct explaining *explaining, const struct chun
 		.internal = heap_is_internal(explaining->subject->heap, chunk),
 	};
 	if (chunk->used && !looked->internal)
-		looked->what = content_of(explaining, chunk, &looked->content);
+		looked->what = content_alone(explaining->recogniser, chunk, &looked->content);
 }
 
 static void look_at_neighbours(const struct explaining *explaining)
@@ -114,7 +103,7 @@ static void put_in_words(const struct explaining *explaining, struct reference *
 	if (word->storage.kind != STORAGE_CHUNK || !place->chunk.used)
 		return;
 	/* Of a chunk on the way only what identifies it is worth its place. */
-	const char *content = content_of(explaining, &place->chunk, &kind);
+	const char *content = content_alone(explaining->recogniser, &place->chunk, &kind);
 	if (kind == CONTENT_OBJECT || kind == CONTENT_TEXT)
 		word->content = content;
 }

@@ -10,13 +10,11 @@
 static const char *content_of(const struct subject *subject, struct content_recogniser *recogniser,
 			      uint64_t address)
 {
-	const struct content_shape alone = { .chunks = 1 };
+	enum content_kind kind;
 	struct chunk chunk;
-	const char *what;
 	if (recogniser == NULL || !chunk_table_find(subject->heap->chunks, address, &chunk))
 		return NULL;
-	enum content_kind kind = content_recognise(recogniser, &chunk, &alone, &what);
-	return what != NULL ? what : content_example(recogniser, kind, chunk.address, chunk.size);
+	return content_alone(recogniser, &chunk, &kind);
 }
 
 static int by_bytes(const void *left, const void *right)

@@ -29,6 +29,7 @@ enum option_key {
 	OPTION_MAX_PAUSE,
 	OPTION_LOCALS,
 	OPTION_SOURCE,
+	OPTION_GROUP,
 };
 
 static const struct argp_option rows[] = {
@@ -72,6 +73,10 @@ static const struct argp_option rows[] = {
 	  "Show the arguments and locals of frames, as far as debug information tells them.", 0 },
 	{ "source", OPTION_SOURCE, NULL, 0,
 	  "Show the source lines that frames stand at, where the files are there.", 0 },
+	{ "group", OPTION_GROUP, "HOW", 0,
+	  "Group orphans by the size of their heads, by their type, or by their shape: size, type "
+	  "or shape. Without it, by type and size.",
+	  0 },
 	{ "verbose", 'v', NULL, 0, "Tell more: full paths, longer lists, evidence.", 0 },
 	{ 0 },
 };
@@ -81,6 +86,7 @@ struct parse {
 	unsigned positional;
 	bool has_address;
 	bool has_states;
+	bool has_grouping;
 };
 
 static bool wants_address(const struct view *view)
@@ -194,6 +200,17 @@ static uint64_t parse_address(struct argp_state *state, const char *text)
 	return address;
 }
 
+static enum orphan_grouping parse_grouping(struct argp_state *state, const char *text)
+{
+	if (strcmp(text, "size") == 0)
+		return GROUP_BY_SIZE;
+	if (strcmp(text, "type") == 0)
+		return GROUP_BY_TYPE;
+	if (strcmp(text, "shape") != 0)
+		argp_error(state, "--group wants size, type or shape, not '%s'", text);
+	return GROUP_BY_SHAPE;
+}
+
 static void take_positional(struct argp_state *state, struct parse *parse, const char *text)
 {
 	struct options *options = parse->options;
@@ -235,6 +252,8 @@ static void check_whole(struct argp_state *state, const struct parse *parse)
 	if (parse->has_states && strcmp(options->view->name, "chunks") != 0)
 		argp_error(state, "--state is for chunks, not for %s", options->view->name);
 	check_view(state, options);
+	if (parse->has_grouping && (options->view->needs & NEED_ORPHANS) == 0)
+		argp_error(state, "--group is for leaks, not for %s", options->view->name);
 	if (options->pid != 0 && options->core != NULL)
 		argp_error(state, "-p %d and '%s': either a process or a core file",
 			   (int)options->pid, options->core);
@@ -307,6 +326,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_SOURCE:
 		options->source = true;
+	case OPTION_GROUP:
+		options->grouping = parse_grouping(state, argument);
+		parse->has_grouping = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		take_positional(state, parse, argument);

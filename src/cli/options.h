@@ -44,6 +44,7 @@ struct options {
 	unsigned fail_on; /* enum fail_condition */
 	bool retained;	  /* of heap: who holds what */
 	unsigned states;  /* as in struct report_style */
+	enum orphan_grouping grouping;
 };
 
 /* Reads the command line into `*options`, whose strings are those of `argv`. Ends the program for

@@ -343,7 +343,8 @@ static void find_orphans(struct run *run)
 		return;
 	run->findings.reachability = &run->reachability;
 	if ((run->needs & NEED_ORPHANS) != 0 &&
-	    part_made(run, orphans_find(&run->subject, &run->reachability, &run->orphans), GAP_HEAP,
+	    part_made(run, orphans_find(&run->subject, &run->reachability, run->options->grouping,
+				     &run->orphans), GAP_HEAP,
 		      "the orphans were not grouped"))
 		run->findings.orphans = &run->orphans;
 	find_retained(run);

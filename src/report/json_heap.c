@@ -132,12 +132,24 @@ json_t *json_orphan_structure(struct json_document *document,
 	json_put(document, object, "chunks", json_size(structure->chunks));
 	json_put(document, object, "bytes", json_size(structure->bytes));
 	json_put(document, object, "cyclic", json_boolean(structure->cyclic));
+	json_put(document, object, "shared_by", json_size(structure->shared_by));
 	return object;
+}
+
+static json_t *bytes_words(const uint8_t *bytes, unsigned count)
+{
+	char text[2 * ORPHAN_HEAD_BYTES + 1] = "";
+	for (unsigned i = 0; i < count && i < ORPHAN_HEAD_BYTES; i++)
+		snprintf(text + (size_t)2 * i, 3, "%02x", bytes[i]);
+	return json_words(text);
 }
 
 static json_t *group_object(struct json_document *document, const struct orphan_group *group)
 {
-	json_t *object = json_object();
+	json_t *object = json_object(), *examples = json_array();
+	for (unsigned i = 0; i < group->example_count; i++)
+		json_append(document, examples,
+			    json_orphan_structure(document, &group->examples[i]));
 	json_put(document, object, "content", json_words(content_kind_name(group->content)));
 	json_put(document, object, "what", json_words(group->what));
 	json_put(document, object, "head_size",
@@ -145,7 +157,13 @@ static json_t *group_object(struct json_document *document, const struct orphan_
 	json_put(document, object, "structures", json_size(group->structures));
 	json_put(document, object, "chunks", json_size(group->chunks));
 	json_put(document, object, "bytes", json_size(group->bytes));
+	json_put(document, object, "shared", json_size(group->shared));
+	json_put(document, object, "head_size_min", json_size(group->head_size_min));
+	json_put(document, object, "head_size_max", json_size(group->head_size_max));
 	json_put(document, object, "largest", json_orphan_structure(document, &group->largest));
+	json_put(document, object, "examples", examples);
+	json_put(document, object, "head_bytes",
+		 bytes_words(group->head_bytes, group->head_byte_count));
 	return object;
 }
 

@@ -121,19 +121,82 @@ void text_heap_totals(struct text *text, const struct findings *findings)
 		heap_states(text, findings);
 }
 
+/* ", shared by 2 structures", ", 12 of them shared". */
+static const char *shared_words(const struct orphan_group *group, char buffer[FORMAT_MAX + 32])
+{
+	char count[FORMAT_MAX];
+	if (group->shared == 0)
+		return "";
+	if (group->structures == 1)
+		snprintf(buffer, FORMAT_MAX + 32, ", shared by %s structures",
+			 format_count(group->largest.shared_by, count));
+	else
+		snprintf(buffer, FORMAT_MAX + 32, ", %s of them shared",
+			 format_count(group->shared, count));
+	return buffer;
+}
+
+static void structure_row(struct text *text, const struct orphan_structure *structure)
+{
+	char count[FORMAT_MAX];
+	text_color(text, TEXT_DIM);
+	text_column(text, 24);
+	text_printf(text, "0x%" PRIx64 "  %s", structure->head, size_text(structure->bytes).text);
+	if (structure->chunks > 1)
+		text_printf(text, " in %s chunks, head of %s",
+			    format_count(structure->chunks, count),
+			    size_text(structure->head_size).text);
+	if (structure->shared_by > 0)
+		text_printf(text, ", shared by %s", format_count(structure->shared_by, count));
+	text_color(text, TEXT_PLAIN);
+	text_line(text);
+}
+
+static void head_row(struct text *text, const uint8_t *bytes, unsigned count)
+{
+	text_color(text, TEXT_DIM);
+	text_column(text, 24);
+	for (unsigned i = 0; i < count; i++)
+		text_printf(text, "%s%02x",
+			    i % 8 == 0 && i > 0 ? "  "
+			    : i > 0		? " "
+						: "",
+			    bytes[i]);
+	text_put(text, "  ");
+	for (unsigned i = 0; i < count; i++)
+		text_printf(text, "%c", bytes[i] >= 0x20 && bytes[i] < 0x7f ? bytes[i] : '.');
+	text_color(text, TEXT_PLAIN);
+	text_line(text);
+}
+
+/* The largest structures, and what the first one's head begins with. */
+static void orphan_details(struct text *text, const struct orphan_group *group)
+{
+	for (unsigned at = 0; at < group->head_byte_count; at += 16)
+		head_row(text, group->head_bytes + at,
+			 group->head_byte_count - at < 16 ? group->head_byte_count - at : 16);
+	if (group->structures < 2)
+		return;
+	structure_row(text, &group->largest);
+	for (unsigned i = 0; i < group->example_count; i++)
+		structure_row(text, &group->examples[i]);
+}
+
 static void orphan_row(struct text *text, const struct orphan_group *group, bool fold)
 {
 	const unsigned indent = 24;
-	char count[FORMAT_MAX], words[96];
+	char count[FORMAT_MAX], words[160], shared[FORMAT_MAX + 32];
 	const bool several = group->structures > 1;
 	text_right(text, 13, size_text(group->bytes).text);
+	text_column(text, 14);
 	text_right(text, 22, format_count(group->chunks, count));
 	text_column(text, indent);
 	/* Where every structure is a single chunk their number stands there already. */
 	if (several && group->structures != group->chunks)
 		text_printf(text, "%s × ", format_count(group->structures, count));
-	snprintf(words, sizeof words, ", %s 0x%" PRIx64 "%s", several ? "e.g." : "head",
-		 group->largest.head, group->largest.cyclic ? ", cyclic" : "");
+	snprintf(words, sizeof words, ", %s 0x%" PRIx64 "%s%s", several ? "e.g." : "head",
+		 group->largest.head, group->largest.cyclic ? ", cyclic" : "",
+		 shared_words(group, shared));
 	const unsigned tail = text_width(text, words);
 	if (fold)
 		text_cut(text, group->what,
@@ -151,8 +214,11 @@ void text_orphan_groups(struct text *text, const struct orphans *orphans, size_t
 {
 	const bool fold = command != NULL && text->style->verbose == 0;
 	size_t rows = text_rows(text, orphans->groups.count, usual);
-	for (size_t i = 0; i < rows; i++)
+	for (size_t i = 0; i < rows; i++) {
 		orphan_row(text, &orphans->groups.items[i], fold);
+		if (command == NULL && text->style->verbose > 0)
+			orphan_details(text, &orphans->groups.items[i]);
+	}
 	text_more(text, 6, rows, orphans->groups.count, "groups", command);
 }
 

@@ -118,7 +118,7 @@ static json_t *analyse(const struct subject *subject, const char *without, int c
 		leave_out(&roots, without);
 	must(reachability_compute(subject, &roots, &reachability));
 	double marked = seconds();
-	must(orphans_find(subject, &reachability, &orphans));
+	must(orphans_find(subject, &reachability, GROUP_BY_KIND, &orphans));
 	double folded = seconds();
 	json_t *gaps = json_array();
 	for (size_t i = 0; i < subject->gaps->list.count; i++)

@@ -9,7 +9,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from harness import CORESCAN, Program, compile_program, corescan_json, each_way
+from harness import CORESCAN, Program, compile_program, corescan, corescan_json, each_way
 
 REACH_DUMP = Path(os.environ.get("REACH_DUMP", CORESCAN.parent / "reach_dump"))
 
@@ -92,6 +92,85 @@ class Planted(unittest.TestCase):
 
                 with self.subTest(flags=flags):
                     each_way(self, program, look)
+
+    def check_containers(self, document, program):
+        groups = {group["largest"]["head"]: group for group in document["orphans"]["groups"]}
+        for line in program.told("plant"):
+            with self.subTest(plant=line):
+                if line["what"]:
+                    self.assertIn(line["plant"], groups)
+                    self.assertEqual(groups[line["plant"]]["what"], line["what"])
+        parts = [group for group in groups.values()
+                 if group["what"] == "looks like 56-byte nodes of a std::map or set"]
+        self.assertEqual([(group["chunks"], group["content"]) for group in parts],
+                         [(64, "container")])
+        for line in program.told("vague"):
+            with self.subTest(vague=line):
+                self.assertNotIn(line["never"], groups[line["vague"]]["what"])
+        for line in program.told("texts"):
+            found = [group for group in groups.values() if group["what"] == line["what"]]
+            self.assertEqual([group["structures"] for group in found], [line["texts"]])
+
+    def test_containers(self):
+        with Program(compile_program("orphans_containers")) as program:
+            program.settle()
+            self.assertGreater(len(program.told("plant")), 15)
+            each_way(self, program, lambda arguments, way: self.check_containers(
+                corescan_json("leaks", *arguments), program))
+
+    def check_groupings(self, arguments, whole):
+        for grouping in ("size", "type", "shape"):
+            document = corescan_json("leaks", f"--group={grouping}", *arguments)
+            groups = document["orphans"]["groups"]
+            for count in ("structures", "chunks", "bytes"):
+                self.assertEqual(sum(group[count] for group in groups),
+                                 whole["orphans"][count])
+            heads = [group["largest"]["head"] for group in groups]
+            self.assertEqual(len(set(heads)), len(heads))
+            whats = {group["what"].split(",")[0].split(":")[0] for group in groups}
+            if grouping == "size":
+                self.assertTrue(all(group["head_size"] for group in groups))
+                self.assertEqual(len({group["head_size"] for group in groups}), len(groups))
+            elif grouping == "type":
+                self.assertTrue({"list", "binary tree", "zeros", "text"} <= whats, whats)
+            else:
+                self.assertTrue({"list of 40-byte nodes", "binary tree of 40-byte nodes",
+                                 "single 136-byte chunk"} <= whats, whats)
+
+    def test_groupings(self):
+        with Program(compile_program("orphans_shapes", "-D_GNU_SOURCE")) as program:
+            program.settle()
+            arguments = [program.executable, program.core()]
+            self.check_groupings(arguments, corescan_json("leaks", *arguments))
+            verbose = corescan("leaks", "-v", "--limit=0", *arguments).stdout
+            self.assertIn("48 54 54 50 2f 31 2e 31  20 32 30 30", verbose)
+
+    def check_chunks(self, arguments, program):
+        planted = {line["orphan"]: line["size"] for line in program.told("orphan")}
+        live = {line["live"]: line["size"] for line in program.told("live")}
+        every = [line.split() for line in corescan("chunks", *arguments).stdout.splitlines()]
+        state = {line[0]: (int(line[1]), line[2]) for line in every}
+        self.assertEqual(len(state), len(every))
+        for address, size in planted.items():
+            self.assertEqual(state[address][1], "orphaned")
+            self.assertGreaterEqual(state[address][0], size)
+        for address, size in live.items():
+            self.assertEqual(state[address][1], "reachable")
+            self.assertGreaterEqual(state[address][0], size)
+        lines = corescan("chunks", "--state=orphaned", "--json", *arguments).stdout.splitlines()
+        orphans = [json.loads(line) for line in lines]
+        self.assertEqual({chunk["address"] for chunk in orphans}, set(planted))
+        self.assertEqual({chunk["state"] for chunk in orphans}, {"orphaned"})
+        self.assertEqual([(chunk["address"], chunk["size"]) for chunk in orphans],
+                         [(line[0], int(line[1])) for line in every if line[2] == "orphaned"])
+        others = corescan("chunks", "--state=free,reachable,possible", *arguments).stdout
+        self.assertEqual(len(others.splitlines()), len(every) - len(orphans))
+
+    def test_chunks(self):
+        with Program(compile_program("orphans_shapes", "-D_GNU_SOURCE")) as program:
+            program.settle()
+            each_way(self, program,
+                     lambda arguments, way: self.check_chunks(arguments, program))
 
 
 class Roots(unittest.TestCase):

@@ -80,7 +80,7 @@ __attribute__((noinline)) static void plant_ring(void)
 {
 	struct structure ring = { .shape = "ring",
 				  .cyclic = true,
-				  .what = "list of 40-byte nodes" };
+				  .what = "doubly linked list of 40-byte nodes" };
 	struct node *first = new_node(&ring), *last = first;
 	for (int i = 1; i < 100; i++) {
 		struct node *node = new_node(&ring);
@@ -105,7 +105,7 @@ static struct node *plant_branch(struct structure *tree, int depth)
 
 __attribute__((noinline)) static void plant_tree(void)
 {
-	struct structure tree = { .shape = "tree", .what = "tree of 40-byte nodes" };
+	struct structure tree = { .shape = "tree", .what = "binary tree of 40-byte nodes" };
 	plant_branch(&tree, 6);
 	finish(&tree);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/orphan_graph.h"
 #include "analysis/orphans.h"
 #include "fake_world.h"
 
@@ -14,6 +15,7 @@ static void put(struct world *world, uint64_t address, uint64_t value)
 
 struct fixture {
 	struct world *world;
+	enum orphan_grouping grouping;
 	struct orphans orphans;
 };
 
@@ -25,7 +27,8 @@ static void find(struct fixture *fixture)
 	    modules_open(world->target, &options, &world->gaps, &world->subject.modules);
 	ck_assert_msg(error == NULL, "%s", error != NULL ? error->message : "");
 	world_state(world, WORLD_HEAP);
-	ck_assert_ptr_null(orphans_find(&world->subject, &world->reachability, &fixture->orphans));
+	ck_assert_ptr_null(orphans_find(&world->subject, &world->reachability, fixture->grouping,
+					&fixture->orphans));
 }
 
 static void finish(struct fixture *fixture)
@@ -94,7 +97,7 @@ START_TEST(a_ring_has_its_lowest_chunk_as_head)
 	}
 	find(&fixture);
 	expect_structure(&fixture, nodes[0], NODES, NODES * 40, true);
-	ck_assert_str_eq(only_group(&fixture)->what, "list of 40-byte nodes");
+	ck_assert_str_eq(only_group(&fixture)->what, "doubly linked list of 40-byte nodes");
 	finish(&fixture);
 }
 END_TEST
@@ -142,24 +145,67 @@ START_TEST(what_a_cycle_leads_to_belongs_to_it)
 }
 END_TEST
 
-START_TEST(shared_members_count_once_with_the_lowest_head)
+static const struct orphan_group *group_of(const struct fixture *fixture, uint64_t head)
+{
+	for (size_t i = 0; i < fixture->orphans.groups.count; i++)
+		if (fixture->orphans.groups.items[i].largest.head == head)
+			return &fixture->orphans.groups.items[i];
+	ck_abort_msg("no group has the head %" PRIx64, head);
+	return NULL;
+}
+
+START_TEST(what_several_lead_to_is_a_structure_of_its_own)
 {
 	struct fixture fixture = { .world = world_new() };
 	struct world *world = fixture.world;
 	uint64_t first = world_chunk(world, 24), second = world_chunk(world, 40);
-	uint64_t shared = world_chunk(world, 56), below = world_chunk(world, 72);
+	uint64_t third = world_chunk(world, 88), shared = world_chunk(world, 56);
+	uint64_t below = world_chunk(world, 72), own = world_chunk(world, 104);
 	world_ready(world);
 	put(world, first, shared);
 	put(world, second, shared);
 	put(world, second + 8, 1);
+	put(world, second + 16, own);
+	put(world, second + 32, shared); /* twice: it is one structure that leads there */
+	put(world, third + 8, own);
+	put(world, third + 16, own + 8);
+	put(world, third + 24, 2);
 	put(world, shared + 48, below + 71);
 	find(&fixture);
-	ck_assert_uint_eq(fixture.orphans.groups.count, 2);
-	ck_assert_uint_eq(fixture.orphans.groups.items[0].largest.head, first);
-	ck_assert_uint_eq(fixture.orphans.groups.items[0].bytes, 24 + 56 + 72);
-	ck_assert_uint_eq(fixture.orphans.groups.items[1].largest.head, second);
-	ck_assert_uint_eq(fixture.orphans.groups.items[1].bytes, 40);
-	ck_assert_uint_eq(fixture.orphans.chunks, 4);
+	ck_assert_uint_eq(fixture.orphans.groups.count, 5);
+	ck_assert_uint_eq(group_of(&fixture, first)->bytes, 24);
+	ck_assert_uint_eq(group_of(&fixture, second)->bytes, 40);
+	ck_assert_uint_eq(group_of(&fixture, third)->bytes, 88);
+	ck_assert_uint_eq(group_of(&fixture, second)->shared, 0);
+	ck_assert_uint_eq(group_of(&fixture, shared)->bytes, 56 + 72);
+	ck_assert_uint_eq(group_of(&fixture, shared)->largest.shared_by, 2);
+	ck_assert_uint_eq(group_of(&fixture, shared)->shared, 1);
+	ck_assert_uint_eq(group_of(&fixture, own)->largest.shared_by, 2);
+	ck_assert_uint_eq(fixture.orphans.structures, 5);
+	ck_assert_uint_eq(fixture.orphans.chunks, 6);
+	finish(&fixture);
+}
+END_TEST
+
+/* Its object, of another size, is not its lowest chunk. */
+START_TEST(the_odd_chunk_is_the_head_of_a_cycle)
+{
+	enum { NODES = 10 };
+	struct fixture fixture = { .world = world_new() };
+	uint64_t nodes[NODES], object;
+	for (int i = 0; i < NODES; i++)
+		nodes[i] = world_chunk(fixture.world, 40);
+	object = world_chunk(fixture.world, 104);
+	world_ready(fixture.world);
+	for (int i = 0; i < NODES; i++) {
+		uint64_t next = i + 1 < NODES ? nodes[i + 1] : object + 48;
+		put(fixture.world, nodes[i], next);
+		put(fixture.world, next + 8, nodes[i]);
+	}
+	put(fixture.world, object + 48, nodes[0]);
+	put(fixture.world, nodes[0] + 8, object + 48);
+	find(&fixture);
+	expect_structure(&fixture, object, NODES + 1, NODES * 40 + 104, true);
 	finish(&fixture);
 }
 END_TEST
@@ -178,7 +224,7 @@ START_TEST(a_tree_is_told_from_a_list)
 	}
 	find(&fixture);
 	expect_structure(&fixture, nodes[0], NODES, NODES * 56, false);
-	ck_assert_str_eq(only_group(&fixture)->what, "tree of 56-byte nodes");
+	ck_assert_str_eq(only_group(&fixture)->what, "binary tree of 56-byte nodes");
 	finish(&fixture);
 }
 END_TEST
@@ -258,12 +304,13 @@ START_TEST(groups_gather_equals_and_the_largest_comes_first)
 		put(world, array + 16 + (uint64_t)i * 8, targets[i]);
 	find(&fixture);
 	const struct orphan_group *groups = fixture.orphans.groups.items;
-	ck_assert_uint_eq(fixture.orphans.groups.count, 3);
-	ck_assert_uint_eq(groups[0].structures, 10);
-	ck_assert_uint_eq(groups[0].bytes, 400);
-	ck_assert_str_eq(groups[0].what, "text \"first\"");
+	ck_assert_uint_eq(fixture.orphans.groups.count, 4);
+	ck_assert_uint_eq(groups[0].structures, 9);
+	ck_assert_uint_eq(groups[0].bytes, 360);
+	ck_assert_str_eq(groups[0].what, "text \"other\"");
 	ck_assert_uint_eq(groups[1].bytes, 72 + 3 * 88);
 	ck_assert_str_eq(groups[1].what, "pointers to 88-byte chunks");
+	ck_assert_str_eq(groups[3].what, "text \"first\"");
 	ck_assert_uint_eq(groups[2].bytes, 240);
 	ck_assert_uint_eq(groups[2].largest.head, zeros[0]);
 	ck_assert_uint_eq(fixture.orphans.structures, 13);
@@ -271,27 +318,31 @@ START_TEST(groups_gather_equals_and_the_largest_comes_first)
 }
 END_TEST
 
-/* Random graphs: every orphan is in exactly one structure, and heads lead to all of them. */
+static uint64_t draw(uint64_t *state)
+{
+	*state ^= *state << 13, *state ^= *state >> 7, *state ^= *state << 17;
+	return *state;
+}
+
+/* Random graphs: every orphan is in exactly one structure. */
 START_TEST(random_graphs_are_claimed_whole)
 {
 	enum { NODES = 3000 };
 	uint64_t state = 88172645463325252 + (uint64_t)_i;
-	struct fixture fixture = { .world = world_new() };
+	struct fixture fixture = { .world = world_new(),
+				   .grouping = (enum orphan_grouping)(_i % 4) };
 	uint64_t nodes[NODES], bytes = 0;
 	for (int i = 0; i < NODES; i++) {
-		state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-		uint64_t size = state % 5 * 16 + 24;
+		uint64_t size = draw(&state) % 5 * 16 + 24;
 		nodes[i] = world_chunk(fixture.world, size);
 		bytes += size;
 	}
 	world_ready(fixture.world);
 	for (int i = 0; i < NODES; i++)
-		for (uint64_t word = 0; word < 3; word++) {
-			state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-			if (state % 100 < 15 + (uint64_t)_i * 5)
+		for (uint64_t word = 0; word < 3; word++)
+			if (draw(&state) % 100 < 15 + (uint64_t)_i * 5)
 				put(fixture.world, nodes[i] + word * 8,
 				    nodes[(state >> 32) % NODES] + state % 24);
-		}
 	find(&fixture);
 	ck_assert_uint_eq(fixture.orphans.chunks, NODES);
 	ck_assert_uint_eq(fixture.orphans.bytes, bytes);
@@ -306,6 +357,100 @@ START_TEST(random_graphs_are_claimed_whole)
 }
 END_TEST
 
+/* The slow and obvious way: one node after the other is taken away, to see what cannot be reached
+ * any more from what nothing leads to. */
+enum { SMALL = 40 };
+struct matrix {
+	bool edge[SMALL][SMALL], reach[SMALL][SMALL];
+};
+
+static void close_over(struct matrix *matrix)
+{
+	memcpy(matrix->reach, matrix->edge, sizeof matrix->edge);
+	for (int i = 0; i < SMALL; i++)
+		matrix->reach[i][i] = true;
+	for (int k = 0; k < SMALL; k++)
+		for (int i = 0; i < SMALL; i++)
+			for (int j = 0; j < SMALL; j++)
+				matrix->reach[i][j] |= matrix->reach[i][k] && matrix->reach[k][j];
+}
+
+static bool is_same(const struct matrix *matrix, int a, int b)
+{
+	return matrix->reach[a][b] && matrix->reach[b][a];
+}
+
+static bool is_source(const struct matrix *matrix, int node)
+{
+	for (int i = 0; i < SMALL; i++)
+		if (matrix->reach[i][node] && !matrix->reach[node][i])
+			return false;
+	return true;
+}
+
+static bool dominates(const struct matrix *whole, int by, int node)
+{
+	struct matrix without = *whole;
+	if (is_same(whole, by, node))
+		return true;
+	for (int i = 0; i < SMALL; i++)
+		for (int j = 0; j < SMALL; j++)
+			without.edge[i][j] &= !is_same(whole, i, by) && !is_same(whole, j, by);
+	close_over(&without);
+	for (int i = 0; i < SMALL; i++)
+		if (is_source(whole, i) && !is_same(whole, i, by) && without.reach[i][node])
+			return false;
+	return true;
+}
+
+static bool is_top(const struct matrix *matrix, int node)
+{
+	for (int i = 0; i < SMALL; i++)
+		if (!is_same(matrix, i, node) && dominates(matrix, i, node))
+			return false;
+	return true;
+}
+
+START_TEST(owners_are_dominators)
+{
+	uint64_t state = 362436069 + (uint64_t)_i * 7919;
+	struct fixture fixture = { .world = world_new() };
+	struct orphan_graph graph;
+	struct matrix matrix = { 0 };
+	uint64_t nodes[SMALL];
+	for (int i = 0; i < SMALL; i++)
+		nodes[i] = world_chunk(fixture.world, 24);
+	world_ready(fixture.world);
+	for (int i = 0; i < SMALL; i++)
+		for (uint64_t word = 0; word < 3; word++) {
+			int to = (int)(draw(&state) >> 32) & 0x7fffffff;
+			if (state % 100 >= 20 + (uint64_t)(_i % 10) * 3)
+				continue;
+			put(fixture.world, nodes[i] + word * 8, nodes[to % SMALL]);
+			matrix.edge[i][to % SMALL] = true;
+		}
+	close_over(&matrix);
+	world_state(fixture.world, WORLD_HEAP);
+	ck_assert_ptr_null(
+	    orphan_graph_make(&fixture.world->subject, &fixture.world->reachability, &graph));
+	ck_assert_uint_eq(graph.count, SMALL);
+	for (int i = 0; i < SMALL; i++) {
+		uint32_t component = graph.component[i], owner = graph.owner[component];
+		ck_assert_uint_eq(graph.addresses[i], nodes[i]);
+		for (int j = 0; j < SMALL; j++) {
+			ck_assert_int_eq(graph.component[j] == component, is_same(&matrix, i, j));
+			ck_assert(!matrix.edge[i][j] || component <= graph.component[j]);
+			if (graph.component[j] == owner)
+				ck_assert(dominates(&matrix, j, i) && is_top(&matrix, j));
+		}
+		ck_assert_int_eq((graph.shared[component / 64] >> component % 64 & 1) != 0,
+				 is_top(&matrix, i) && !is_source(&matrix, i));
+	}
+	orphan_graph_free(&graph);
+	world_free(fixture.world);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("orphans");
@@ -314,12 +459,14 @@ int main(void)
 	tcase_add_test(all, a_list_is_one_structure);
 	tcase_add_test(all, a_ring_has_its_lowest_chunk_as_head);
 	tcase_add_test(all, what_a_cycle_leads_to_belongs_to_it);
-	tcase_add_test(all, shared_members_count_once_with_the_lowest_head);
+	tcase_add_test(all, what_several_lead_to_is_a_structure_of_its_own);
+	tcase_add_test(all, the_odd_chunk_is_the_head_of_a_cycle);
 	tcase_add_test(all, a_tree_is_told_from_a_list);
 	tcase_add_test(all, live_chunks_are_no_part_of_orphans);
 	tcase_add_test(all, content_is_recognised);
 	tcase_add_test(all, groups_gather_equals_and_the_largest_comes_first);
 	tcase_add_loop_test(all, random_graphs_are_claimed_whole, 0, 8);
+	tcase_add_loop_test(all, owners_are_dominators, 0, 40);
 	suite_add_tcase(suite, all);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -386,35 +386,57 @@ static void make_heap(struct fake_findings *fake)
 
 static void make_orphans(struct fake_findings *fake)
 {
-	static const struct orphan_group groups[8] = {
+	static const struct {
+		enum content_kind content;
+		const char *what;
+		uint64_t head_size, structures, chunks, bytes;
+		struct orphan_structure largest;
+	} groups[8] = {
 		{ CONTENT_TEXT,
 		  "text \"HTTP/1.1 200 OK\\r\\n…\"",
 		  204808,
 		  1,
 		  1,
 		  204808,
-		  { 0x5100a0, 204808, 1, 204808, false } },
+		  { 0x5100a0, 204808, 1, 204808, false, 2 } },
 		{ CONTENT_POINTERS,
 		  "list of 24-byte nodes",
 		  24,
 		  1,
 		  4000,
 		  96000,
-		  { 0x5200a0, 24, 4000, 96000, true } },
+		  { 0x5200a0, 24, 4000, 96000, true, 0 } },
 		{ CONTENT_OBJECT,
 		  "class Session (vtable)",
 		  152,
 		  300,
 		  306,
 		  46512,
-		  { 0x5300a0, 152, 3, 456, false } },
-		{ CONTENT_DATA, "data", 1000, 2, 2, 2000, { 0x5400a0, 1000, 1, 1000, false } },
-		{ CONTENT_DATA, "data", 500, 1, 1, 500, { 0x5500a0, 500, 1, 500, false } },
-		{ CONTENT_DATA, "data", 100, 1, 1, 100, { 0x5600a0, 100, 1, 100, false } },
-		{ CONTENT_EMPTY, "zeros", 24, 1, 1, 24, { 0x5700a0, 24, 1, 24, false } },
-		{ CONTENT_EMPTY, "zeros", 0, 1, 1, 8, { 0x5800a0, 8, 1, 8, false } },
+		  { 0x5300a0, 152, 3, 456, false, 0 } },
+		{ CONTENT_DATA, "data", 1000, 2, 2, 2000, { 0x5400a0, 1000, 1, 1000, false, 2 } },
+		{ CONTENT_DATA, "data", 500, 1, 1, 500, { 0x5500a0, 500, 1, 500, false, 0 } },
+		{ CONTENT_DATA, "data", 100, 1, 1, 100, { 0x5600a0, 100, 1, 100, false, 0 } },
+		{ CONTENT_EMPTY, "zeros", 24, 1, 1, 24, { 0x5700a0, 24, 1, 24, false, 0 } },
+		{ CONTENT_EMPTY, "zeros", 0, 1, 1, 8, { 0x5800a0, 8, 1, 8, false, 0 } },
 	};
-	memcpy(fake->orphan_items, groups, sizeof groups);
+	for (size_t i = 0; i < 8; i++)
+		fake->orphan_items[i] = (struct orphan_group){
+			.content = groups[i].content,
+			.what = groups[i].what,
+			.head_size = groups[i].head_size,
+			.structures = groups[i].structures,
+			.chunks = groups[i].chunks,
+			.bytes = groups[i].bytes,
+			.largest = groups[i].largest,
+			.head_size_min = groups[i].head_size,
+			.head_size_max = groups[i].head_size,
+			.shared = groups[i].largest.shared_by > 0,
+		};
+	fake->orphan_items[2].examples[0] =
+	    (struct orphan_structure){ 0x5301a0, 152, 2, 304, false, 0 };
+	fake->orphan_items[2].example_count = 1;
+	fake->orphan_items[0].head_byte_count = 17;
+	memcpy(fake->orphan_items[0].head_bytes, "HTTP/1.1 200 OK\r\n", 17);
 	fake->orphans = (struct orphans){
 		.groups = { .items = fake->orphan_items, .count = 8 },
 		.structures = 308,

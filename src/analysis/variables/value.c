@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/variables/value.h"
 
-#include "analysis/content.h"
+#include "analysis/content_text.h"
 #include "analysis/describe.h"
 #include "analysis/variables/numbers.h"
 #include "modules/type_die.h"
@@ -109,19 +109,6 @@ static bool is_character(Dwarf_Die *type)
 
 /* --- strings */
 
-static void add_quoted(struct words *words, const uint8_t *bytes, size_t size, bool more)
-{
-	char *quoted = NULL;
-	size_t length = 0;
-	FILE *out = open_memstream(&quoted, &length);
-	if (out == NULL)
-		return;
-	const bool cut = content_quote(out, bytes, size, STRING_CHARACTERS);
-	if (fclose(out) == 0)
-		words_add(words, "\"%s%s\"", quoted, more && !cut ? "…" : "");
-	free(quoted);
-}
-
 /* What a char * points to. Nothing where that is no memory. */
 static void add_string_at(const struct value *value, uint64_t address, uint64_t size,
 			  struct words *words)
@@ -136,7 +123,8 @@ static void add_string_at(const struct value *value, uint64_t address, uint64_t 
 	if (count == 0 && most > 0 && !address_space_probe(value->place->space, address, bytes, 1))
 		return;
 	words_add(words, " ");
-	add_quoted(words, bytes, count, size > sizeof bytes && count == sizeof bytes);
+	content_add_quoted(words, bytes, count, STRING_CHARACTERS,
+			   size > sizeof bytes && count == sizeof bytes);
 }
 
 /* --- pointers */
@@ -256,7 +244,8 @@ static enum location_outcome characters_words(const struct value *value, uint64_
 	enum location_outcome outcome =
 	    location_read(value->place, value->location, value->offset, bytes, size);
 	if (outcome == LOCATION_FOUND)
-		add_quoted(words, bytes, size, count > size && memchr(bytes, 0, size) == NULL);
+		content_add_quoted(words, bytes, size, STRING_CHARACTERS,
+				   count > size && memchr(bytes, 0, size) == NULL);
 	return outcome;
 }
 
