@@ -9,7 +9,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from harness import CORESCAN, Program, compile_program, corescan, corescan_json, each_way
+from harness import CORESCAN, TOP, Program, compile_program, corescan, corescan_json, each_way
 
 REACH_DUMP = Path(os.environ.get("REACH_DUMP", CORESCAN.parent / "reach_dump"))
 
@@ -171,6 +171,14 @@ class Planted(unittest.TestCase):
             program.settle()
             each_way(self, program,
                      lambda arguments, way: self.check_chunks(arguments, program))
+
+
+class BesideMemcheck(unittest.TestCase):
+    def test_heads_and_members_are_the_same(self):
+        result = subprocess.run(
+            [TOP / "scripts" / "compare-valgrind", "orphans_shapes", "orphans_objects"], capture_output=True, text=True,
+            env={**os.environ, "CORESCAN": str(CORESCAN)})
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
 
 
 class Roots(unittest.TestCase):
