@@ -326,6 +326,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_SOURCE:
 		options->source = true;
+		return 0;
 	case OPTION_GROUP:
 		options->grouping = parse_grouping(state, argument);
 		parse->has_grouping = true;
