@@ -268,12 +268,12 @@ static void *block_in_lock(void *unused)
 
 static void *block_in_sleep(void *unused)
 {
-	struct timespec before, after, time = { .tv_nsec = 300000000 };
+	struct timespec before, after, time = { .tv_sec = 2 };
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	int result = nanosleep(&time, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	int64_t took = (after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec;
-	outcome[2] = result == 0 && took >= 300000000;
+	outcome[2] = result == 0 && took >= 2000000000;
 	return unused;
 }
 
@@ -375,7 +375,8 @@ START_TEST(no_signal_is_lost)
 {
 	pid_t pid = start(handle_signals);
 	int caught = 0;
-	for (int i = 0; i < 60; i++) {
+	/* On a loaded machine it may take more looks until one catches a signal. */
+	for (int i = 0; i < 60 || (caught == 0 && i < 1000); i++) {
 		struct gaps gaps = { 0 };
 		struct target *target = open_live(pid, &gaps);
 		caught += target->threads.items[0].signal.number == SIGUSR1;
