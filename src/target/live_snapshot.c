@@ -229,7 +229,8 @@ static struct error *tell_missed(struct target *target, const struct plan *plan,
 		bytes += run->end - run->start;
 		error = address_space_lose(target->space, run->start, run->end);
 	}
-	if (bytes > 0)
+	const struct live_back_end *live = target->back_end;
+	if (bytes > 0 && ptrace_stop_cut_short(live->stop))
 		gaps_add(gaps, GAP_LIMIT, 0, 0,
 			 "%" PRIu64 " KB of memory were not read: the stop of process %" PRId32
 			 " ended at its bound (--max-pause)",
