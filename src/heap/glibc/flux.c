@@ -5,8 +5,6 @@
 
 #include <signal.h>
 
-#define FRAMES_LOOKED_AT 64
-
 /* What malloc's checks say before they end the process begins with one of these. */
 static const char *const verdicts[] = {
 	"malloc(): ",	  "free(): ",	       "realloc(): ", "calloc(): ",
@@ -42,9 +40,17 @@ static const char *const functions[] = {
 	"tcache_put",
 	"_int_free_chunk",
 	"_int_free_merge_chunk",
+	"reallocarray",
+	"valloc",
+	"pvalloc",
+	"__GI___libc_malloc",
+	"__GI___libc_free",
+	"__GI___libc_realloc",
+	"__malloc_arena_thread_freeres",
+	"__libc_thread_freeres",
 };
 
-static bool is_malloc_frame(const struct frame *frame)
+bool glibc_is_malloc_frame(const struct frame *frame)
 {
 	if (frame->linkage == NULL || frame->module == NULL || !frame->module->is_libc)
 		return false;
@@ -60,8 +66,8 @@ static bool is_malloc_frame(const struct frame *frame)
 
 static bool is_in_malloc(const struct thread *thread)
 {
-	for (size_t i = 0; i < thread->frame_count && i < FRAMES_LOOKED_AT; i++)
-		if (is_malloc_frame(&thread->frames[i]))
+	for (size_t i = 0; i < thread->frame_count && i < GLIBC_MALLOC_FRAMES; i++)
+		if (glibc_is_malloc_frame(&thread->frames[i]))
 			return true;
 	return false;
 }
@@ -86,7 +92,8 @@ static bool has_died_of_it(struct glibc_walk *walk)
 	/* A signal of the kernel's own (si_code above 0): none that another process sent. */
 	return (signal->number == SIGSEGV || signal->number == SIGBUS) && signal->code > 0 &&
 	       threads != NULL && threads->count > 0 && threads->items[0].crashed &&
-	       threads->items[0].frame_count > 0 && is_malloc_frame(&threads->items[0].frames[0]);
+	       threads->items[0].frame_count > 0 &&
+	       glibc_is_malloc_frame(&threads->items[0].frames[0]);
 }
 
 void glibc_find_flux(struct glibc_walk *walk)

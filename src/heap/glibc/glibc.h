@@ -135,6 +135,12 @@ void glibc_explain_findings(struct glibc_walk *walk);
 /* flux.c: which threads were inside of malloc. Called once, before arenas are looked for. */
 void glibc_find_flux(struct glibc_walk *walk);
 
+/* malloc's own frames lie among so many innermost ones of a thread. */
+#define GLIBC_MALLOC_FRAMES 64
+
+/* flux.c: whether the frame is in a function of libc's malloc, by its name. */
+bool glibc_is_malloc_frame(const struct frame *frame);
+
 /* Whether the thread with this thread pointer was inside of malloc; not the one that malloc's
  * own checks ended. */
 bool glibc_thread_in_malloc(const struct glibc_walk *walk, uint64_t thread_pointer);

@@ -9,58 +9,17 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "heap/glibc/glibc.h"
 
-#include <string.h>
-
 #define HEADER_SIZE   16
 #define CHAIN_MAX     (1u << 20) /* chunks that one word may lead to */
-#define FRAMES_MAX    64	 /* malloc's own frames lie among a thread's innermost */
 #define OWN_STACK_MAX (1u << 16)
-
-/* Entry points that libc exports, and inner functions where its symbol table is there. */
-static bool is_malloc_function(const char *linkage)
-{
-	static const char *const names[] = {
-		"malloc",
-		"free",
-		"cfree",
-		"calloc",
-		"realloc",
-		"reallocarray",
-		"memalign",
-		"aligned_alloc",
-		"posix_memalign",
-		"valloc",
-		"pvalloc",
-		"malloc_trim",
-		"__libc_malloc",
-		"__libc_free",
-		"__libc_calloc",
-		"__libc_realloc",
-		"__libc_memalign",
-		"__GI___libc_malloc",
-		"__GI___libc_free",
-		"__GI___libc_realloc",
-		"malloc_consolidate",
-		"_int_malloc",
-		"_int_free",
-		"_int_realloc",
-		"_int_memalign",
-		"__malloc_arena_thread_freeres",
-		"__libc_thread_freeres",
-	};
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (strcmp(linkage, names[i]) == 0)
-			return true;
-	return false;
-}
 
 /* Where the stack of malloc's own frames ends; 0: the thread is not inside malloc. */
 static uint64_t own_stack_end(const struct thread *thread)
 {
 	uint64_t end = 0;
-	for (size_t i = 0; i < thread->frame_count && i < FRAMES_MAX; i++) {
+	for (size_t i = 0; i < thread->frame_count && i < GLIBC_MALLOC_FRAMES; i++) {
 		const struct frame *frame = &thread->frames[i];
-		if (frame->linkage == NULL || !is_malloc_function(frame->linkage))
+		if (!glibc_is_malloc_frame(frame))
 			continue;
 		/* The caller's SP, which inlined frames share with the frame that holds them. */
 		size_t caller = i + 1;
