@@ -74,9 +74,13 @@ __attribute__((noinline)) static void plant_data(const char *path)
 
 /* Mappings. */
 
+/* Between two guard pages: the kernel would join it to a neighbour, which may be another kind. */
 static void *map(int protection, int flags, int fd, void *pointer, size_t offset)
 {
-	char *memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, flags, fd, 0);
+	char *guards = mmap(NULL, 3 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (guards == MAP_FAILED)
+		abort();
+	char *memory = mmap(guards + PAGE, PAGE, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0);
 	if (memory == MAP_FAILED)
 		abort();
 	*(void **)(memory + offset) = pointer;
