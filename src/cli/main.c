@@ -5,6 +5,32 @@
 
 #include <locale.h>
 #include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A mapped file that shrinks under its reader raises SIGBUS with BUS_ADRERR (mmap(2)). What the
+ * report would rest on is then gone. A process that is held stopped runs on: the kernel lets go of
+ * it with us. */
+static void end_for_lost_file(int number, siginfo_t *information, void *context)
+{
+	static const char text[] =
+	    "corescan: the core, or a program's file, became shorter while it was read: "
+	    "wait until it is whole, or look at a copy\n";
+	(void)context;
+	if (information->si_code != BUS_ADRERR) {
+		signal(number, SIG_DFL); /* the fault repeats, and ends us */
+		return;
+	}
+	const ssize_t written = write(STDERR_FILENO, text, strlen(text));
+	(void)written; /* the exit status tells as much */
+	_exit(EXIT_NOTHING);
+}
+
+static void handle_lost_files(void)
+{
+	struct sigaction action = { .sa_sigaction = end_for_lost_file, .sa_flags = SA_SIGINFO };
+	sigaction(SIGBUS, &action, NULL);
+}
 
 int main(int argc, char **argv)
 {
@@ -12,6 +38,7 @@ int main(int argc, char **argv)
 	setlocale(LC_CTYPE, "");
 	/* A reader that went away is then an error of the write, which is looked at. */
 	signal(SIGPIPE, SIG_IGN);
+	handle_lost_files();
 	options_parse(argc, argv, &options);
 	if (inputs_settle(&options))
 		message(NULL, "%s is the core file: read as corescan %s %s", options.core,

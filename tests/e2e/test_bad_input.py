@@ -7,11 +7,15 @@ SPDX-License-Identifier: GPL-3.0-or-later
 import gzip
 import os
 import re
+import signal
 import struct
+import subprocess
+import time
 import unittest
 from pathlib import Path
 
-from harness import WORK, Program, compile_program, corescan, corescan_json
+from harness import (CORESCAN, PATIENCE, WORK, Program, compile_program, corescan,
+                     corescan_json)
 
 
 def damaged(core, name, change):
@@ -111,6 +115,26 @@ class BadInput(unittest.TestCase):
         self.assertIn("DEADLOCK", result.stdout)
         document = corescan_json(other, self.core, expect=(1,))
         self.assertTrue(any(gap["kind"] == "module" for gap in document["gaps"]), document["gaps"])
+
+    def test_truncated_while_it_is_read(self):
+        seen = 0
+        for delay in range(0, 400, 5):
+            if seen == 3:
+                break
+            path = damaged(self.core, "core.shrinking", lambda content: None)
+            process = subprocess.Popen([CORESCAN, "--json", path], text=True,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            time.sleep(delay / 1000)
+            process.send_signal(signal.SIGSTOP)
+            os.truncate(path, 4096)
+            process.send_signal(signal.SIGCONT)
+            told = process.communicate(timeout=PATIENCE)[1]
+            self.assertIn(process.returncode, (0, 1, 2), told)
+            if "became shorter while it was read" in told:
+                self.assertEqual(process.returncode, 2)
+                self.assertEqual(len(told.strip().splitlines()), 1, told)
+                seen += 1
+        self.assertGreater(seen, 0, "never shrank in time")
 
     def test_truncated_everywhere(self):
         """Cut at many places, a core still gives its threads, or one line of refusal."""
