@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cli/inputs.h"
 
+#include "target/core_archive.h"
+
 #include <elf.h>
 #include <fcntl.h>
 #include <string.h>
@@ -14,6 +16,8 @@ enum input_kind input_kind(const char *path)
 		return INPUT_OTHER;
 	const ssize_t size = read(fd, header, sizeof header);
 	close(fd);
+	if (size > 0 && core_archive_recognised(header, (size_t)size))
+		return INPUT_CORE;
 	if (size != sizeof header || memcmp(header, ELFMAG, SELFMAG) != 0)
 		return INPUT_OTHER;
 	const unsigned first = header[EI_NIDENT], second = header[EI_NIDENT + 1];

@@ -9,10 +9,10 @@
 enum input_kind {
 	INPUT_OTHER,   /* not an ELF file, or not readable: opening it says why */
 	INPUT_PROGRAM, /* executable, shared library, object */
-	INPUT_CORE,
+	INPUT_CORE,    /* compressed files too: what is in them is seen when one is opened */
 };
 
-/* What the file at `path` is, by its ELF header alone. */
+/* What the file at `path` is, by how it begins. */
 enum input_kind input_kind(const char *path);
 
 /* Puts EXE and CORE in their places when they were given the other way round. True when it did. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "target/core_bytes.h"
 
+#include "target/core_archive.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -96,17 +98,37 @@ static struct error *map_opened(const char *path, int fd, struct core_bytes *fil
 	return NULL;
 }
 
-struct error *core_bytes_map(const char *path, struct core_bytes **file)
+/* Puts the unpacked file in the place of a compressed one. */
+static struct error *unpack_opened(const char *path, const struct progress *progress,
+				   struct gaps *gaps, int *fd)
+{
+	unsigned char magic[CORE_ARCHIVE_MAGIC_MAX];
+	ssize_t got = pread(*fd, magic, sizeof magic, 0);
+	int unpacked = -1;
+	if (got <= 0 || !core_archive_recognised(magic, (size_t)got))
+		return NULL;
+	struct error *error = core_archive_unpack(path, *fd, progress, gaps, &unpacked);
+	if (error == NULL) {
+		close(*fd);
+		*fd = unpacked;
+	}
+	return error;
+}
+
+struct error *core_bytes_map(const char *path, const struct progress *progress, struct gaps *gaps,
+			     struct core_bytes **file)
 {
 	struct core_bytes *mapped = calloc(1, sizeof *mapped);
 	if (mapped == NULL)
 		return error_no_memory();
 	int fd = -1;
 	struct error *error = open_file(path, &fd);
-	if (error == NULL) {
+	if (error == NULL)
+		error = unpack_opened(path, progress, gaps, &fd);
+	if (error == NULL)
 		error = map_opened(path, fd, mapped);
+	if (fd >= 0)
 		close(fd);
-	}
 	if (error != NULL) {
 		core_bytes_end(mapped);
 		return error;

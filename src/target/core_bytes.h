@@ -9,6 +9,8 @@
 #define CORESCAN_TARGET_CORE_BYTES_H
 
 #include "base/error.h"
+#include "base/gaps.h"
+#include "base/progress.h"
 
 #include <stdint.h>
 
@@ -17,8 +19,11 @@ struct core_bytes {
 	uint64_t size;
 };
 
-/* Maps the regular file `path`. ERROR_NOT_FOUND, ERROR_OS, ERROR_BAD_DATA (not a regular file). */
-struct error *core_bytes_map(const char *path, struct core_bytes **file);
+/* Maps the regular file `path`; of a compressed one what core_archive_unpack makes of it, with its
+ * errors and its gap. `progress` may be NULL. ERROR_NOT_FOUND, ERROR_OS, ERROR_BAD_DATA (not a
+ * regular file). */
+struct error *core_bytes_map(const char *path, const struct progress *progress, struct gaps *gaps,
+			     struct core_bytes **file);
 void core_bytes_end(struct core_bytes *file);
 
 #endif

@@ -304,10 +304,10 @@ static struct error *open_mapped(const char *path, struct core_bytes *file, stru
 struct error *target_open_core(const char *path, const struct target_options *options,
 			       struct gaps *gaps, struct target **target)
 {
-	(void)options; /* opening is quick: no progress to tell of, nothing to stop */
 	struct core_bytes *file;
 	struct target *opened = NULL;
-	struct error *error = core_bytes_map(path, &file);
+	struct error *error =
+	    core_bytes_map(path, options != NULL ? options->progress : NULL, gaps, &file);
 	if (error != NULL)
 		return error;
 	error = open_mapped(path, file, gaps, &opened);

@@ -10,31 +10,6 @@
 #define FIELD(base, type, member, big_endian)                                                      \
 	bytes_unsigned((base) + offsetof(type, member), sizeof((type){ 0 }.member), big_endian)
 
-static struct error *check_compression(const char *path, const uint8_t *bytes, uint64_t size)
-{
-	static const struct {
-		const char *magic;
-		size_t size;
-		const char *name, *command;
-	} formats[] = {
-		{ "\x28\xb5\x2f\xfd", 4, "zstd", "zstd -d" },
-		{ "\x04\x22\x4d\x18", 4, "lz4", "lz4 -d" },
-		{ "\xfd"
-		  "7zXZ",
-		  6, "xz", "xz -dk" },
-		{ "\x1f\x8b", 2, "gzip", "gzip -dk" },
-		{ "BZh", 3, "bzip2", "bzip2 -dk" },
-	};
-	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-		if (size >= formats[i].size &&
-		    memcmp(bytes, formats[i].magic, formats[i].size) == 0)
-			return error_new(ERROR_UNSUPPORTED,
-					 "%s: compressed by %s: unpack it first (%s %s) and name "
-					 "the unpacked file",
-					 path, formats[i].name, formats[i].command, path);
-	return NULL;
-}
-
 static struct error *check_identity(const char *path, const uint8_t *bytes, uint64_t size)
 {
 	if (size == 0)
@@ -42,9 +17,6 @@ static struct error *check_identity(const char *path, const uint8_t *bytes, uint
 				 "%s: empty: nothing was dumped; look for a full disk, or for a "
 				 "core size limit (ulimit -c)",
 				 path);
-	struct error *error = check_compression(path, bytes, size);
-	if (error != NULL)
-		return error;
 	if (size < SELFMAG || memcmp(bytes, ELFMAG, SELFMAG) != 0)
 		return error_new(ERROR_BAD_DATA,
 				 "%s: not an ELF file, so no core: name a core file, or a process "
@@ -151,6 +123,7 @@ struct error *core_headers_read(const char *path, const uint8_t *bytes, uint64_t
 				 path, table);
 	found.table = bytes + table;
 	uint64_t count = claimed_count(bytes, size, &found);
+	found.claimed = count;
 	found.count = count < room ? count : room;
 	if (found.count == 0)
 		return error_new(ERROR_BAD_DATA,
@@ -179,4 +152,36 @@ struct core_segment core_headers_segment(const struct core_headers *headers, uin
 		.memory_size = FIELD(row, Elf64_Phdr, p_memsz, big_endian),
 		.align = FIELD(row, Elf64_Phdr, p_align, big_endian),
 	};
+}
+
+/* The table of the sections, which some cores have, lies behind everything. */
+static uint64_t sections_end(const uint8_t *bytes, bool big_endian)
+{
+	uint64_t at = FIELD(bytes, Elf64_Ehdr, e_shoff, big_endian), end;
+	uint64_t count = FIELD(bytes, Elf64_Ehdr, e_shnum, big_endian);
+	/* PN_XNUM has one section to count the program headers, and old kernels say 0 then. */
+	uint64_t size = (count > 0 ? count : 1) * sizeof(Elf64_Shdr);
+	if (at == 0)
+		return 0;
+	return __builtin_add_overflow(at, size, &end) ? UINT64_MAX : end;
+}
+
+uint64_t core_headers_end(const struct core_headers *headers, const uint8_t *bytes)
+{
+	uint64_t last = sections_end(bytes, headers->arch->elf_data == ELFDATA2MSB);
+	if (headers->count < headers->claimed)
+		return UINT64_MAX;
+	for (uint64_t i = 0; i < headers->count; i++) {
+		struct core_segment row = core_headers_segment(headers, i);
+		uint64_t end;
+		if (row.file_size == 0)
+			continue;
+		if (__builtin_add_overflow(row.offset, row.file_size, &end))
+			return UINT64_MAX;
+		if (end > last)
+			last = end;
+	}
+	uint64_t table_end =
+	    (uint64_t)(headers->table - bytes) + headers->count * sizeof(Elf64_Phdr);
+	return last > table_end ? last : table_end;
 }

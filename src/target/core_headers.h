@@ -18,6 +18,7 @@ struct core_headers {
 	const struct arch *arch;
 	const uint8_t *table; /* of the program headers, in the file's bytes */
 	uint64_t count;	      /* those that are in the file */
+	uint64_t claimed;     /* those that should be */
 };
 
 /* Checks that `bytes` is a core that can be read: ERROR_BAD_DATA, ERROR_UNSUPPORTED. `path` is for
@@ -27,5 +28,9 @@ struct error *core_headers_read(const char *path, const uint8_t *bytes, uint64_t
 
 /* Program header `index`, below headers->count. */
 struct core_segment core_headers_segment(const struct core_headers *headers, uint64_t index);
+
+/* Where the core ends in its file, `bytes`, by what its headers say; UINT64_MAX where some of those
+ * were cut off. */
+uint64_t core_headers_end(const struct core_headers *headers, const uint8_t *bytes);
 
 #endif

@@ -95,9 +95,10 @@ struct target_options {
 			  before the process is stopped is done then */
 };
 
-/* Opens a core file: ERROR_NOT_FOUND (no such file), ERROR_BAD_DATA (not an ELF file, not a core,
- * nothing usable in it), ERROR_UNSUPPORTED (another architecture, compressed), ERROR_OS. A
- * truncated core opens, with gaps. `*target` is ended with target_close. */
+/* Opens a core file, or a compressed one: ERROR_NOT_FOUND (no such file), ERROR_BAD_DATA (not an
+ * ELF file, not a core, nothing usable in it), ERROR_UNSUPPORTED (another architecture), ERROR_OS.
+ * A truncated core opens, with gaps. `options` may be NULL. `*target` is ended with target_close.
+ */
 struct error *target_open_core(const char *path, const struct target_options *options,
 			       struct gaps *gaps, struct target **target);
 
