@@ -137,7 +137,7 @@ static bool add_root_hop(const struct explaining *explaining, const struct root 
 		hop.value = first.value;
 		hop.at = root->bytes != NULL ? 0 : first.at;
 		if (root->bytes != NULL)
-			storage_of_register(explaining->map, root, first.at, &hop.storage);
+			storage_of_bytes(explaining->map, root, first.at, &hop.storage);
 		else
 			storage_at(explaining->map, first.at, &hop.storage);
 		return add_hop(explaining, path, hop);
@@ -182,7 +182,7 @@ static unsigned rank(const struct root *root)
 	static const unsigned ranks[ROOT_KIND_COUNT] = {
 		[ROOT_MODULE_DATA] = 0,	  [ROOT_TLS] = 1,     [ROOT_STACK] = 2,
 		[ROOT_EXITED_THREAD] = 3, [ROOT_MAPPING] = 4, [ROOT_REGISTER] = 5,
-		[ROOT_RED_ZONE] = 6,
+		[ROOT_RED_ZONE] = 6,	  [ROOT_KERNEL] = 7,
 	};
 	return ranks[root->kind];
 }
@@ -311,6 +311,9 @@ static const char *why_weak(const struct root *root)
 		return "a pointer on this way, the shortest, points into the middle of a chunk as "
 		       "no known idiom does, and there is none without: it may be left over from "
 		       "an earlier use of the memory";
+	if (root->kind == ROOT_KERNEL)
+		return "only words that the kernel holds for the process, or handed back to it, "
+		       "lead to it";
 	return root->kind == ROOT_RED_ZONE
 		   ? "only the red zone leads to it, below the stack pointer of a thread that "
 		     "sleeps in a system call: what lies there may be left over"

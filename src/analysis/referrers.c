@@ -34,7 +34,7 @@ static bool see(void *context, uint64_t at, uint64_t value)
 	struct referrer referrer = { .word = { .at = search->registers == NULL ? at : 0,
 					       .value = value } };
 	if (search->registers != NULL)
-		storage_of_register(search->map, search->registers, at, &referrer.word.storage);
+		storage_of_bytes(search->map, search->registers, at, &referrer.word.storage);
 	else
 		storage_at(search->map, at, &referrer.word.storage);
 	referrer.class = class_of(search, &referrer);

@@ -418,7 +418,7 @@ static bool split_all(struct splitting *splitting, const struct roots *roots,
 		splitting->module_items[i] = NO_ITEM;
 	for (size_t i = 0; i < roots->list.count; i++) {
 		const struct root *root = &roots->list.items[i];
-		if (root->strength != strength)
+		if (root->strength != strength || root->kind == ROOT_KERNEL)
 			continue;
 		if (!(root->bytes != NULL ? split_registers(splitting, root)
 					  : split_memory(splitting, root)))

@@ -36,9 +36,9 @@ struct root_items {
 	ARRAY(struct dominator_source) sources; /* grouped by item, item numbers rise */
 };
 
-/* The items of the roots of `strength`. Bytes of registers are borrowed from the roots. Places in
- * modules and blocks of thread-local storage that hold no pointer to a used chunk are left out.
- * ERROR_NO_MEMORY. */
+/* The items of the roots of `strength`, the kernel's words left out. Bytes of registers are
+ * borrowed from the roots. Places in modules and blocks of thread-local storage that hold no
+ * pointer to a used chunk are left out. ERROR_NO_MEMORY. */
 struct error *root_items_find(const struct subject *subject, const struct roots *roots,
 			      enum root_strength strength, struct root_items *items);
 void root_items_free(struct root_items *items);

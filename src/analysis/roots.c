@@ -23,6 +23,9 @@
  *   a mapping that holds a thread pointer      TLS            strong
  *   data of modules, read-only data too        module data    strong (RELRO holds pointers)
  *   any other mapping, PROT_NONE ones too      mapping        strong
+ *   what the kernel holds: epoll_event.data,   kernel         weak: most are no pointers, or such
+ *     sigev_value; and the array of a thread                  as the program has too; what it has
+ *     that waits in epoll_wait                                taken out may be left in the array
  *
  *   not: chunks, and what the allocator owns   malloc_state.top makes a real leak look alive
  *   not: a stack below the red zone            dead frames
@@ -30,8 +33,8 @@
  *   not: executable memory of a file           never written
  *   not: memory that equals its file           never written
  *
- * A pointer that only the kernel holds (epoll data, timer values), that is disguised (XOR, a tag
- * in the high bits), unaligned, or one past the end is not seen by any scan of aligned words. */
+ * A pointer that is disguised (XOR, a tag in the high bits) or unaligned is not seen by any scan of
+ * aligned words. */
 
 #define VVAR_MAX 0x10000 /* how far below the vdso it begins, at most */
 
@@ -172,6 +175,24 @@ static bool add_registers(const struct subject *subject, struct roots *roots)
 			return false;
 	}
 	return true;
+}
+
+/* The kernel. */
+
+static struct error *add_kernel(const struct subject *subject, struct roots *roots)
+{
+	struct error *error = kernel_held_find(subject, &roots->kernel);
+	const struct kernel_held *held = &roots->kernel;
+	const size_t size = held->words.count * subject->target->arch->word_size;
+	if (error != NULL || size == 0)
+		return error;
+	roots->bytes += size;
+	return array_push(&roots->list, (struct root){ .kind = ROOT_KERNEL,
+						       .strength = ROOT_WEAK,
+						       .bytes = held->bytes,
+						       .size = size })
+		   ? NULL
+		   : error_no_memory();
 }
 
 /* Stacks. */
@@ -583,9 +604,10 @@ struct error *roots_collect(const struct subject *subject, struct roots *roots)
 	array_free(&collection.dead);
 	array_free(&collection.cover);
 	array_free(&collection.tp);
-	if (!fits) {
+	struct error *error = fits ? add_kernel(subject, &found) : error_no_memory();
+	if (error != NULL) {
 		roots_free(&found);
-		return error_no_memory();
+		return error;
 	}
 	*roots = found;
 	return NULL;
@@ -595,6 +617,7 @@ void roots_free(struct roots *roots)
 {
 	array_free(&roots->list);
 	array_free(&roots->pinned);
+	kernel_held_free(&roots->kernel);
 	roots->bytes = 0;
 }
 
@@ -604,7 +627,7 @@ const char *root_kind_name(enum root_kind kind)
 		[ROOT_REGISTER] = "register",		[ROOT_STACK] = "stack",
 		[ROOT_RED_ZONE] = "red zone",		[ROOT_TLS] = "thread-local storage",
 		[ROOT_MODULE_DATA] = "module data",	[ROOT_MAPPING] = "mapping",
-		[ROOT_EXITED_THREAD] = "exited thread",
+		[ROOT_EXITED_THREAD] = "exited thread", [ROOT_KERNEL] = "kernel",
 	};
 	return names[kind];
 }

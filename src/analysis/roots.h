@@ -5,7 +5,7 @@
 #ifndef CORESCAN_ANALYSIS_ROOTS_H
 #define CORESCAN_ANALYSIS_ROOTS_H
 
-#include "analysis/subject.h"
+#include "analysis/kernel_held.h"
 
 enum root_kind {
 	ROOT_REGISTER, /* general and vector registers of a thread */
@@ -15,6 +15,7 @@ enum root_kind {
 	ROOT_MODULE_DATA,   /* a module's data, bss, and read-only data */
 	ROOT_MAPPING,	    /* any other mapping that no allocator owns */
 	ROOT_EXITED_THREAD, /* the result in the struct pthread of an exited, unjoined thread */
+	ROOT_KERNEL,	    /* words that the kernel holds, or just handed back: kernel_held.h */
 	ROOT_KIND_COUNT,
 };
 
@@ -23,9 +24,9 @@ enum root_strength { ROOT_WEAK, ROOT_STRONG };
 struct root {
 	enum root_kind kind;
 	enum root_strength strength;
-	uint64_t start, end;	     /* memory of the target; 0, 0 for registers */
-	const uint8_t *bytes;	     /* registers only: their bytes */
-	size_t size;		     /* registers only */
+	uint64_t start, end;	     /* memory of the target; else 0, 0 */
+	const uint8_t *bytes;	     /* of registers and of the kernel's words; else NULL */
+	size_t size;		     /* of .bytes */
 	const struct thread *thread; /* or NULL */
 	const struct module *module; /* or NULL */
 };
@@ -36,8 +37,10 @@ struct roots {
 			   allocator's own ranges */
 	uint64_t bytes; /* all together */
 	/* Chunks that the C library keeps for threads that are gone (the dtv of a cached stack and
-	 * the TLS blocks it leads to): in use, but what they hold is dead. Addresses inside them. */
+	 * the TLS blocks it leads to): in use, but what they hold is dead. Addresses inside them.
+	 */
 	ARRAY(uint64_t) pinned;
+	struct kernel_held kernel;
 };
 
 /* ERROR_NO_MEMORY. Memory that could hold roots but is absent becomes a gap. */

@@ -18,6 +18,7 @@ struct tls_range {
 
 struct storage_map {
 	const struct subject *subject;
+	const struct kernel_held *kernel;  /* of the roots, or NULL */
 	ARRAY(const struct root *) memory; /* the roots that are memory, by address */
 	ARRAY(struct tls_range) tls;	   /* by address */
 };
@@ -81,6 +82,7 @@ struct error *storage_map_new(const struct subject *subject, const struct roots 
 	if (made == NULL)
 		return error_no_memory();
 	made->subject = subject;
+	made->kernel = roots != NULL ? &roots->kernel : NULL;
 	if (!take_roots(made, roots) || !take_tls(made)) {
 		storage_map_free(made);
 		return error_no_memory();
@@ -309,8 +311,20 @@ void storage_at(const struct storage_map *map, uint64_t address, struct storage 
 	*storage = found;
 }
 
-void storage_of_register(const struct storage_map *map, const struct root *root, uint64_t offset,
-			 struct storage *storage)
+static void in_kernel(const struct storage_map *map, const struct root *root, uint64_t offset,
+		      struct storage *storage)
+{
+	const size_t word = map->subject->target->arch->word_size;
+	const struct kernel_held_word *held = &map->kernel->words.items[offset / word];
+	*storage = (struct storage){ .kind = STORAGE_KERNEL,
+				     .thread = held->thread,
+				     .root = root,
+				     .held = held,
+				     .offset = offset % word };
+}
+
+static void in_register(const struct storage_map *map, const struct root *root, uint64_t offset,
+			struct storage *storage)
 {
 	const struct arch *arch = map->subject->target->arch;
 	const struct registers *registers = &root->thread->raw->registers;
@@ -334,6 +348,15 @@ void storage_of_register(const struct storage_map *map, const struct root *root,
 			storage->offset = at - row->offset;
 		}
 	}
+}
+
+void storage_of_bytes(const struct storage_map *map, const struct root *root, uint64_t offset,
+		      struct storage *storage)
+{
+	if (root->kind == ROOT_KERNEL)
+		in_kernel(map, root, offset, storage);
+	else
+		in_register(map, root, offset, storage);
 }
 
 const struct thread *storage_tls_user(const struct storage_map *map, uint64_t value)
@@ -412,6 +435,26 @@ static void add_module(struct words *words, const struct storage *storage)
 			  storage->place.address - storage->module->bias);
 }
 
+static void add_held(struct words *words, const struct storage *storage)
+{
+	const struct kernel_held_word *held = storage->held;
+	switch (held->kind) {
+	case KERNEL_HELD_EPOLL:
+		words_add(words,
+			  "held by the kernel: epoll fd %" PRId32 "'s registration of fd %" PRId32,
+			  held->holder, held->watched);
+		break;
+	case KERNEL_HELD_TIMER:
+		words_add(words, "held by the kernel: sigev_value of POSIX timer %" PRId32,
+			  held->holder);
+		break;
+	case KERNEL_HELD_EVENT:
+		words_add(words, "event array of epoll_wait, 0x%" PRIx64, held->address);
+		add_of(words, held->thread);
+		break;
+	}
+}
+
 static void add_chunk(struct words *words, const struct storage *storage)
 {
 	const struct chunk *chunk = &storage->place.chunk;
@@ -470,6 +513,9 @@ const char *storage_text(const struct storage_map *map, const struct storage *st
 	case STORAGE_ALLOCATOR:
 		add_allocator(map, &words, storage);
 		break;
+	case STORAGE_KERNEL:
+		add_held(&words, storage);
+		break;
 	case STORAGE_UNMAPPED:
 	case STORAGE_NOT_CANONICAL:
 	case STORAGE_MAPPING:
@@ -492,7 +538,7 @@ const char *storage_kind_name(enum storage_kind kind)
 		[STORAGE_TLS] = "tls",		 [STORAGE_PTHREAD_KEY] = "pthread-key",
 		[STORAGE_PTHREAD] = "pthread",	 [STORAGE_MODULE] = "module",
 		[STORAGE_CHUNK] = "chunk",	 [STORAGE_ALLOCATOR] = "allocator",
-		[STORAGE_MAPPING] = "mapping",
+		[STORAGE_MAPPING] = "mapping",	 [STORAGE_KERNEL] = "kernel",
 	};
 	return names[kind];
 }

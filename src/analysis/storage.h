@@ -22,6 +22,7 @@ enum storage_kind {
 	STORAGE_CHUNK,
 	STORAGE_ALLOCATOR, /* the allocator's own memory, chunks that it uses itself included */
 	STORAGE_MAPPING,
+	STORAGE_KERNEL, /* a word that the kernel holds, or just handed back: .held */
 	STORAGE_KIND_COUNT,
 };
 
@@ -34,7 +35,8 @@ struct storage {
 	const struct thread *thread; /* or NULL */
 	const struct frame *frame;   /* the physical frame that holds the address, or NULL */
 	size_t frame_number;	     /* its index in thread->frames */
-	const struct root *root;     /* the root it belongs to; NULL: nothing here keeps a chunk */
+	const struct kernel_held_word *held; /* STORAGE_KERNEL */
+	const struct root *root; /* the root it belongs to; NULL: nothing here keeps a chunk */
 };
 
 struct storage_map;
@@ -47,9 +49,9 @@ void storage_map_free(struct storage_map *map);
 /* What `address` is in; always answers. */
 void storage_at(const struct storage_map *map, uint64_t address, struct storage *storage);
 
-/* What the byte at `offset` of a register root is in. */
-void storage_of_register(const struct storage_map *map, const struct root *root, uint64_t offset,
-			 struct storage *storage);
+/* What the byte at `offset` of a root that has .bytes, a register or the kernel's words, is in. */
+void storage_of_bytes(const struct storage_map *map, const struct root *root, uint64_t offset,
+		      struct storage *storage);
 
 /* The thread that has `value` in a word of its thread-local storage, or NULL. */
 const struct thread *storage_tls_user(const struct storage_map *map, uint64_t value);

@@ -18,4 +18,12 @@ static inline uint64_t bytes_unsigned(const void *bytes, size_t size, bool big_e
 	return value;
 }
 
+/* Writes `value` as such a number. */
+static inline void bytes_put_unsigned(void *bytes, size_t size, bool big_endian, uint64_t value)
+{
+	uint8_t *to = bytes;
+	for (size_t i = 0; i < size; i++)
+		to[big_endian ? size - 1 - i : i] = (uint8_t)(value >> 8 * i);
+}
+
 #endif

@@ -143,6 +143,7 @@ static struct error *open_target(struct run *run)
 		.progress = &run->progress.progress,
 		.snapshot = (run->needs & NEED_HEAP) != 0,
 		.descriptors = (run->needs & NEED_WAITS) != 0,
+		.kernel_words = (run->needs & NEED_REACHABILITY) != 0,
 		.without_stop = run->unstopped,
 		.max_pause_ms = options->max_pause_ms,
 	};
@@ -343,9 +344,10 @@ static void find_orphans(struct run *run)
 		return;
 	run->findings.reachability = &run->reachability;
 	if ((run->needs & NEED_ORPHANS) != 0 &&
-	    part_made(run, orphans_find(&run->subject, &run->reachability, run->options->grouping,
-				     &run->orphans), GAP_HEAP,
-		      "the orphans were not grouped"))
+	    part_made(run,
+		      orphans_find(&run->subject, &run->reachability, run->options->grouping,
+				   &run->orphans),
+		      GAP_HEAP, "the orphans were not grouped"))
 		run->findings.orphans = &run->orphans;
 	find_retained(run);
 }

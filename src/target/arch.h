@@ -46,8 +46,9 @@ struct arch {
 	/* Static TLS blocks lie below the thread pointer (variant II of the ELF TLS ABI), else
 	 * above. */
 	bool tls_below_thread_pointer;
-	uint16_t red_zone;  /* bytes below SP that leaf functions may use; 0 for none */
-	uint32_t page_size; /* the smallest */
+	bool epoll_event_packed; /* struct epoll_event has no padding: x86 alone */
+	uint16_t red_zone;	 /* bytes below SP that leaf functions may use; 0 for none */
+	uint32_t page_size;	 /* the smallest */
 
 	const struct arch_register *registers; /* the general ones */
 	size_t register_count;

@@ -84,6 +84,7 @@ const struct arch arch_x86_64 = {
 	.elf_data = ELFDATA2LSB,
 	.word_size = 8,
 	.tls_below_thread_pointer = true,
+	.epoll_event_packed = true,
 	.red_zone = 128,
 	.page_size = 4096,
 

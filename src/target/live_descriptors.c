@@ -2,16 +2,13 @@
 #include "target/live_descriptors.h"
 
 #include "target/live_back_end.h"
+#include "target/proc_descriptors.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Sockets kept at most; a host can have millions. */
 #define SOCKETS_MAX (1 << 20)
@@ -204,20 +201,19 @@ static void describe_socket(struct live_descriptors *descriptors, uint64_t inode
 /* "epoll of fds 5, 7", "epoll of fd 5": the "tfd:" lines of fdinfo. */
 static void describe_epoll(int32_t pid, int32_t fd, char *text, size_t size)
 {
-	char path[64], line[256], list[16 * EPOLL_NAMED_MAX] = "";
-	snprintf(path, sizeof path, "/proc/%" PRId32 "/fdinfo/%" PRId32, pid, fd);
+	char line[256], list[16 * EPOLL_NAMED_MAX] = "";
 	snprintf(text, size, "epoll");
-	FILE *file = fopen(path, "re");
+	FILE *file = proc_open_fdinfo((struct proc_task){ pid, pid }, fd);
 	if (file == NULL)
 		return;
 	unsigned count = 0;
 	size_t length = 0;
 	while (fgets(line, sizeof line, file) != NULL) {
-		int watched;
-		if (sscanf(line, "tfd: %d", &watched) != 1 || ++count > EPOLL_NAMED_MAX)
+		struct proc_watch watch;
+		if (!proc_parse_watch(line, &watch) || ++count > EPOLL_NAMED_MAX)
 			continue;
-		length += (size_t)snprintf(list + length, sizeof list - length, "%s%d",
-					   count == 1 ? "" : ", ", watched);
+		length += (size_t)snprintf(list + length, sizeof list - length, "%s%" PRId32,
+					   count == 1 ? "" : ", ", watch.fd);
 	}
 	fclose(file);
 	if (count > EPOLL_NAMED_MAX)
@@ -226,31 +222,15 @@ static void describe_epoll(int32_t pid, int32_t fd, char *text, size_t size)
 		snprintf(text, size, "epoll of fd%s %s", count == 1 ? "" : "s", list);
 }
 
-static bool read_link(int32_t pid, int32_t fd, char *link, size_t size)
-{
-	char path[64];
-	snprintf(path, sizeof path, "/proc/%" PRId32 "/fd/%" PRId32, pid, fd);
-	ssize_t length = readlink(path, link, size - 1);
-	if (length <= 0)
-		return false;
-	link[length] = '\0';
-	return true;
-}
-
-static bool is_epoll(const char *link)
-{
-	return strcmp(link, "anon_inode:[eventpoll]") == 0;
-}
-
 /* --- while the process stands still */
 
 static void keep_link(struct live_links *links, int32_t pid, int32_t fd)
 {
 	char link[LINK_SIZE], epoll[LINK_SIZE];
-	if (!read_link(pid, fd, link, sizeof link))
+	if (!proc_fd_link((struct proc_task){ pid, pid }, fd, link, sizeof link))
 		return;
 	struct descriptor kept = { .fd = fd, .link = strdup(link) };
-	if (is_epoll(link)) {
+	if (proc_is_epoll(link)) {
 		describe_epoll(pid, fd, epoll, sizeof epoll);
 		kept.epoll = strdup(epoll);
 	}
@@ -268,22 +248,12 @@ static int compare_descriptors(const void *left, const void *right)
 
 struct live_links *live_links_read(int32_t pid)
 {
-	char path[64];
+	proc_fds fds = { 0 };
 	struct live_links *links = calloc(1, sizeof *links);
-	snprintf(path, sizeof path, "/proc/%" PRId32 "/fd", pid);
-	DIR *directory = links != NULL ? opendir(path) : NULL;
-	if (directory == NULL)
-		return links;
-	const struct dirent *entry;
-	for (unsigned count = 0; count < LINKS_MAX && (entry = readdir(directory)) != NULL;)
-		if (isdigit((unsigned char)entry->d_name[0])) {
-			keep_link(links, pid, (int32_t)strtol(entry->d_name, NULL, 10));
-			count++;
-		}
-	closedir(directory);
-	if (links->list.count > 0)
-		qsort(links->list.items, links->list.count, sizeof *links->list.items,
-		      compare_descriptors);
+	if (links != NULL && proc_list_fds((struct proc_task){ pid, pid }, LINKS_MAX, &fds))
+		for (size_t i = 0; i < fds.count; i++)
+			keep_link(links, pid, fds.items[i]);
+	array_free(&fds);
 	return links;
 }
 
@@ -319,14 +289,15 @@ bool live_descriptors_describe(struct live_descriptors *descriptors, int32_t fd,
 	if (descriptors == NULL || fd < 0)
 		return false;
 	const struct descriptor *kept = find_descriptor(descriptors, fd);
-	if (kept == NULL && !read_link(descriptors->pid, fd, now, sizeof now))
+	if (kept == NULL && !proc_fd_link((struct proc_task){ descriptors->pid, descriptors->pid },
+					  fd, now, sizeof now))
 		return false;
 	const char *link = kept != NULL ? kept->link : now;
 	if (sscanf(link, "socket:[%" SCNu64 "]", &inode) == 1)
 		describe_socket(descriptors, inode, text, size);
 	else if (kept != NULL && kept->epoll != NULL)
 		snprintf(text, size, "%s", kept->epoll);
-	else if (is_epoll(link))
+	else if (proc_is_epoll(link))
 		describe_epoll(descriptors->pid, fd, text, size);
 	else if (strncmp(link, "anon_inode:", 11) == 0)
 		snprintf(text, size, "%s", link + 11);

@@ -2,6 +2,7 @@
 #include "target/live_process.h"
 
 #include "base/bytes.h"
+#include "target/kernel_words.h"
 #include "target/live_back_end.h"
 #include "target/live_descriptors.h"
 #include "target/live_snapshot.h"
@@ -470,12 +471,19 @@ struct error *target_open_live(int32_t pid, const struct target_options *options
 		return error_no_memory();
 	struct live_back_end *live = target->back_end;
 	target->unstopped = options->without_stop;
+	struct proc_task task;
+	struct plain_fds *plain = NULL;
+	if (options->kernel_words && living_task(pid, &task))
+		plain = plain_fds_find(task);
 	error = options->without_stop ? live_threads_look(pid, arch, &live->threads)
 				      : stop_process(live, options);
 	if (error == NULL) {
 		target->resume = resume_live;
 		error = read_process(target, gaps);
 	}
+	if (error == NULL && options->kernel_words)
+		kernel_words_read(live->memory.task, plain, target, gaps);
+	plain_fds_free(plain);
 	if (error == NULL && options->descriptors)
 		live->links = live_links_read(pid);
 	if (error != NULL)

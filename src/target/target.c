@@ -44,6 +44,7 @@ void target_close(struct target *target)
 		target->close(target);
 	address_space_free(target->space);
 	array_free(&target->threads);
+	array_free(&target->kernel_words);
 	free((char *)target->path);
 	free((char *)target->comm);
 	free((char *)target->command);

@@ -44,6 +44,16 @@ struct target_thread {
 	struct target_signal signal; /* that this thread reported; number 0 for none */
 };
 
+/* A word that the kernel holds for a live process, to hand it back one day. */
+enum target_kernel_word_kind { KERNEL_WORD_EPOLL, KERNEL_WORD_TIMER };
+
+struct target_kernel_word {
+	enum target_kernel_word_kind kind;
+	int32_t holder;	 /* the epoll's file descriptor, or the timer's id */
+	int32_t watched; /* of an epoll: the descriptor that the word was registered with; or -1 */
+	uint64_t value;	 /* epoll_event.data, sigev_value: what the program chose */
+};
+
 struct target {
 	enum target_kind kind;
 	const struct arch *arch;
@@ -77,6 +87,11 @@ struct target {
 	uint64_t paused_us; /* how long the live process was stopped so far; set by resume */
 	bool cut_short;	    /* the stop ended at its bound, by .max_pause_ms; set by resume */
 
+	/* Live, and asked for: what the kernel holds, as far as it may be pointers. A core records
+	 * nothing of it. */
+	ARRAY(struct target_kernel_word) kernel_words;
+	bool kernel_words_missing; /* some could not be read; a gap says which */
+
 	/* The back end's own; NULL where an operation means nothing. */
 	void (*resume)(struct target *target);
 	void (*close)(struct target *target);
@@ -91,6 +106,7 @@ struct target_options {
 	bool without_stop; /* live: nothing is stopped. What threads do that sleep is known then;
 			      live_process_stayed tells whether they slept all the while */
 	bool descriptors;  /* live: what file descriptors are will be asked for */
+	bool kernel_words; /* live, with a stop: .kernel_words of the target are asked for */
 	bool snapshot; /* live: live_process_snapshot will be called next; what can be done for it
 			  before the process is stopped is done then */
 };

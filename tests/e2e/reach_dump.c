@@ -152,7 +152,7 @@ int main(int argc, char **argv)
 	}
 	if (argc < 2)
 		return 64;
-	const struct target_options options = { 0 };
+	const struct target_options options = { .kernel_words = true };
 	bool live = argv[1][strspn(argv[1], "0123456789")] == 0;
 	must(live ? target_open_live(atoi(argv[1]), &options, &gaps, &target)
 		  : target_open_core(argv[1], &options, &gaps, &target));

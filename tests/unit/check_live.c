@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "target/live_descriptors.h"
 #include "target/live_process.h"
+#include "target/proc_descriptors.h"
 #include "target/proc_files.h"
 #include "target/target.h"
 
@@ -856,6 +857,93 @@ START_TEST(what_proc_says_of_a_sleep)
 }
 END_TEST
 
+START_TEST(what_proc_says_of_an_epoll)
+{
+	struct proc_watch watch = { .fd = 7 };
+	ck_assert(proc_parse_watch(
+	    "tfd:       12 events:       19 data:     55c507bcb3c0  pos:0 ino:2f8 sdev:f\n",
+	    &watch));
+	ck_assert_int_eq(watch.fd, 12);
+	ck_assert_uint_eq(watch.events, 0x19);
+	ck_assert_uint_eq(watch.data, 0x55c507bcb3c0);
+	ck_assert(proc_parse_watch("tfd: 5 events: c0000001 data: ffffffffffffffff pos:0", &watch));
+	ck_assert_uint_eq(watch.data, UINT64_MAX);
+	static const char *const others[] = { "",
+					      "pos:\t0\n",
+					      "tfd: 5",
+					      "tfd: 5 events: 19",
+					      "tfd: 5 events: 19 data:",
+					      "tfd: 5 events: 19 data: x",
+					      "tfd: -5 events: 19 data: 1",
+					      " tfd 5 events 19 data 1" };
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		ck_assert_msg(!proc_parse_watch(others[i], &watch), "%s", others[i]);
+	ck_assert_int_eq(watch.fd, 5); /* as it was */
+	/* Numbers that are too long are cut, and do no more harm than that. */
+	if (proc_parse_watch("tfd: 99999999999999 events: 19 data: 1", &watch))
+		ck_assert_int_ge(watch.fd, 0);
+}
+END_TEST
+
+START_TEST(what_proc_says_of_timers)
+{
+	struct proc_timer timer = { .id = -1 };
+	ck_assert(!proc_parse_timer("signal: 10/000055c507bcbaf0\n", &timer)); /* of none */
+	ck_assert(!proc_parse_timer("ID: 3\n", &timer));
+	ck_assert(proc_parse_timer("signal: 10/000055c507bcbaf0\n", &timer));
+	ck_assert_int_eq(timer.id, 3);
+	ck_assert_uint_eq(timer.value, 0x55c507bcbaf0);
+	ck_assert(!proc_parse_timer("notify: signal/pid.2634\n", &timer));
+	ck_assert(!proc_parse_timer("ClockID: 1\n", &timer));
+	ck_assert(!proc_parse_timer("signal: 10\n", &timer));
+	ck_assert(!proc_parse_timer("signal: /5\n", &timer));
+	ck_assert(!proc_parse_timer("", &timer));
+}
+END_TEST
+
+static void watch_pipe(void)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = 0x123456789abc };
+	struct epoll_event number = { .events = EPOLLIN, .data.u64 = 40 };
+	int ends[2], epoll = epoll_create1(0);
+	timer_t timer;
+	struct sigevent notify = { .sigev_notify = SIGEV_NONE };
+	notify.sigev_value.sival_ptr = (void *)0x23456789abcd;
+	if (pipe(ends) != 0 || dup2(epoll, 50) != 50 || dup2(ends[0], 51) != 51 ||
+	    dup2(ends[0], 52) != 52 || epoll_ctl(50, EPOLL_CTL_ADD, 51, &event) != 0 ||
+	    epoll_ctl(50, EPOLL_CTL_ADD, 52, &number) != 0 ||
+	    timer_create(CLOCK_MONOTONIC, &notify, &timer) != 0)
+		abort();
+	close(epoll);
+	shared->ready = 1;
+	for (;;)
+		pause();
+}
+
+START_TEST(words_that_the_kernel_holds_are_read)
+{
+	pid_t pid = start(watch_pipe);
+	struct target_options options = { .kernel_words = true };
+	struct gaps gaps = { 0 };
+	struct target *target = NULL;
+	ck_assert_ptr_null(target_open_live(pid, &options, &gaps, &target));
+	/* What is no address is not kept. */
+	ck_assert_uint_eq(target->kernel_words.count, 2);
+	const struct target_kernel_word *words = target->kernel_words.items;
+	ck_assert_int_eq(words[0].kind, KERNEL_WORD_EPOLL);
+	ck_assert_int_eq(words[0].holder, 50);
+	ck_assert_int_eq(words[0].watched, 51);
+	ck_assert_uint_eq(words[0].value, 0x123456789abc);
+	ck_assert_int_eq(words[1].kind, KERNEL_WORD_TIMER);
+	ck_assert_uint_eq(words[1].value, 0x23456789abcd);
+	ck_assert(!target->kernel_words_missing);
+	ck_assert_uint_eq(gaps.list.count, 0);
+	target_close(target);
+	gaps_free(&gaps);
+	end(pid);
+}
+END_TEST
+
 static void write_file(const char *directory, const char *name, const char *text)
 {
 	char path[200];
@@ -918,6 +1006,9 @@ int main(int count, char **arguments)
 	tcase_add_loop_test(all, descriptors_are_told_as_they_were, 0, 2);
 	tcase_add_test(all, a_sleeping_process_need_not_be_stopped);
 	tcase_add_test(all, what_proc_says_of_a_sleep);
+	tcase_add_test(all, what_proc_says_of_an_epoll);
+	tcase_add_test(all, what_proc_says_of_timers);
+	tcase_add_test(all, words_that_the_kernel_holds_are_read);
 	tcase_add_test(all, a_control_group_bounds_memory);
 	suite_add_tcase(suite, all);
 	SRunner *runner = srunner_create(suite);

@@ -122,6 +122,79 @@ START_TEST(absent_memory_becomes_few_gaps)
 }
 END_TEST
 
+/* The kernel. */
+
+START_TEST(what_the_kernel_holds_is_weak)
+{
+	struct world *world = world_new();
+	uint64_t held = world_chunk(world, 24), child = world_chunk(world, 24);
+	uint64_t timed = world_chunk(world, 24), other = world_chunk(world, 24);
+	ck_assert(array_push(
+	    &world->target->kernel_words,
+	    (struct target_kernel_word){ KERNEL_WORD_EPOLL, 7, 9, held + 1 /* a tag */ }));
+	ck_assert(array_push(&world->target->kernel_words,
+			     (struct target_kernel_word){ KERNEL_WORD_TIMER, 0, -1, timed }));
+	world_ready(world);
+	put(world, held + 8, child);
+	ck_assert_int_eq(world_state(world, held), CHUNK_POSSIBLE);
+	ck_assert_int_eq(world_state(world, child), CHUNK_POSSIBLE);
+	ck_assert_int_eq(world_state(world, timed), CHUNK_POSSIBLE);
+	ck_assert_int_eq(world_state(world, other), CHUNK_ORPHANED);
+	world_free(world);
+}
+END_TEST
+
+/* Events are packed: those with even numbers are not aligned. */
+START_TEST(events_of_epoll_wait_are_weak)
+{
+	static const struct {
+		uint64_t call;
+		bool counts;
+	} calls[] = { { 232, true }, { 281, true }, { 441, true }, { 0, false } };
+	const uint64_t array = STACK + 0x100; /* unused stack: no root itself */
+	struct world *world = world_new();
+	uint64_t first = world_chunk(world, 24), second = world_chunk(world, 24);
+	uint64_t beyond = world_chunk(world, 24);
+	fake_target_map(world->target, STACK, STACK_END - STACK, "rw-", NULL);
+	world_thread(world, 7, STACK, STACK_END, SP, PTHREAD);
+	fake_target_set_register(world->target, 7, "orig_rax", calls[_i].call);
+	fake_target_set_register(world->target, 7, "rsi", array);
+	fake_target_set_register(world->target, 7, "rdx", 2);
+	world_ready(world);
+	put(world, array + 4, first);
+	put(world, array + 16, second);
+	put(world, array + 28, beyond);
+	const enum chunk_state state = calls[_i].counts ? CHUNK_POSSIBLE : CHUNK_ORPHANED;
+	ck_assert_int_eq(world_state(world, first), state);
+	ck_assert_int_eq(world_state(world, second), state);
+	ck_assert_int_eq(world_state(world, beyond), CHUNK_ORPHANED);
+	world_free(world);
+}
+END_TEST
+
+/* Arguments that mean nothing. */
+START_TEST(hostile_arguments_of_epoll_wait_do_no_harm)
+{
+	static const struct {
+		uint64_t array, count;
+	} rows[] = { { UINT64_MAX - 3, 1 },
+		     { UINT64_MAX - 100, UINT64_MAX },
+		     { 0, 0x7fffffff },
+		     { STACK_END - 5, 100 },
+		     { STACK, UINT32_MAX } };
+	struct world *world = world_new();
+	uint64_t chunk = world_chunk(world, 24);
+	fake_target_map(world->target, STACK, STACK_END - STACK, "rw-", NULL);
+	world_thread(world, 7, STACK, STACK_END, SP, PTHREAD);
+	fake_target_set_register(world->target, 7, "orig_rax", 232);
+	fake_target_set_register(world->target, 7, "rsi", rows[_i].array);
+	fake_target_set_register(world->target, 7, "rdx", rows[_i].count);
+	world_ready(world);
+	ck_assert_int_eq(world_state(world, chunk), CHUNK_ORPHANED);
+	world_free(world);
+}
+END_TEST
+
 /* Threads. */
 
 START_TEST(registers_are_roots)
@@ -693,6 +766,9 @@ int main(void)
 	tcase_add_test(roots, what_the_allocator_owns_is_no_root);
 	tcase_add_test(roots, read_only_memory_below_the_vdso_is_a_root);
 	tcase_add_test(roots, absent_memory_becomes_few_gaps);
+	tcase_add_test(roots, what_the_kernel_holds_is_weak);
+	tcase_add_loop_test(roots, events_of_epoll_wait_are_weak, 0, 4);
+	tcase_add_loop_test(roots, hostile_arguments_of_epoll_wait_do_no_harm, 0, 5);
 	tcase_add_test(roots, registers_are_roots);
 	tcase_add_loop_test(roots, vector_registers_are_roots, 0, 2);
 	tcase_add_loop_test(roots, a_stack_is_a_root_from_sp_to_its_end, 0, 2);
