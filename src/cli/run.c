@@ -301,8 +301,9 @@ static void judge_waits(struct run *run)
 	waits_tell_owners(&run->subject, &run->waits);
 	find_graph(run);
 	if (run->findings.stacks != NULL &&
-	    part_made(run, wait_groups_make(&run->waits, &run->stacks, &run->wait_groups), GAP_WAIT,
-		      "the waits were not grouped"))
+	    part_made(
+		run, wait_groups_make(&run->subject, &run->waits, &run->stacks, &run->wait_groups),
+		GAP_WAIT, "the waits were not grouped"))
 		run->findings.wait_groups = &run->wait_groups;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/dot.h"
 
+#include "base/sorted.h"
 #include "report/format.h"
 
 #include <inttypes.h>
@@ -44,19 +45,7 @@ static bool is_joined(const struct wait *wait)
 /* Whether it stands in the graph as an object that somebody waits for. */
 static bool has_object(const struct wait *wait)
 {
-	if (is_joined(wait) || wait->object == 0)
-		return false;
-	switch (wait->kind) {
-	case WAIT_CONDITION:
-	case WAIT_SEMAPHORE:
-	case WAIT_BARRIER:
-	case WAIT_FUTURE:
-	case WAIT_ATOMIC:
-	case WAIT_FUTEX:
-		return true;
-	default:
-		return wait_kind_is_lock(wait->kind);
-	}
+	return wait->object != 0 && wait_kind_is(wait->kind, WAIT_FOR_MEMORY | WAIT_FOR_LOCK);
 }
 
 static size_t index_of(const struct dot *dot, const struct wait *wait)
@@ -80,13 +69,17 @@ static const struct wait *owner_of(const struct dot *dot, const struct wait *wai
 	return wait_of(dot, wait->owner);
 }
 
+static int compare_objects(const void *left, const void *right)
+{
+	const struct wait *const *a = left, *const *b = right;
+	return sorted_order((*a)->object, (*b)->object);
+}
+
 static int compare_sorted(const void *left, const void *right)
 {
-	const struct wait *a = *(const struct wait *const *)left;
-	const struct wait *b = *(const struct wait *const *)right;
-	if (a->object != b->object)
-		return a->object < b->object ? -1 : 1;
-	return a < b ? -1 : a > b;
+	const struct wait *const *a = left, *const *b = right;
+	int order = compare_objects(left, right);
+	return order != 0 ? order : sorted_order(*a, *b);
 }
 
 static void find_parts(struct dot *dot)
@@ -113,8 +106,7 @@ static void find_parts(struct dot *dot)
 	for (size_t i = 0; deadlocks != NULL && i < deadlocks->count; i++)
 		for (size_t j = 0; j < deadlocks->items[i].count; j++)
 			dot->parts[index_of(dot, deadlocks->items[i].waits[j])] = DEADLOCKED;
-	if (dot->count > 0)
-		qsort(dot->sorted, dot->count, sizeof *dot->sorted, compare_sorted);
+	sorted_make(dot->sorted, dot->count, sizeof *dot->sorted, compare_sorted);
 }
 
 /* --- nodes */
@@ -129,9 +121,9 @@ static void put_thread(const struct dot *dot, const struct wait *wait)
 		put_escaped(dot->out, wait->thread->name);
 		fputs("\\\"", dot->out);
 	}
-	if (!has_object(wait) && !is_joined(wait) && wait->text != NULL) {
+	if (!has_object(wait) && !is_joined(wait) && wait->brief != NULL) {
 		fputs("\\n", dot->out);
-		put_escaped(dot->out, wait->text);
+		put_escaped(dot->out, wait->brief);
 	}
 	if (wait->site != NULL && wait->site->function != NULL) {
 		fputs("\\nat ", dot->out);
@@ -160,7 +152,7 @@ static void put_object(const struct dot *dot, uint64_t address, const char *kind
 
 static void put_held_by(const struct dot *dot, const struct wait *wait, bool red)
 {
-	const bool runs = wait->kind == WAIT_ONCE || wait->kind == WAIT_STATIC_INIT;
+	const bool runs = wait_kind_is(wait->kind, WAIT_FOR_RUNNER);
 	const char *color = red ? ", color=red, fontcolor=red" : "";
 	if (owner_of(dot, wait) != NULL) {
 		fprintf(dot->out, "\to%" PRIx64 " -> t%" PRId32 " [label=\"%s by\"%s];\n",
@@ -230,9 +222,8 @@ static void put_waiters(const struct dot *dot, const struct wait *const *waiters
 static void put_objects(const struct dot *dot)
 {
 	for (size_t start = 0, end; start < dot->count; start = end) {
-		end = start + 1;
-		while (end < dot->count && dot->sorted[start]->object == dot->sorted[end]->object)
-			end++;
+		end = sorted_run(dot->sorted, dot->count, sizeof *dot->sorted, start,
+				 compare_objects);
 		put_waiters(dot, dot->sorted + start, end - start);
 	}
 }

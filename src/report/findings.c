@@ -53,8 +53,8 @@ const char *segment_origin_name(enum segment_origin origin)
 const char *owner_state_name(enum owner_state state)
 {
 	static const char *const names[] = {
-		[OWNER_NONE] = "none", [OWNER_THREAD] = "thread",   [OWNER_SELF] = "self",
-		[OWNER_GONE] = "gone", [OWNER_UNKNOWN] = "unknown",
+		[OWNER_NONE] = "none",	     [OWNER_THREAD] = "thread", [OWNER_SELF] = "self",
+		[OWNER_PROCESS] = "process", [OWNER_GONE] = "gone",	[OWNER_UNKNOWN] = "unknown",
 	};
 	return names[state];
 }

@@ -11,6 +11,7 @@ static json_t *lock_object(struct json_document *document, const struct lock *lo
 	json_put(document, object, "owner_state", json_words(owner_state_name(lock->owner_state)));
 	json_put(document, object, "owner",
 		 lock->owner != 0 ? json_integer(lock->owner) : json_null());
+	json_put(document, object, "owner_name", json_words(lock->owner_name));
 	json_put(document, object, "owner_does", json_words(lock->owner_does));
 	json_put(document, object, "owner_note", json_words(lock->owner_note));
 	json_put(document, object, "owner_inferred", json_boolean(lock->inferred_owner));

@@ -13,7 +13,7 @@ static json_t *site_index(const struct wait *wait)
 static json_t *owner_value(const struct wait *wait)
 {
 	const bool known = wait->owner_state == OWNER_THREAD || wait->owner_state == OWNER_SELF ||
-			   wait->owner_state == OWNER_GONE;
+			   wait->owner_state == OWNER_PROCESS || wait->owner_state == OWNER_GONE;
 	return known ? json_integer(wait->owner) : json_null();
 }
 
@@ -29,6 +29,7 @@ static json_t *wait_object(struct json_document *document, const struct wait *wa
 	json_put(document, object, "object_name", json_words(wait->object_name));
 	json_put(document, object, "owner_state", json_words(owner_state_name(wait->owner_state)));
 	json_put(document, object, "owner", owner_value(wait));
+	json_put(document, object, "owner_name", json_words(wait->owner_name));
 	json_put(document, object, "owner_does", json_words(wait->owner_does));
 	json_put(document, object, "owner_note", json_words(wait->owner_note));
 	json_put(document, object, "fd", wait->fd >= 0 ? json_integer(wait->fd) : json_null());

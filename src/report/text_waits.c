@@ -5,7 +5,9 @@
 
 #include <inttypes.h>
 
-static void put_wait(struct text *text, const struct findings *findings, const struct wait *wait)
+/* `words` are its own. */
+static void put_wait(struct text *text, const struct findings *findings, const struct wait *wait,
+		     const char *words)
 {
 	text_thread(text, wait->thread);
 	if (wait->thread->killed_from_outside) {
@@ -13,14 +15,15 @@ static void put_wait(struct text *text, const struct findings *findings, const s
 		text_put(text, ",");
 	}
 	text_put(text, " ");
-	text_wrap(text, 6, wait->text);
+	text_wrap(text, 6, words);
 }
 
 static void deadlock_row(struct text *text, const struct findings *findings,
 			 const struct wait *wait)
 {
 	text_put(text, "  ");
-	put_wait(text, findings, wait);
+	/* What the owner does stands in its own row. */
+	put_wait(text, findings, wait, wait->brief);
 	text_line(text);
 	text_put(text, "      at ");
 	text_site(text, wait, true);
@@ -83,7 +86,7 @@ void text_deadlocks(struct text *text, const struct findings *findings, bool sen
 
 static void wait_row(struct text *text, const struct findings *findings, const struct wait *wait)
 {
-	put_wait(text, findings, wait);
+	put_wait(text, findings, wait, wait->text);
 	text_line(text);
 	if (wait->activity != THREAD_NOT_STOPPED) {
 		text_put(text, "      at ");

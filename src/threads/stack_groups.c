@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "threads/threads.h"
 
+#include "base/sorted.h"
+
 #include <string.h>
 
 /* What makes two frames equal. Code without a name is told by its place in its module, since the
@@ -73,15 +75,14 @@ struct entry {
 static int by_hash(const void *a, const void *b)
 {
 	const struct entry *left = a, *right = b;
-	if (left->hash != right->hash)
-		return left->hash < right->hash ? -1 : 1;
-	return left->index < right->index ? -1 : left->index > right->index;
+	int order = sorted_order(left->hash, right->hash);
+	return order != 0 ? order : sorted_order(left->index, right->index);
 }
 
 static int by_index(const void *a, const void *b)
 {
 	const struct entry *left = a, *right = b;
-	return left->index < right->index ? -1 : left->index > right->index;
+	return sorted_order(left->index, right->index);
 }
 
 /* The crashed thread's, then the larger ones, then as the threads come. Members are borrowed in
@@ -90,11 +91,10 @@ static int by_size(const void *a, const void *b)
 {
 	const struct stack_group *left = a, *right = b;
 	bool left_crashed = left->members[0]->crashed, right_crashed = right->members[0]->crashed;
-	if (left_crashed != right_crashed)
-		return left_crashed ? -1 : 1;
-	if (left->count != right->count)
-		return left->count > right->count ? -1 : 1;
-	return left->members[0] < right->members[0] ? -1 : 1;
+	int order = sorted_order(right_crashed, left_crashed);
+	if (order == 0)
+		order = sorted_order(right->count, left->count);
+	return order != 0 ? order : sorted_order(left->members[0], right->members[0]);
 }
 
 /* Numbers the groups in `entries`, which are sorted by hash. Returns how many there are. */

@@ -66,7 +66,7 @@ class Convoy(unittest.TestCase):
 class Planted(unittest.TestCase):
     """Each line of truth that has "wait", against the wait of its thread."""
 
-    def check_wait(self, wait, truth):
+    def check_wait(self, wait, truth, way):
         self.assertEqual(wait["kind"], truth["wait"])
         if truth.get("object", "(nil)") != "(nil)":
             self.assertEqual(int(wait["object"], 16), int(truth["object"], 16))
@@ -88,6 +88,23 @@ class Planted(unittest.TestCase):
             self.assertEqual(wait["timeout_ns"], truth["timeout_ns"])
         if truth.get("target", 0) != 0:
             self.assertEqual(wait["target_pid"], truth["target"])
+        if "holder" in truth:
+            self.check_file_lock(wait, truth, way)
+
+    def check_file_lock(self, wait, truth, way):
+        """Who holds a lock on a file the kernel tells of the living only."""
+        if way != "live":
+            self.assertEqual((wait["owner_state"], wait["owner"]), ("unknown", None))
+            self.assertIn("not in a core", wait["text"])
+        elif truth["holder"]:
+            self.assertEqual((wait["owner_state"], wait["owner"], wait["owner_name"]),
+                             ("process", truth["holder"], "waits_descripto"))
+            self.assertIn(f"held by process {truth['holder']}", wait["text"])
+            self.assertIn("for writing, bytes 200..200", wait["text"])
+        else:
+            self.assertEqual((wait["owner_state"], wait["owner"]), ("unknown", None))
+            self.assertIn(f"held by this process itself, through fd {truth['through']}, "
+                          "for writing", wait["text"])
 
     def check_program(self, executable, *arguments, least=8):
         with Program(executable, *arguments) as program:
@@ -98,7 +115,7 @@ class Planted(unittest.TestCase):
                 self.assertEqual(document["deadlocks"], [])
                 for truth in planted:
                     with self.subTest(truth=truth, way=way):
-                        self.check_wait(wait_of(document, truth["tid"]), truth)
+                        self.check_wait(wait_of(document, truth["tid"]), truth, way)
 
             self.assertGreaterEqual(len(planted), least)
             each_way(self, program, look)
@@ -115,7 +132,8 @@ class Planted(unittest.TestCase):
                 document = corescan_json("waits", *arguments)
                 for truth in planted:
                     with self.subTest(truth=truth, way=way):
-                        self.check_wait(wait_of(document, truth["tid"]), {**truth, "name": ""})
+                        self.check_wait(wait_of(document, truth["tid"]), {**truth, "name": ""},
+                                        way)
 
             each_way(self, program, look)
 
@@ -175,6 +193,14 @@ class Deadlocks(unittest.TestCase):
         for case in self.CASES:
             with self.subTest(case=case):
                 self.check_case(case)
+
+    def test_the_report_fits_on_a_screen(self):
+        with Program(self.executable, "8") as program:
+            program.settle()
+            lines = corescan("-p", program.pid).stdout.splitlines()
+            self.assertGreater(len(corescan_json("waits", "-p", program.pid)["threads"]), 10)
+        self.assertLessEqual(len(lines), 45, "\n".join(lines))
+        self.assertLessEqual(max(map(len, lines)), 80)
 
     def test_static_initialisation(self):
         executable = compile_program("waits_deadlock_cxx", "-D_GNU_SOURCE")

@@ -32,6 +32,15 @@ static void check(int result)
 		abort();
 }
 
+/* A lock on a file: which process holds it, or through which of its own descriptors this one does.
+ */
+static void tell_lock(int tid, int fd, const char *detail, int holder, int through)
+{
+	truth("{\"wait\":\"file lock\",\"tid\":%d,\"fd\":%d,\"detail\":\"%s\",\"holder\":%d,"
+	      "\"through\":%d}",
+	      tid, fd, detail, holder, through);
+}
+
 static int empty_pipe[2], full_pipe[2], listener, empty_socket[2], full_socket[2], epoll_fd;
 
 static void run_read(void *argument)
@@ -191,7 +200,7 @@ static void run_process_lock(void *argument)
 }
 
 /* A child that holds a lock of its own until this process ends. */
-static void lock_in_child(const char *path)
+static pid_t lock_in_child(const char *path)
 {
 	int ready[2];
 	char byte;
@@ -208,6 +217,7 @@ static void lock_in_child(const char *path)
 			pause();
 	}
 	check((int)read(ready[0], &byte, 1));
+	return child;
 }
 
 static void plant_file_locks(void)
@@ -215,16 +225,17 @@ static void plant_file_locks(void)
 	char path[] = "/tmp/waits-descriptors-XXXXXX";
 	check(first_file = mkstemp(path));
 	check(second_file = open(path, O_RDWR));
-	lock_in_child(path);
+	pid_t child = lock_in_child(path);
 	check(unlink(path));
 	check(flock(first_file, LOCK_EX));
 	struct flock lock = { .l_type = F_WRLCK, .l_start = 100, .l_len = 28 };
 	check(fcntl(first_file, F_OFD_SETLK, &lock));
-	tell("file lock", plant("flock", run_flock, &second_file), second_file, "flock, exclusive");
-	tell("file lock", plant("fcntl ofd", run_lock, &second_file), second_file,
-	     "fcntl write lock, bytes 100..127");
-	tell("file lock", plant("fcntl", run_process_lock, &second_file), second_file,
-	     "fcntl read lock, bytes 200 to the end");
+	tell_lock(plant("flock", run_flock, &second_file), second_file, "flock, exclusive", 0,
+		  first_file);
+	tell_lock(plant("fcntl ofd", run_lock, &second_file), second_file,
+		  "fcntl write lock, bytes 100..127", 0, first_file);
+	tell_lock(plant("fcntl", run_process_lock, &second_file), second_file,
+		  "fcntl read lock, bytes 200 to the end", child, 0);
 }
 
 static void run_open(void *argument)

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "target/live_descriptors.h"
+#include "target/live_file_locks.h"
 #include "target/live_process.h"
 #include "target/proc_descriptors.h"
 #include "target/proc_files.h"
@@ -755,6 +756,40 @@ START_TEST(a_process_that_runs_exec_all_the_time_is_let_go_of)
 }
 END_TEST
 
+START_TEST(holder_of_a_file_lock_is_the_one_in_front)
+{
+	static const char locks[] = "1: OFDLCK ADVISORY  WRITE -1 fe:00:77 100 127\n"
+				    "1: -> OFDLCK ADVISORY  WRITE -1 fe:00:77 100 127\n"
+				    "2: FLOCK  ADVISORY  WRITE 500 fe:00:77 0 EOF\n"
+				    "nonsense\n"
+				    "3: LEASE  ACTIVE    READ  510 fe:00:77 0 EOF\n"
+				    "4: POSIX  ADVISORY  WRITE 600 fe:00:77 200 200\n"
+				    "4: -> POSIX  ADVISORY  READ 700 fe:00:77 200 EOF\n"
+				    "4:  -> POSIX  ADVISORY  WRITE 701 fe:00:77 150 EOF\n"
+				    "5: POSIX  ADVISORY  READ 601 fe:01:77 0 EOF\n"
+				    "5: -> POSIX  ADVISORY  WRITE 700 fe:01:77 0 EOF";
+	struct file_lock_holder holder = { 0 };
+	struct file_lock_query query = {
+		.class = FILE_LOCK_PROCESS, .pid = 700, .major = 0xfe, .inode = 77, .start = 200
+	};
+	ck_assert(file_lock_find(locks, &query, &holder));
+	ck_assert_int_eq(holder.pid, 600);
+	ck_assert(holder.write && holder.first == 200 && holder.last == 200);
+	query.start = 0;
+	ck_assert(!file_lock_find(locks, &query, &holder));
+	query.minor = 1;
+	ck_assert(file_lock_find(locks, &query, &holder));
+	ck_assert(holder.pid == 601 && !holder.write && holder.last == -1);
+	query = (struct file_lock_query){ FILE_LOCK_OPEN_FILE, 900, 0xfe, 0, 77, -1 };
+	ck_assert(file_lock_find(locks, &query, &holder));
+	ck_assert_int_eq(holder.pid, 0);
+	/* Nobody waits for it. */
+	query.class = FILE_LOCK_FLOCK;
+	ck_assert(!file_lock_find(locks, &query, &holder));
+	ck_assert(!file_lock_find("", &query, &holder));
+}
+END_TEST
+
 /* Lets its descriptor number 40 be another file as soon as it is told to. */
 static void change_descriptor(void)
 {
@@ -989,6 +1024,7 @@ int main(int count, char **arguments)
 	tcase_set_timeout(all, 30);
 	tcase_add_test(all, a_running_process_is_stopped_and_goes_on);
 	tcase_add_test(all, memory_and_auxv_are_read);
+	tcase_add_test(all, holder_of_a_file_lock_is_the_one_in_front);
 	tcase_add_test(all, what_is_no_process_is_refused);
 	tcase_add_test(all, a_stopped_process_stays_stopped);
 	tcase_add_test(all, blocked_calls_end_as_if_nobody_had_looked);

@@ -264,7 +264,8 @@ static struct fake_findings *hostile_findings(void)
 	for (size_t i = 0; i < findings->waits->count; i++) {
 		threads[i].name = threads[i].stop_reason = bad;
 		threads[i].frames[0].function = threads[i].frames[0].file = bad;
-		findings->waits->items[i].text = findings->waits->items[i].evidence = bad;
+		findings->waits->items[i].brief = findings->waits->items[i].text =
+		    findings->waits->items[i].evidence = bad;
 		findings->waits->items[i].object_name = findings->waits->items[i].fd_name = bad;
 	}
 	fake_findings_orphans(fake)->groups.items[0].what = bad;
@@ -480,9 +481,9 @@ START_TEST(a_row_says_that_its_objects_differ)
 		waits[i].object = 0;
 		waits[i].fd = 7 + (int32_t)i;
 	}
-	waits[0].text = "waits for events of epoll fd 7 (epoll of fd 6)";
-	waits[1].text = "waits for events of epoll fd 8 (epoll of fd 5)";
-	waits[2].text = "waits for events of epoll fd 9";
+	waits[0].brief = waits[0].text = "waits for events of epoll fd 7 (epoll of fd 6)";
+	waits[1].brief = waits[1].text = "waits for events of epoll fd 8 (epoll of fd 5)";
+	waits[2].brief = waits[2].text = "waits for events of epoll fd 9";
 	char *text = text_of("report", fake, &usual);
 	after(text, "3 × \"pool\" (1241–1243) wait for events of 3 epolls, e.g. fd 7 (epoll of fd\n"
 		    "          6)\n");
@@ -502,7 +503,8 @@ START_TEST(a_row_names_threads_whose_names_differ)
 	after(text, "3 × 1241 \"pool\", 1242 \"lru\", 1243 waits for condition variable");
 	free(text);
 	/* The object is one, what differs has no word: an example. */
-	waits[1].text = "waits for condition variable 0x4040e0 <pool.nonempty>, for at most 1 s";
+	waits[1].brief = waits[1].text =
+	    "waits for condition variable 0x4040e0 <pool.nonempty>, for at most 1 s";
 	text = text_of("report", fake, &usual);
 	after(text, "wait alike, e.g. 1241");
 	free(text);

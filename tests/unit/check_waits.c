@@ -280,8 +280,8 @@ START_TEST(mutex_is_told_by_memory_alone)
 	ck_assert_int_eq(wait->owner_state, OWNER_THREAD);
 	ck_assert_int_eq(wait->owner, FIRST + 1);
 	ck_assert(!wait->inferred_owner);
-	has(wait->text,
-	    "waits for mutex 0x600040 (anonymous mapping, rw-), held by 101 \"worker-1\"");
+	has(wait->text, "waits for mutex 0x600040 (anonymous mapping, rw-), recursive, held by 101 "
+			"\"worker-1\"");
 	has(wait->detail, "recursive");
 	has(wait->evidence, "has the form of a mutex");
 	scene_end(&scene);
@@ -811,7 +811,8 @@ START_TEST(owner_of_a_lock_is_told_with_what_it_does)
 	scene_find(&scene);
 	ck_assert_str_eq(wait_of(&scene, FIRST)->owner_does,
 			 "waits for mutex 0x600040 (anonymous mapping, rw-) at work()");
-	has(wait_of(&scene, FIRST)->text, "recursive; 101 waits for mutex 0x600040");
+	has(wait_of(&scene, FIRST)->text,
+	    "recursive, held by 101 \"worker-1\", which waits for mutex 0x600040");
 	has(wait_of(&scene, FIRST + 1)->text,
 	    "held by 102 \"worker-2\", which reads from fd 3 at work()");
 	ck_assert_ptr_null(wait_of(&scene, FIRST + 2)->owner_does);
@@ -1019,7 +1020,7 @@ START_TEST(groups_put_locks_first_and_idle_threads_last)
 	struct stack_groups stacks;
 	struct wait_groups groups;
 	succeed(stack_groups_make(&scene.threads, &stacks));
-	succeed(wait_groups_make(&scene.waits, &stacks, &groups));
+	succeed(wait_groups_make(&scene.subject, &scene.waits, &stacks, &groups));
 	ck_assert_uint_eq(groups.count, 3);
 	ck_assert_int_eq(groups.items[0].members[0]->thread->tid, FIRST + 3); /* the holder */
 	ck_assert_uint_eq(groups.items[0].behind, 2);
@@ -1049,7 +1050,7 @@ START_TEST(groups_put_those_first_whom_many_wait_for)
 	struct wait wait_items[ALL] = { 0 };
 	for (int i = 0; i < ALL; i++) {
 		struct wait *wait = &wait_items[i];
-		items[i].tid = 1000 - i;
+		items[i].tid = 1000 + i;
 		*wait = (struct wait){ .thread = &items[i], .activity = THREAD_BLOCKED };
 		wait->kind = i >= HOLDERS && i < IDLE ? WAIT_MUTEX : WAIT_SLEEP;
 		wait->idle = wait->kind == WAIT_SLEEP;
@@ -1058,16 +1059,17 @@ START_TEST(groups_put_those_first_whom_many_wait_for)
 					  : i < CYCLE ? HOLDERS + i % 4
 						      : CYCLE + (i == CYCLE);
 			wait->owner_state = OWNER_THREAD;
-			wait->owner = 1000 - owner;
+			wait->owner = 1000 + owner;
 			wait->object = (uint64_t)owner + 1;
 		}
 	}
 	const struct threads threads = { .items = items, .count = ALL };
+	const struct subject subject = { .threads = &threads };
 	const struct waits waits = { .items = wait_items, .count = ALL };
 	struct stack_groups stacks;
 	struct wait_groups groups;
 	succeed(stack_groups_make(&threads, &stacks));
-	succeed(wait_groups_make(&waits, &stacks, &groups));
+	succeed(wait_groups_make(&subject, &waits, &stacks, &groups));
 	/* main sleeps as the idle threads do, but they hold nothing */
 	ck_assert(groups.items[0].deadlocked && groups.items[1].deadlocked);
 	ck_assert_uint_eq(groups.items[2].behind, 44);

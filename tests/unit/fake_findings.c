@@ -191,6 +191,7 @@ static struct wait lock_wait(const struct thread *thread, uint64_t object, int32
 		.fd = -1,
 		.timeout_ns = -1,
 		.syscall = 202,
+		.brief = words,
 		.text = words,
 		.evidence = "futex word in rdi; owner field of the mutex",
 		.site = &thread->frames[1],
@@ -207,6 +208,7 @@ static void make_waits(struct fake_findings *fake)
 					.fd = -1,
 					.timeout_ns = -1,
 					.syscall = -1,
+					.brief = "crashed",
 					.text = "crashed" };
 	waits[MAIN] = lock_wait(&threads[MAIN], 0x404060, 1235,
 				"waits for mutex 0x404060 <cache_lock>, held by 1235 \"flusher\"");
@@ -223,7 +225,7 @@ static void make_waits(struct fake_findings *fake)
 	waits[BUSY] = waits[CRASHED];
 	waits[BUSY].thread = &threads[BUSY];
 	waits[BUSY].activity = THREAD_RUNNING;
-	waits[BUSY].text = "runs";
+	waits[BUSY].brief = waits[BUSY].text = "runs";
 	fake->waits = (struct waits){ .items = waits, .count = THREAD_COUNT };
 }
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/examine.h"
 #include "analysis/waits/wait_graph.h"
+#include "base/sorted.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -22,14 +23,18 @@ static uint64_t head_object(const struct wait *last)
 	return headless && wait_kind_is_lock(last->kind) ? last->object : 0;
 }
 
+static int compare_heads(const void *left, const void *right)
+{
+	const struct held_up *a = left, *b = right;
+	int order = sorted_order(a->object, b->object);
+	return order != 0 ? order : sorted_order(a->head, b->head);
+}
+
 static int compare_held_up(const void *left, const void *right)
 {
 	const struct held_up *a = left, *b = right;
-	if (a->object != b->object)
-		return a->object < b->object ? -1 : 1;
-	if (a->head != b->head)
-		return a->head < b->head ? -1 : 1;
-	return a->index < b->index ? -1 : a->index > b->index;
+	int order = compare_heads(a, b);
+	return order != 0 ? order : sorted_order(a->index, b->index);
 }
 
 /* Fills `list`, which has room for all waits; returns how many there are. */
@@ -44,8 +49,7 @@ static size_t list_held_up(const struct waits *waits, const size_t *ends, struct
 			continue;
 		list[count++] = (struct held_up){ object, object != 0 ? 0 : ends[i], i };
 	}
-	if (count > 0)
-		qsort(list, count, sizeof *list, compare_held_up);
+	sorted_make(list, count, sizeof *list, compare_held_up);
 	return count;
 }
 
@@ -86,7 +90,7 @@ static const char *sentence(const struct subject *subject, const struct convoy *
 		words_add_thread(&words, convoy->head->thread);
 		words_add(&words, ", which ");
 		if (first != NULL) {
-			bool runs = first->kind == WAIT_ONCE || first->kind == WAIT_STATIC_INIT;
+			bool runs = wait_kind_is(first->kind, WAIT_FOR_RUNNER);
 			words_add(&words, runs ? "runs " : "holds ");
 			words_add_object(&words, first);
 			words_add(&words, convoy->more_objects ? " and more, and " : " and ");
@@ -144,25 +148,20 @@ static bool add_convoy(const struct subject *subject, const struct waits *waits,
 static int compare_convoys(const void *left, const void *right)
 {
 	const struct convoy *a = left, *b = right;
-	if (a->count != b->count)
-		return a->count > b->count ? -1 : 1;
-	int32_t one = a->behind[0]->thread->tid, other = b->behind[0]->thread->tid;
-	return one < other ? -1 : one > other;
+	int order = sorted_order(b->count, a->count);
+	return order != 0 ? order
+			  : sorted_order(a->behind[0]->thread->tid, b->behind[0]->thread->tid);
 }
 
 static bool collect(const struct subject *subject, const struct waits *waits,
 		    const struct held_up *list, size_t count, struct convoys *convoys)
 {
 	for (size_t start = 0, end; start < count; start = end) {
-		end = start + 1;
-		while (end < count && list[end].object == list[start].object &&
-		       list[end].head == list[start].head)
-			end++;
+		end = sorted_run(list, count, sizeof *list, start, compare_heads);
 		if (!add_convoy(subject, waits, list + start, end - start, convoys))
 			return false;
 	}
-	if (convoys->count > 0)
-		qsort(convoys->items, convoys->count, sizeof *convoys->items, compare_convoys);
+	sorted_make(convoys->items, convoys->count, sizeof *convoys->items, compare_convoys);
 	return true;
 }
 

@@ -87,7 +87,7 @@ static void add_edge(struct words *words, const struct wait *wait, const struct 
 	} else {
 		words_add(words, " ");
 		words_add_wait(words, wait);
-		bool runs = wait->kind == WAIT_ONCE || wait->kind == WAIT_STATIC_INIT;
+		bool runs = wait_kind_is(wait->kind, WAIT_FOR_RUNNER);
 		if (owner == wait->thread) {
 			words_add(words, " that it %s itself", runs ? "runs" : "holds");
 		} else {

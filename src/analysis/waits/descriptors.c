@@ -1,4 +1,4 @@
-/* Waits on file descriptors: read, write, sockets, poll, select, epoll, file locks.
+/* Waits on file descriptors: read, write, sockets, poll, select, epoll.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/examine.h"
@@ -184,57 +184,6 @@ static void examine_epoll2(struct examined *examined)
 		examined->wait->timeout_ns = timeout;
 }
 
-/* flock(2)'s operations. */
-enum { FLOCK_SHARED = 1, FLOCK_EXCLUSIVE = 2 };
-
-static void examine_flock(struct examined *examined)
-{
-	examine_descriptor(examined);
-	words_add(&examined->detail, "flock, %s",
-		  (examined->arguments[1] & FLOCK_SHARED) != 0 ? "shared" : "exclusive");
-}
-
-/* fcntl(2)'s commands that wait, and struct flock: the same on all 64-bit architectures. */
-enum { COMMAND_SETLKW = 7, COMMAND_OFD_SETLKW = 38 };
-enum { RANGE_TYPE = 0, RANGE_WHENCE = 2, RANGE_START = 8, RANGE_LENGTH = 16 };
-enum { TYPE_READ = 0, TYPE_WRITE = 1 };
-
-static void add_range(struct words *words, uint32_t whence, int64_t start, int64_t length)
-{
-	static const char *const from[] = { "", " from the current offset", " from the end" };
-	if (length == 0)
-		words_add(words, ", bytes %" PRId64 " to the end", start);
-	else if (length > 0 && start <= INT64_MAX - length)
-		words_add(words, ", bytes %" PRId64 "..%" PRId64, start, start + length - 1);
-	else
-		words_add(words, ", %" PRId64 " bytes at %" PRId64, length, start);
-	words_add(words, "%s", whence < 3 ? from[whence] : "");
-}
-
-static void examine_fcntl(struct examined *examined)
-{
-	uint64_t lock = examined->arguments[2], start, length;
-	uint32_t head;
-	examine_descriptor(examined);
-	uint64_t command = examined->arguments[1];
-	if (command != COMMAND_SETLKW && command != COMMAND_OFD_SETLKW) {
-		examined->wait->kind = WAIT_OTHER;
-		return;
-	}
-	if (lock > UINT64_MAX - 32 || !examined_u32(examined, lock + RANGE_TYPE, &head) ||
-	    !examined_u64(examined, lock + RANGE_START, &start) ||
-	    !examined_u64(examined, lock + RANGE_LENGTH, &length)) {
-		words_add(&examined->detail, "fcntl lock whose range could not be read");
-		return;
-	}
-	uint32_t type = head & 0xffff, whence = head >> 16;
-	words_add(&examined->detail, "fcntl %s lock",
-		  type == TYPE_READ ? "read" : (type == TYPE_WRITE ? "write" : "unknown"));
-	add_range(&examined->detail, whence, (int64_t)start, (int64_t)length);
-	if (command == COMMAND_OFD_SETLKW)
-		words_add(&examined->detail, ", of the open file");
-}
-
 static void examine_path(struct examined *examined, uint64_t address)
 {
 	char path[256];
@@ -307,8 +256,6 @@ const struct wait_row descriptor_rows[] = {
 	{ "epoll_wait", WAIT_EPOLL, examine_epoll },
 	{ "epoll_pwait", WAIT_EPOLL, examine_epoll },
 	{ "epoll_pwait2", WAIT_EPOLL, examine_epoll2 },
-	{ "flock", WAIT_FILE_RANGE_LOCK, examine_flock },
-	{ "fcntl", WAIT_FILE_RANGE_LOCK, examine_fcntl },
 	{ "io_uring_enter", WAIT_IO, examine_ring },
 	{ "fsync", WAIT_IO, examine_descriptor },
 	{ "fdatasync", WAIT_IO, examine_descriptor },

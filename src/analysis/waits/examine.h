@@ -55,6 +55,7 @@ struct wait_row {
 /* A family: rows, ended by one without a name. To add one: its file, and a row in waits.c. */
 extern const struct wait_row futex_rows[];
 extern const struct wait_row descriptor_rows[];
+extern const struct wait_row file_lock_rows[];
 extern const struct wait_row sleep_rows[];
 extern const struct wait_row process_rows[]; /* children, signals, System V IPC */
 
@@ -106,9 +107,6 @@ void wait_notes(struct examined *examined);
 
 /* The whole wait in words, and its remaining texts, into the pool. */
 void wait_texts(struct examined *examined);
-
-/* Whether threads that wait so usually wait for work. */
-bool wait_kind_idle(enum wait_kind kind);
 
 /* `<tid> "<name>"` */
 void words_add_thread(struct words *words, const struct thread *thread);

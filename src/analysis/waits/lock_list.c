@@ -3,6 +3,7 @@
 
 #include "analysis/waits/examine.h"
 #include "analysis/waits/held_memory.h"
+#include "base/sorted.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -31,24 +32,26 @@ static int compare_texts(const char *left, const char *right)
 }
 
 /* 0: the same lock. A lock on a file is the same where fd and range are. */
-static int compare_objects(const struct wait *a, const struct wait *b)
+static int compare_objects(const void *left, const void *right)
 {
-	enum wait_kind kind = lock_kind(a), other = lock_kind(b);
-	if (kind != other)
-		return kind < other ? -1 : 1;
-	if (a->object != b->object)
-		return a->object < b->object ? -1 : 1;
-	if (a->fd != b->fd)
-		return a->fd < b->fd ? -1 : 1;
-	return kind == WAIT_FILE_RANGE_LOCK ? compare_texts(a->detail, b->detail) : 0;
+	const struct wait *a = *(const struct wait *const *)left;
+	const struct wait *b = *(const struct wait *const *)right;
+	int order = sorted_order(lock_kind(a), lock_kind(b));
+	if (order == 0)
+		order = sorted_order(a->object, b->object);
+	if (order == 0)
+		order = sorted_order(a->fd, b->fd);
+	if (order == 0 && a->kind == WAIT_FILE_RANGE_LOCK)
+		order = compare_texts(a->detail, b->detail);
+	return order;
 }
 
 static int compare_waits(const void *left, const void *right)
 {
-	const struct wait *a = *(const struct wait *const *)left;
-	const struct wait *b = *(const struct wait *const *)right;
-	int order = compare_objects(a, b);
-	return order != 0 ? order : a < b ? -1 : a > b;
+	int order = compare_objects(left, right);
+	return order != 0 ? order
+			  : sorted_order(*(const struct wait *const *)left,
+					 *(const struct wait *const *)right);
 }
 
 /* --- one lock */
@@ -60,6 +63,7 @@ static int knowledge(const struct wait *wait)
 	switch (wait->owner_state) {
 	case OWNER_THREAD:
 	case OWNER_SELF:
+	case OWNER_PROCESS:
 		return 6 + lasting;
 	case OWNER_GONE:
 		return 4 + lasting;
@@ -100,6 +104,7 @@ static void describe_lock(const struct subject *subject, const struct waits *wai
 	lock->name = file_lock ? wait->fd_name : wait->object_name;
 	lock->owner_state = held.owner_state;
 	lock->owner = held.owner;
+	lock->owner_name = wait->owner_name;
 	lock->owner_note = wait->owner_note;
 	lock->inferred_owner = wait->inferred_owner;
 	/* What a timed wait notes is of the wait, not of the lock. */
@@ -144,9 +149,7 @@ static bool collect_awaited(const struct subject *subject, const struct waits *w
 			    const struct wait *const *sorted, size_t count, struct locks *locks)
 {
 	for (size_t start = 0, end; start < count; start = end) {
-		end = start + 1;
-		while (end < count && compare_objects(sorted[start], sorted[end]) == 0)
-			end++;
+		end = sorted_run(sorted, count, sizeof *sorted, start, compare_objects);
 		if (!add_awaited(subject, waits, sorted + start, end - start, locks))
 			return false;
 	}
@@ -159,9 +162,8 @@ static int compare_with_lock(const void *key, const void *item)
 {
 	const struct wait *wait = key;
 	const struct lock *lock = item;
-	if (lock_kind(wait) != lock->kind)
-		return lock_kind(wait) < lock->kind ? -1 : 1;
-	return wait->object < lock->address ? -1 : wait->object > lock->address;
+	int order = sorted_order(lock_kind(wait), lock->kind);
+	return order != 0 ? order : sorted_order(wait->object, lock->address);
 }
 
 /* The first `awaited` locks are in the order of compare_objects. */
@@ -198,11 +200,10 @@ static struct error *collect_held(const struct subject *subject, const struct wa
 static int compare_locks(const void *left, const void *right)
 {
 	const struct lock *a = left, *b = right;
-	if (a->waiter_count != b->waiter_count)
-		return a->waiter_count > b->waiter_count ? -1 : 1;
-	if (a->owner != b->owner)
-		return a->owner < b->owner ? -1 : 1;
-	return a->address < b->address ? -1 : a->address > b->address;
+	int order = sorted_order(b->waiter_count, a->waiter_count);
+	if (order == 0)
+		order = sorted_order(a->owner, b->owner);
+	return order != 0 ? order : sorted_order(a->address, b->address);
 }
 
 struct error *locks_find(const struct subject *subject, const struct waits *waits, bool memory,
@@ -217,8 +218,8 @@ struct error *locks_find(const struct subject *subject, const struct waits *wait
 	for (size_t i = 0; error == NULL && i < waits->count; i++)
 		if (wait_kind_is_lock(waits->items[i].kind))
 			sorted[count++] = &waits->items[i];
-	if (error == NULL && count > 0)
-		qsort(sorted, count, sizeof *sorted, compare_waits);
+	if (error == NULL)
+		sorted_make(sorted, count, sizeof *sorted, compare_waits);
 	if (error == NULL && !collect_awaited(subject, waits, sorted, count, &result))
 		error = error_no_memory();
 	if (error == NULL && memory)
@@ -228,8 +229,7 @@ struct error *locks_find(const struct subject *subject, const struct waits *wait
 		locks_free(&result);
 		return error;
 	}
-	if (result.count > 0)
-		qsort(result.items, result.count, sizeof *result.items, compare_locks);
+	sorted_make(result.items, result.count, sizeof *result.items, compare_locks);
 	*locks = result;
 	return NULL;
 }

@@ -13,6 +13,7 @@ struct lock {
 	const char *name;    /* as describe_place has it; of a file lock the file; or NULL */
 	enum owner_state owner_state; /* OWNER_SELF is told as OWNER_THREAD */
 	int32_t owner;
+	const char *owner_name; /* of another process; or NULL */
 	const char *owner_note;
 	bool inferred_owner;
 	const struct wait *owner_wait; /* what the owner does; NULL: no such thread */

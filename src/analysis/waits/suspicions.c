@@ -17,38 +17,11 @@ static bool needs_a_thread(const struct wait *wait)
 {
 	if (wait->timed || wait->timeout_ns >= 0 || wait->waking)
 		return false;
-	switch (wait->kind) {
-	case WAIT_JOIN:
+	if (wait->kind == WAIT_JOIN)
 		return wait->owner_state == OWNER_THREAD;
-	case WAIT_CONDITION:
-	case WAIT_SEMAPHORE:
-	case WAIT_BARRIER:
-	case WAIT_FUTURE:
-	case WAIT_ATOMIC:
-	case WAIT_FUTEX:
-		return !wait->shared;
-	case WAIT_FILE_RANGE_LOCK:
+	if (!wait_kind_is(wait->kind, WAIT_FOR_MEMORY) || wait->shared)
 		return false;
-	default:
-		return wait_kind_is_lock(wait->kind) && !wait->shared &&
-		       wait->owner_state != OWNER_NONE;
-	}
-}
-
-/* Whether a thread that waits so usually holds no lock: it waits for work. */
-static bool waits_for_work(const struct wait *wait)
-{
-	switch (wait->kind) {
-	case WAIT_CONDITION:
-	case WAIT_SEMAPHORE:
-	case WAIT_ACCEPT:
-	case WAIT_POLL:
-	case WAIT_SELECT:
-	case WAIT_EPOLL:
-		return true;
-	default:
-		return false;
-	}
+	return !wait_kind_is_lock(wait->kind) || wait->owner_state != OWNER_NONE;
 }
 
 static bool add(struct suspicions *suspicions, enum suspicion_kind kind, const struct wait **waits,
@@ -130,7 +103,7 @@ static const struct wait *common_rwlock(const struct waits *waits, const size_t 
 		const struct wait *wait = &waits->items[i];
 		const struct wait *end = ends[i] != WAIT_NOWHERE ? &waits->items[ends[i]] : NULL;
 		if (end == NULL || !read_held(end)) {
-			if (waits_for_work(wait))
+			if (wait_kind_is(wait->kind, WAIT_FOR_WORK))
 				continue;
 			return NULL;
 		}

@@ -2,91 +2,10 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/examine.h"
+#include "analysis/waits/syscalls.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-/* How each kind is said. `verb` goes before the object or fd; `noun` names the object. */
-static const struct {
-	const char *name; /* wait_kind_name's */
-	const char *verb;
-	const char *noun;
-	bool idle;
-} kinds[WAIT_KIND_COUNT] = {
-	[WAIT_NONE] = { "none", "", "", false },
-	[WAIT_MUTEX] = { "mutex", "waits for", "mutex", false },
-	[WAIT_CONDITION] = { "condition variable", "waits on", "condition variable", true },
-	[WAIT_RWLOCK_READ] = { "rwlock (read)", "waits to read-lock", "rwlock", false },
-	[WAIT_RWLOCK_WRITE] = { "rwlock (write)", "waits to write-lock", "rwlock", false },
-	[WAIT_SEMAPHORE] = { "semaphore", "waits for", "semaphore", true },
-	[WAIT_BARRIER] = { "barrier", "waits at", "barrier", false },
-	[WAIT_JOIN] = { "join", "waits for the end of", "thread", false },
-	[WAIT_ONCE] = { "once", "waits for", "once-initialisation", false },
-	[WAIT_STATIC_INIT] = { "static initialisation", "waits for", "static initialisation",
-			       false },
-	[WAIT_FILE_LOCK] = { "stdio lock", "waits for the stdio lock of", "FILE", false },
-	[WAIT_LOADER_LOCK] = { "loader lock", "waits for", "loader lock", false },
-	[WAIT_FUTURE] = { "future", "waits for", "std::future state", false },
-	[WAIT_ATOMIC] = { "atomic", "waits for a change of", "std::atomic", false },
-	[WAIT_PARK] = { "park", "is parked at", "token", true },
-	[WAIT_FUTEX] = { "futex", "waits on", "futex", false },
-	[WAIT_READ] = { "read", "reads from", NULL, false },
-	[WAIT_WRITE] = { "write", "writes to", NULL, false },
-	[WAIT_ACCEPT] = { "accept", "waits for a connection on", NULL, true },
-	[WAIT_CONNECT] = { "connect", "connects", NULL, false },
-	[WAIT_RECEIVE] = { "receive", "receives from", NULL, false },
-	[WAIT_SEND] = { "send", "sends to", NULL, false },
-	[WAIT_POLL] = { "poll", "polls", NULL, true },
-	[WAIT_SELECT] = { "select", "selects on", NULL, true },
-	[WAIT_EPOLL] = { "epoll", "waits for events of epoll", NULL, true },
-	[WAIT_FILE_RANGE_LOCK] = { "file lock", "waits for a lock on", NULL, false },
-	[WAIT_SLEEP] = { "sleep", "sleeps", NULL, true },
-	[WAIT_CHILD] = { "child", "waits for", NULL, false },
-	[WAIT_SIGNAL] = { "signal", "waits for a signal", NULL, true },
-	[WAIT_SYSV] = { "System V IPC", "waits on", NULL, false },
-	[WAIT_IO] = { "I/O", "waits for I/O", NULL, false },
-	[WAIT_OTHER] = { "system call", "waits", NULL, false },
-};
-
-/* The same of several objects, where the kind has a word for them. */
-static const struct {
-	const char *before, *after;
-} many[WAIT_KIND_COUNT] = {
-	[WAIT_MUTEX] = { "wait for ", " mutexes" },
-	[WAIT_CONDITION] = { "wait on ", " condition variables" },
-	[WAIT_RWLOCK_READ] = { "wait to read-lock ", " rwlocks" },
-	[WAIT_RWLOCK_WRITE] = { "wait to write-lock ", " rwlocks" },
-	[WAIT_SEMAPHORE] = { "wait for ", " semaphores" },
-	[WAIT_BARRIER] = { "wait at ", " barriers" },
-	[WAIT_JOIN] = { "wait for the end of ", " threads" },
-	[WAIT_ONCE] = { "wait for ", " once-initialisations" },
-	[WAIT_STATIC_INIT] = { "wait for ", " static initialisations" },
-	[WAIT_FILE_LOCK] = { "wait for the stdio locks of ", " FILEs" },
-	[WAIT_FUTURE] = { "wait for ", " std::future states" },
-	[WAIT_ATOMIC] = { "wait for changes of ", " std::atomics" },
-	[WAIT_PARK] = { "are parked at ", " tokens" },
-	[WAIT_FUTEX] = { "wait on ", " futexes" },
-	[WAIT_READ] = { "read from ", " fds" },
-	[WAIT_WRITE] = { "write to ", " fds" },
-	[WAIT_ACCEPT] = { "wait for connections on ", " fds" },
-	[WAIT_CONNECT] = { "connect ", " fds" },
-	[WAIT_RECEIVE] = { "receive from ", " fds" },
-	[WAIT_SEND] = { "send to ", " fds" },
-	[WAIT_EPOLL] = { "wait for events of ", " epolls" },
-};
-
-const char *wait_kind_name(enum wait_kind kind)
-{
-	return (unsigned)kind < WAIT_KIND_COUNT ? kinds[kind].name : "unknown";
-}
-
-const char *wait_kind_many(enum wait_kind kind, const char *count, char *buffer, size_t size)
-{
-	if ((unsigned)kind >= WAIT_KIND_COUNT || many[kind].before == NULL)
-		return NULL;
-	snprintf(buffer, size, "%s%s%s", many[kind].before, count, many[kind].after);
-	return buffer;
-}
 
 static const char *behind_words(const char *text, const char *words)
 {
@@ -98,35 +17,11 @@ static const char *behind_words(const char *text, const char *words)
 
 const char *wait_object_text(const struct wait *wait)
 {
-	const char *text = wait->text;
-	if ((unsigned)wait->kind >= WAIT_KIND_COUNT)
-		return text;
-	text = behind_words(text, kinds[wait->kind].verb);
-	if (text != wait->text && kinds[wait->kind].noun != NULL)
-		text = behind_words(text, kinds[wait->kind].noun);
+	const struct wait_kind_words *kind = wait_kind_words(wait->kind);
+	const char *text = behind_words(wait->brief, kind->verb);
+	if (text != wait->brief && kind->noun != NULL)
+		text = behind_words(text, kind->noun);
 	return text;
-}
-
-bool wait_kind_is_lock(enum wait_kind kind)
-{
-	switch (kind) {
-	case WAIT_MUTEX:
-	case WAIT_RWLOCK_READ:
-	case WAIT_RWLOCK_WRITE:
-	case WAIT_ONCE:
-	case WAIT_STATIC_INIT:
-	case WAIT_FILE_LOCK:
-	case WAIT_LOADER_LOCK:
-	case WAIT_FILE_RANGE_LOCK:
-		return true;
-	default:
-		return false;
-	}
-}
-
-bool wait_kind_idle(enum wait_kind kind)
-{
-	return (unsigned)kind < WAIT_KIND_COUNT && kinds[kind].idle;
 }
 
 const char *thread_activity_name(enum thread_activity activity)
@@ -155,7 +50,7 @@ void words_add_thread(struct words *words, const struct thread *thread)
 
 void words_add_object(struct words *words, const struct wait *wait)
 {
-	words_add(words, "%s 0x%" PRIx64, kinds[wait->kind].noun, wait->object);
+	words_add(words, "%s 0x%" PRIx64, wait_kind_words(wait->kind)->noun, wait->object);
 	if (wait->object_name == NULL)
 		return;
 	words_add(words, wait->object_name[0] == '<' ? " %s" : " (%s)", wait->object_name);
@@ -163,13 +58,13 @@ void words_add_object(struct words *words, const struct wait *wait)
 
 void words_add_wait(struct words *words, const struct wait *wait)
 {
-	words_add(words, "%s ", kinds[wait->kind].verb);
+	words_add(words, "%s ", wait_kind_words(wait->kind)->verb);
 	words_add_object(words, wait);
 }
 
 void words_add_owner(struct words *words, const struct threads *threads, const struct wait *wait)
 {
-	bool runs = wait->kind == WAIT_ONCE || wait->kind == WAIT_STATIC_INIT;
+	bool runs = wait_kind_is(wait->kind, WAIT_FOR_RUNNER);
 	switch (wait->owner_state) {
 	case OWNER_THREAD:
 		words_add(words, runs ? ", which is run by " : ", held by ");
@@ -177,6 +72,11 @@ void words_add_owner(struct words *words, const struct threads *threads, const s
 		break;
 	case OWNER_SELF:
 		words_add(words, ", which it holds itself");
+		break;
+	case OWNER_PROCESS:
+		words_add(words, ", held by process %" PRId32, wait->owner);
+		if (wait->owner_name != NULL)
+			words_add(words, " \"%s\"", wait->owner_name);
 		break;
 	case OWNER_GONE:
 		if (wait->owner != 0)
@@ -188,165 +88,180 @@ void words_add_owner(struct words *words, const struct threads *threads, const s
 	}
 	if (wait->owner_note == NULL)
 		return;
-	bool plain = wait->owner_state != OWNER_THREAD && wait->owner_state != OWNER_SELF;
+	bool plain = wait->owner_state != OWNER_THREAD && wait->owner_state != OWNER_SELF &&
+		     wait->owner_state != OWNER_PROCESS;
 	words_add(words, plain ? ", %s" : " (%s)", wait->owner_note);
 }
 
-static void join_text(const struct examined *examined, struct words *words)
+/* --- the clauses of a blocked thread: what it does, with what; what else is known; until when;
+ * who holds it */
+
+static void add_join(struct words *words, const struct subject *subject, const struct wait *wait)
 {
-	const struct thread *joined = examined_thread(examined->all, examined->wait->target_pid);
+	const struct thread *joined = threads_find(subject->threads, wait->owner);
 	words_add(words, "waits for the end of ");
-	if (joined != NULL) {
+	if (wait->owner_state != OWNER_GONE && joined != NULL) {
 		words_add(words, "thread ");
 		words_add_thread(words, joined);
 	} else {
 		words_add(words, "a thread");
 	}
 	words_add(words, " (join)");
+	if (wait->owner_state == OWNER_GONE && wait->owner_note != NULL)
+		words_add(words, ", %s", wait->owner_note);
 }
 
-static void child_text(const struct examined *examined, struct words *words)
+static void add_child(struct words *words, const struct subject *subject, const struct wait *wait)
 {
-	const struct wait *wait = examined->wait;
-	bool inner = examined->all->subject->target->inner_pid != 0;
 	if (wait->target_pid > 0)
 		words_add(words, "waits for child process %" PRId32 "%s", wait->target_pid,
-			  inner ? " (its own number for it)" : "");
+			  subject->target->inner_pid != 0 ? " (its own number for it)" : "");
 	else
 		words_add(words, "waits for any child process");
 }
 
-static void descriptor_text(const struct wait *wait, struct words *words)
+static void add_other(struct words *words, const struct subject *subject, const struct wait *wait)
 {
-	words_add(words, "%s", kinds[wait->kind].verb);
-	bool listed = wait->kind == WAIT_POLL || wait->kind == WAIT_SELECT;
-	if (listed || wait->fd < 0)
-		return;
-	words_add(words, wait->kind == WAIT_IO ? " on fd %" PRId32 : " fd %" PRId32, wait->fd);
-}
-
-static void other_text(const struct examined *examined, struct words *words)
-{
+	const char *name = syscall_name(subject->target->arch, wait->syscall);
 	words_add(words, "waits in ");
-	if (examined->name != NULL)
-		words_add(words, "%s", examined->name);
+	if (name != NULL)
+		words_add(words, "%s", name);
 	else
-		words_add(words, "system call %" PRId64, examined->number);
-	if (examined->wait->fd >= 0)
-		words_add(words, " on fd %" PRId32, examined->wait->fd);
+		words_add(words, "system call %" PRId64, wait->syscall);
+	if (wait->fd >= 0)
+		words_add(words, " on fd %" PRId32, wait->fd);
 }
 
-/* The wait itself, without what is added to any kind. */
-static void kind_text(const struct examined *examined, struct words *words)
+static void add_sleep(struct words *words, const struct wait *wait)
 {
-	const struct wait *wait = examined->wait;
-	switch (wait->kind) {
-	case WAIT_JOIN:
-		join_text(examined, words);
-		break;
-	case WAIT_CHILD:
-		child_text(examined, words);
-		break;
-	case WAIT_OTHER:
-		other_text(examined, words);
-		break;
-	case WAIT_SLEEP:
-		words_add(words, "sleeps");
-		if (wait->timeout_ns >= 0) {
-			words_add(words, " for ");
-			words_add_duration(words, wait->timeout_ns);
-		}
-		break;
-	default:
-		if (wait->object != 0 && kinds[wait->kind].noun != NULL) {
-			words_add_wait(words, wait);
-			words_add_owner(words, examined->all->subject->threads, wait);
-		} else {
-			descriptor_text(wait, words);
-		}
+	words_add(words, "sleeps");
+	if (wait->timeout_ns >= 0) {
+		words_add(words, " for ");
+		words_add_duration(words, wait->timeout_ns);
 	}
 }
 
-static void add_timeout(const struct wait *wait, struct words *words)
+static void add_descriptor(struct words *words, const struct wait *wait)
 {
+	words_add(words, "%s", wait_kind_words(wait->kind)->verb);
+	if (!wait_kind_is(wait->kind, WAIT_LISTS_FDS) && wait->fd >= 0)
+		words_add(words, wait->kind == WAIT_IO ? " on fd %" PRId32 : " fd %" PRId32,
+			  wait->fd);
+}
+
+static void add_kind(struct words *words, const struct subject *subject, const struct wait *wait)
+{
+	switch (wait->kind) {
+	case WAIT_JOIN:
+		add_join(words, subject, wait);
+		break;
+	case WAIT_CHILD:
+		add_child(words, subject, wait);
+		break;
+	case WAIT_OTHER:
+		add_other(words, subject, wait);
+		break;
+	case WAIT_SLEEP:
+		add_sleep(words, wait);
+		break;
+	default:
+		if (wait->object != 0 && wait_kind_words(wait->kind)->noun != NULL)
+			words_add_wait(words, wait);
+		else
+			add_descriptor(words, wait);
+	}
+}
+
+static void add_details(struct words *words, const struct wait *wait)
+{
+	const bool listed = wait_kind_is(wait->kind, WAIT_LISTS_FDS) || wait->kind == WAIT_SYSV;
+	if (listed && wait->detail != NULL)
+		words_add(words, " %s", wait->detail);
+	if (wait->fd_name != NULL)
+		words_add(words, " (%s)", wait->fd_name);
+	if (!listed && wait->detail != NULL)
+		words_add(words, ", %s", wait->detail);
 	if (wait->timeout_ns >= 0 && wait->kind != WAIT_SLEEP) {
 		words_add(words, ", for at most ");
 		words_add_duration(words, wait->timeout_ns);
 	}
 }
 
-static void blocked_text(const struct examined *examined, struct words *words)
+static void add_blocked(struct words *words, const struct subject *subject, const struct wait *wait)
 {
-	const struct wait *wait = examined->wait;
-	bool listed =
-	    wait->kind == WAIT_POLL || wait->kind == WAIT_SELECT || wait->kind == WAIT_SYSV;
-	kind_text(examined, words);
-	if (listed && examined->detail.length > 0)
-		words_add(words, " %s", examined->detail.text);
-	if (wait->fd_name != NULL)
-		words_add(words, " (%s)", wait->fd_name);
-	if (!listed && examined->detail.length > 0)
-		words_add(words, ", %s", examined->detail.text);
-	add_timeout(wait, words);
+	add_kind(words, subject, wait);
+	add_details(words, wait);
+	/* Whom a thread joins was told. */
+	if (wait->kind != WAIT_JOIN)
+		words_add_owner(words, subject->threads, wait);
 }
 
-static void unblocked_text(const struct examined *examined, struct words *words)
+static void add_not_stopped(struct words *words, const struct subject *subject,
+			    const struct target_thread *raw)
 {
-	switch (examined->wait->activity) {
+	if (subject->target->unstopped) {
+		words_add(words, raw->moved ? "ran while it was looked at" : "runs");
+		return;
+	}
+	words_add(words, "could not be stopped");
+	if (raw->state != 0)
+		words_add(words, ", in state %c", raw->state);
+	if (raw->wchan[0] != '\0')
+		words_add(words, ", in the kernel's %s", raw->wchan);
+	if (strcmp(raw->wchan, "kernel_clone") == 0)
+		words_add(words, ": a vfork whose child has not yet run its program");
+}
+
+static void add_unblocked(struct words *words, const struct subject *subject,
+			  const struct wait *wait)
+{
+	const char *name;
+	switch (wait->activity) {
 	case THREAD_CRASHED:
 		words_add(words, "crashed");
 		break;
 	case THREAD_NOT_STOPPED:
-		if (examined->all->subject->target->unstopped) {
-			words_add(words, examined->thread->raw->moved ? "ran while it was looked at"
-								      : "runs");
-			break;
-		}
-		words_add(words, "could not be stopped");
-		if (examined->thread->raw->state != 0)
-			words_add(words, ", in state %c", examined->thread->raw->state);
-		if (examined->thread->raw->wchan[0] != '\0')
-			words_add(words, ", in the kernel's %s", examined->thread->raw->wchan);
-		if (strcmp(examined->thread->raw->wchan, "kernel_clone") == 0)
-			words_add(words, ": a vfork whose child has not yet run its program");
+		add_not_stopped(words, subject, wait->thread->raw);
 		break;
 	case THREAD_IN_SYSCALL:
-		words_add(words, "is in ");
-		if (examined->name != NULL)
-			words_add(words, "%s", examined->name);
+		name = syscall_name(subject->target->arch, wait->syscall);
+		if (name != NULL)
+			words_add(words, "is in %s", name);
 		else
-			words_add(words, "system call %" PRId64, examined->number);
+			words_add(words, "is in system call %" PRId64, wait->syscall);
 		break;
 	default:
 		words_add(words, "runs");
 	}
 }
 
-static const char *pooled(const struct examined *examined, const struct words *words)
+static const char *pooled(const struct subject *subject, const struct words *words)
 {
 	if (words->length == 0)
 		return NULL;
-	return string_pool_add(modules_strings(examined->all->subject->modules), words->text);
+	return string_pool_add(modules_strings(subject->modules), words->text);
 }
 
 void wait_notes(struct examined *examined)
 {
 	struct wait *wait = examined->wait;
-	wait->owner_note = pooled(examined, &examined->owner_note);
-	wait->evidence = pooled(examined, &examined->evidence);
-	wait->detail = pooled(examined, &examined->detail);
+	const struct subject *subject = examined->all->subject;
+	wait->owner_note = pooled(subject, &examined->owner_note);
+	wait->evidence = pooled(subject, &examined->evidence);
+	wait->detail = pooled(subject, &examined->detail);
 }
 
 void wait_texts(struct examined *examined)
 {
 	struct wait *wait = examined->wait;
-	struct words text = { 0 };
+	const struct subject *subject = examined->all->subject;
+	struct words brief = { 0 };
 	wait_notes(examined);
 	if (wait->kind == WAIT_NONE)
-		unblocked_text(examined, &text);
+		add_unblocked(&brief, subject, wait);
 	else
-		blocked_text(examined, &text);
-	wait->text = pooled(examined, &text);
+		add_blocked(&brief, subject, wait);
+	wait->brief = wait->text = pooled(subject, &brief);
 }
 
 /* " at work() a.c:12" */
@@ -366,30 +281,18 @@ void words_add_doing(struct words *words, const struct wait *wait)
 	if (wait_kind_is_lock(wait->kind) && wait->object != 0)
 		words_add_wait(words, wait);
 	else
-		words_add(words, has_site && strchr(wait->text, ',') != NULL ? "%s," : "%s",
-			  wait->text);
+		words_add(words, has_site && strchr(wait->brief, ',') != NULL ? "%s," : "%s",
+			  wait->brief);
 	if (has_site)
 		add_site(words, wait->site);
 }
 
-static bool ends_with(const char *text, const char *end)
+static void tell_owner(struct string_pool *strings, struct wait *wait, const struct wait *owner)
 {
-	size_t length = strlen(text), end_length = strlen(end);
-	return length >= end_length && strcmp(text + length - end_length, end) == 0;
-}
-
-static void owner_text(struct string_pool *strings, struct wait *wait, const struct wait *owner)
-{
-	struct words doing = { 0 }, name = { 0 }, text = { 0 };
+	struct words doing = { 0 };
 	words_add_doing(&doing, owner);
 	wait->owner_does = string_pool_add(strings, doing.text);
-	words_add_thread(&name, owner->thread);
-	words_add(&text, "%s", wait->text);
-	if (ends_with(wait->text, name.text))
-		words_add(&text, ", which %s", doing.text);
-	else
-		words_add(&text, "; %" PRId32 " %s", owner->thread->tid, doing.text);
-	wait->text = string_pool_add(strings, text.text);
+	wait->text = string_pool_format(strings, "%s, which %s", wait->brief, doing.text);
 }
 
 void waits_tell_owners(const struct subject *subject, struct waits *waits)
@@ -401,7 +304,7 @@ void waits_tell_owners(const struct subject *subject, struct waits *waits)
 			continue;
 		const struct thread *owner = threads_find(threads, wait->owner);
 		if (owner != NULL)
-			owner_text(modules_strings(subject->modules), wait,
+			tell_owner(modules_strings(subject->modules), wait,
 				   &waits->items[owner - threads->items]);
 	}
 }

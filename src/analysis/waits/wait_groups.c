@@ -1,14 +1,13 @@
 /* Threads with equal stacks and equal waits.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
-#include "analysis/waits/waits.h"
-
-#include <stdlib.h>
+#include "analysis/waits/wait_graph.h"
+#include "base/sorted.h"
 
 /* The order in which groups are shown. */
 enum importance { CRASHED, DEADLOCKED, WAITED_FOR, ON_LOCKS, BUSY, IDLE };
 
-#define NOWHERE SIZE_MAX
+#define NOWHERE WAIT_NOWHERE
 
 struct placed {
 	const struct wait *wait;
@@ -31,52 +30,44 @@ static enum importance importance(const struct wait_group *group)
 	return wait->idle ? IDLE : ON_LOCKS;
 }
 
-static int compare(uint64_t left, uint64_t right)
-{
-	return left < right ? -1 : left > right;
-}
-
 /* Equal for members of one group. */
-static int compare_key(const struct placed *left, const struct placed *right)
+static int compare_key(const void *left, const void *right)
 {
-	const struct wait *a = left->wait, *b = right->wait;
-	int order = compare(left->stack, right->stack);
+	const struct placed *one = left, *other = right;
+	const struct wait *a = one->wait, *b = other->wait;
+	int order = sorted_order(one->stack, other->stack);
 	if (order == 0)
-		order = compare((uint64_t)a->activity, (uint64_t)b->activity);
+		order = sorted_order(a->activity, b->activity);
 	if (order == 0)
-		order = compare((uint64_t)a->kind, (uint64_t)b->kind);
+		order = sorted_order(a->kind, b->kind);
 	if (order == 0)
-		order = compare(a->object, b->object);
+		order = sorted_order(a->object, b->object);
 	if (order == 0)
-		order = compare((uint64_t)a->owner_state, (uint64_t)b->owner_state);
+		order = sorted_order(a->owner_state, b->owner_state);
 	if (order == 0)
-		order = compare((uint64_t)a->owner, (uint64_t)b->owner);
+		order = sorted_order(a->owner, b->owner);
 	if (order == 0)
-		order = compare((uint64_t)a->idle, (uint64_t)b->idle);
-	if (order == 0)
-		order = compare(left->waited_for, right->waited_for);
-	return order;
+		order = sorted_order(a->idle, b->idle);
+	return order != 0 ? order : sorted_order(one->waited_for, other->waited_for);
 }
 
 static int compare_placed(const void *left, const void *right)
 {
 	const struct placed *a = left, *b = right;
 	int order = compare_key(a, b);
-	return order != 0 ? order : compare(a->order, b->order);
+	return order != 0 ? order : sorted_order(a->order, b->order);
 }
 
 static int compare_groups(const void *left, const void *right)
 {
 	const struct wait_group *a = left, *b = right;
-	int order = compare(importance(a), importance(b));
+	int order = sorted_order(importance(a), importance(b));
 	if (order == 0)
-		order = compare(b->behind, a->behind);
+		order = sorted_order(b->behind, a->behind);
 	if (order == 0)
-		order = compare(b->count, a->count);
-	if (order == 0)
-		order = compare((uint64_t)a->members[0]->thread->tid,
-				(uint64_t)b->members[0]->thread->tid);
-	return order;
+		order = sorted_order(b->count, a->count);
+	return order != 0 ? order
+			  : sorted_order(a->members[0]->thread->tid, b->members[0]->thread->tid);
 }
 
 /* --- who waits behind whom */
@@ -88,39 +79,14 @@ struct chains {
 	bool *settled;	/* false at the end: it is on a cycle */
 };
 
-struct known_tid {
-	int32_t tid;
-	size_t index;
-};
-
-static int compare_tids(const void *left, const void *right)
+static void find_next(const struct subject *subject, const struct waits *waits,
+		      struct chains *chains)
 {
-	const struct known_tid *a = left, *b = right;
-	return a->tid < b->tid ? -1 : a->tid > b->tid;
-}
-
-static bool find_next(const struct waits *waits, struct chains *chains)
-{
-	struct known_tid *tids = calloc(waits->count + 1, sizeof *tids);
-	if (tids == NULL)
-		return false;
-	for (size_t i = 0; i < waits->count; i++)
-		tids[i] = (struct known_tid){ waits->items[i].thread->tid, i };
-	qsort(tids, waits->count, sizeof *tids, compare_tids);
 	for (size_t i = 0; i < waits->count; i++) {
-		const struct wait *wait = &waits->items[i];
-		const struct known_tid wanted = { .tid = wait->owner };
-		const struct known_tid *found = NULL;
-		if (wait->owner_state == OWNER_THREAD)
-			found = bsearch(&wanted, tids, waits->count, sizeof *tids, compare_tids);
-		chains->next[i] = found != NULL			    ? found->index
-				  : wait->owner_state == OWNER_SELF ? i
-								    : NOWHERE;
+		chains->next[i] = wait_next(subject, waits, i);
 		if (chains->next[i] != NOWHERE)
 			chains->open[chains->next[i]]++;
 	}
-	free(tids);
-	return true;
 }
 
 /* From the ends of the chains inwards: a thread counts once all behind it were counted. */
@@ -147,7 +113,8 @@ static void chains_free(struct chains *chains)
 	free(chains->settled);
 }
 
-static bool chains_make(const struct waits *waits, struct chains *chains)
+static bool chains_make(const struct subject *subject, const struct waits *waits,
+			struct chains *chains)
 {
 	const size_t count = waits->count + 1;
 	*chains = (struct chains){
@@ -157,8 +124,9 @@ static bool chains_make(const struct waits *waits, struct chains *chains)
 		.settled = calloc(count, sizeof *chains->settled),
 	};
 	if (chains->next == NULL || chains->behind == NULL || chains->open == NULL ||
-	    chains->settled == NULL || !find_next(waits, chains))
+	    chains->settled == NULL)
 		return false;
+	find_next(subject, waits, chains);
 	count_behind(waits, chains);
 	return true;
 }
@@ -187,8 +155,7 @@ static struct placed *place_all(const struct waits *waits, const struct stack_gr
 				placed[index].stack = group;
 		}
 	}
-	if (waits->count > 0)
-		qsort(placed, waits->count, sizeof *placed, compare_placed);
+	sorted_make(placed, waits->count, sizeof *placed, compare_placed);
 	return placed;
 }
 
@@ -209,22 +176,19 @@ static bool add_group(struct wait_groups *groups, const struct chains *chains,
 	return true;
 }
 
-struct error *wait_groups_make(const struct waits *waits, const struct stack_groups *stacks,
-			       struct wait_groups *groups)
+struct error *wait_groups_make(const struct subject *subject, const struct waits *waits,
+			       const struct stack_groups *stacks, struct wait_groups *groups)
 {
 	struct wait_groups result = { .items = calloc(waits->count + 1, sizeof *result.items) };
 	struct placed *placed = NULL;
 	struct chains chains;
-	bool done = chains_make(waits, &chains) && result.items != NULL;
+	bool done = chains_make(subject, waits, &chains) && result.items != NULL;
 	if (done)
 		placed = place_all(waits, stacks, &chains);
 	done = placed != NULL;
-	for (size_t start = 0; done && start < waits->count;) {
-		size_t end = start + 1;
-		while (end < waits->count && compare_key(&placed[start], &placed[end]) == 0)
-			end++;
+	for (size_t start = 0, end; done && start < waits->count; start = end) {
+		end = sorted_run(placed, waits->count, sizeof *placed, start, compare_key);
 		done = add_group(&result, &chains, placed + start, end - start);
-		start = end;
 	}
 	free(placed);
 	chains_free(&chains);
@@ -232,8 +196,7 @@ struct error *wait_groups_make(const struct waits *waits, const struct stack_gro
 		wait_groups_free(&result);
 		return error_no_memory();
 	}
-	if (result.count > 0)
-		qsort(result.items, result.count, sizeof *result.items, compare_groups);
+	sorted_make(result.items, result.count, sizeof *result.items, compare_groups);
 	*groups = result;
 	return NULL;
 }

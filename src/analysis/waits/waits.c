@@ -9,10 +9,7 @@
 
 /* The families of waits. */
 static const struct wait_row *const families[] = {
-	futex_rows,
-	descriptor_rows,
-	sleep_rows,
-	process_rows,
+	futex_rows, descriptor_rows, file_lock_rows, sleep_rows, process_rows,
 };
 
 static const struct wait_row *find_row(const char *syscall)
@@ -72,7 +69,7 @@ static void examine_wait(struct examined *examined, const struct wait_row *row)
 	wait->kind = row != NULL ? row->kind : WAIT_OTHER;
 	if (row != NULL && row->examine != NULL)
 		row->examine(examined);
-	wait->idle = wait->idle || wait_kind_idle(wait->kind);
+	wait->idle = wait->idle || wait_kind_is(wait->kind, WAIT_IDLE);
 	wait->site = wait_site(examined->thread);
 	struct program_wait known = program_wait_find(examined->all->subject, wait);
 	if (known.detail != NULL) {
@@ -170,6 +167,7 @@ void waits_forget_moved(struct waits *waits)
 				.fd = -1,
 				.timeout_ns = -1,
 				.syscall = -1,
+				.brief = "ran while it was looked at",
 				.text = "ran while it was looked at",
 			};
 	}

@@ -1,7 +1,7 @@
 /* What each thread does: runs, crashed, or waits; for what; who holds it.
  *
  * To add a kind of wait: a row in the table of its family's file (futex.c, descriptors.c,
- * sleeps.c …); a new family is one file and one row in waits.c.
+ * sleeps.c …), and its words in wait_kinds.c; a new family is one file and one row in waits.c.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef CORESCAN_ANALYSIS_WAITS_WAITS_H
@@ -58,6 +58,7 @@ enum owner_state {
 	OWNER_NONE,    /* this kind has no owner, or nobody owns it now */
 	OWNER_THREAD,  /* .owner is a thread of this process */
 	OWNER_SELF,    /* the waiter itself */
+	OWNER_PROCESS, /* .owner is another process, which lives */
 	OWNER_GONE,    /* .owner is no thread of this process: exited, or another process */
 	OWNER_UNKNOWN, /* somebody holds it, who cannot be told (readers of a rwlock …) */
 };
@@ -69,7 +70,8 @@ struct wait {
 	uint64_t object;	 /* address, or 0 */
 	const char *object_name; /* describe_place's words: "<b>", "stack of …"; NULL for none */
 	enum owner_state owner_state;
-	int32_t owner;		/* tid, where owner_state says so */
+	int32_t owner;		/* tid, or pid, where owner_state says so */
+	const char *owner_name; /* of another process; or NULL */
 	const char *owner_note; /* "held by 2 readers, which ones is not recorded" …; or NULL */
 	int32_t fd;		/* -1: none */
 	const char *fd_name;	/* live: what the fd is; or NULL */
@@ -83,8 +85,10 @@ struct wait {
 	int64_t syscall;      /* the kernel's number, restart_syscall undone; -1: none */
 	const char *detail;   /* other facts in words ("fds 3, 5 and 7", "fcntl write lock
 				 0..99"); or NULL */
-	const char *text;     /* the whole wait in words, without the thread: "waits for mutex
+	const char *brief;    /* the wait in words, without the thread: "waits for mutex
 				 0x558e3fa9d060 <cache_lock>, held by 1235 \"flusher\"" */
+	const char *text;     /* the same, with what the owner does, where that is told: ", which
+				 sleeps for 10 s at work() a.c:12" */
 	const char *evidence; /* "futex word in rdi; owner field of the mutex" */
 	/* The frame that shows where the program waits: a function known to wait for what the
 	 * program builds itself (ProcSleep …), else the innermost one outside libc, libpthread and
@@ -100,6 +104,30 @@ struct waits {
 	struct wait *items; /* one for each thread, in the order of subject->threads */
 	size_t count;
 };
+
+enum wait_trait {
+	WAIT_FOR_LOCK = 1,   /* for something that one thread holds at a time, or runs */
+	WAIT_FOR_RUNNER = 2, /* of those: that it runs */
+	WAIT_FOR_MEMORY = 4, /* for an object in memory, which another thread changes */
+	WAIT_IDLE = 8,	     /* mostly for something to do */
+	WAIT_FOR_WORK = 16,  /* of those: mostly without a lock held meanwhile */
+	WAIT_LISTS_FDS = 32, /* for several descriptors, which .detail lists */
+};
+
+/* What is said of a kind: a row of the table in wait_kinds.c, which outlives everything. */
+struct wait_kind_words {
+	const char *name; /* "mutex" */
+	const char *verb; /* "waits for": goes before object or fd */
+	const char *noun; /* "mutex": names the object; NULL: it has none in memory */
+	const char *before,
+	    *after;	 /* several threads and objects: "wait for ", " mutexes"; or NULL */
+	unsigned traits; /* enum wait_trait */
+};
+
+const struct wait_kind_words *wait_kind_words(enum wait_kind kind);
+
+/* Whether the kind has one of the `traits`. */
+bool wait_kind_is(enum wait_kind kind, unsigned traits);
 
 /* Whether threads that wait so wait for something that one thread holds at a time, or runs: mutex,
  * rwlock, once-initialisation, static initialisation, the locks of stdio, loader and files. */
@@ -124,7 +152,7 @@ const char *wait_kind_name(enum wait_kind kind); /* "mutex", "condition variable
  * `buffer`. */
 const char *wait_kind_many(enum wait_kind kind, const char *count, char *buffer, size_t size);
 
-/* The end of wait->text that tells its object apart from others: "0x404060 <b>", "fd 7 (epoll of
+/* The end of wait->brief that tells its object apart from others: "0x404060 <b>", "fd 7 (epoll of
  * fd 6)". */
 const char *wait_object_text(const struct wait *wait);
 
@@ -165,8 +193,8 @@ struct wait_groups {
 	size_t count;
 };
 
-struct error *wait_groups_make(const struct waits *waits, const struct stack_groups *stacks,
-			       struct wait_groups *groups);
+struct error *wait_groups_make(const struct subject *subject, const struct waits *waits,
+			       const struct stack_groups *stacks, struct wait_groups *groups);
 void wait_groups_free(struct wait_groups *groups);
 
 #endif

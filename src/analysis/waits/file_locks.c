@@ -1,0 +1,137 @@
+/* Waits for locks on files: flock, and fcntl's on ranges of bytes.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/waits/examine.h"
+
+#include "target/live_file_locks.h"
+#include "target/proc_files.h"
+
+#include <inttypes.h>
+
+static void name_owner(struct examined *examined, int32_t pid)
+{
+	char name[32];
+	proc_read_line((struct proc_task){ pid, pid }, "comm", name, sizeof name);
+	examined->wait->owner_state = OWNER_PROCESS;
+	examined->wait->owner = pid;
+	if (name[0] != '\0')
+		examined->wait->owner_name =
+		    string_pool_add(modules_strings(examined->all->subject->modules), name);
+}
+
+/* "for writing, bytes 200..299" */
+static void note_lock(struct examined *examined, const struct file_lock_holder *holder)
+{
+	struct words *note = &examined->owner_note;
+	words_separate(note, ", ");
+	words_add(note, "for %s", holder->write ? "writing" : "reading");
+	if (holder->last < 0 && holder->first != 0)
+		words_add(note, ", from byte %" PRId64 " on", holder->first);
+	else if (holder->last >= 0)
+		words_add(note, ", bytes %" PRId64 "..%" PRId64, holder->first, holder->last);
+}
+
+/* Of a lock that an open file has: who has the file open is not recorded, but of this process's own
+ * descriptors the kernel tells. */
+static bool held_here(struct examined *examined, enum file_lock_class class)
+{
+	int32_t fd = class == FILE_LOCK_PROCESS
+			 ? -1
+			 : live_file_lock_descriptor(examined->all->subject->target->pid,
+						     examined->wait->fd, class);
+	if (fd < 0)
+		return false;
+	examined_no_owner(examined, OWNER_UNKNOWN,
+			  "held by this process itself, through fd %" PRId32, fd);
+	examined_evidence(examined, "the locks in /proc/PID/fdinfo");
+	return true;
+}
+
+/* `start` is -1 where the range is not known. */
+static void find_holder(struct examined *examined, enum file_lock_class class, int64_t start)
+{
+	const struct target *target = examined->all->subject->target;
+	struct file_lock_holder holder;
+	if (target->kind != TARGET_LIVE) {
+		examined_no_owner(examined, OWNER_UNKNOWN, "who holds it is not in a core");
+		return;
+	}
+	if (!live_file_lock_holder(target->pid, examined->wait->fd, class, start, &holder)) {
+		examined_no_owner(examined, OWNER_UNKNOWN, "who holds it is not in /proc/locks");
+		return;
+	}
+	examined_evidence(examined, "the lock in front of it in /proc/locks");
+	if (!held_here(examined, class)) {
+		if (holder.pid > 0 && holder.pid != target->pid)
+			name_owner(examined, holder.pid);
+		else
+			examined_no_owner(examined, OWNER_UNKNOWN,
+					  "held through an open file, by whom is not recorded");
+	}
+	note_lock(examined, &holder);
+}
+
+/* flock(2)'s operations. */
+enum { FLOCK_SHARED = 1, FLOCK_EXCLUSIVE = 2 };
+
+static void examine_flock(struct examined *examined)
+{
+	examined_descriptor(examined, (int32_t)examined->arguments[0]);
+	words_add(&examined->detail, "flock, %s",
+		  (examined->arguments[1] & FLOCK_SHARED) != 0 ? "shared" : "exclusive");
+	find_holder(examined, FILE_LOCK_FLOCK, -1);
+}
+
+/* fcntl(2)'s commands that wait, and struct flock: the same on all 64-bit architectures. */
+enum { COMMAND_SETLKW = 7, COMMAND_OFD_SETLKW = 38 };
+enum { RANGE_TYPE = 0, RANGE_WHENCE = 2, RANGE_START = 8, RANGE_LENGTH = 16 };
+enum { TYPE_READ = 0, TYPE_WRITE = 1 };
+enum { FROM_START = 0, FROM_OFFSET, FROM_END };
+
+static void add_range(struct words *words, uint32_t whence, int64_t start, int64_t length)
+{
+	static const char *const from[] = { "", " from the current offset", " from the end" };
+	if (length == 0)
+		words_add(words, ", bytes %" PRId64 " to the end", start);
+	else if (length > 0 && start <= INT64_MAX - length)
+		words_add(words, ", bytes %" PRId64 "..%" PRId64, start, start + length - 1);
+	else
+		words_add(words, ", %" PRId64 " bytes at %" PRId64, length, start);
+	words_add(words, "%s", whence <= FROM_END ? from[whence] : "");
+}
+
+static void examine_fcntl(struct examined *examined)
+{
+	uint64_t lock = examined->arguments[2], start, length;
+	uint32_t head;
+	examined_descriptor(examined, (int32_t)examined->arguments[0]);
+	uint64_t command = examined->arguments[1];
+	if (command != COMMAND_SETLKW && command != COMMAND_OFD_SETLKW) {
+		examined->wait->kind = WAIT_OTHER;
+		return;
+	}
+	enum file_lock_class class =
+	    command == COMMAND_OFD_SETLKW ? FILE_LOCK_OPEN_FILE : FILE_LOCK_PROCESS;
+	if (lock > UINT64_MAX - 32 || !examined_u32(examined, lock + RANGE_TYPE, &head) ||
+	    !examined_u64(examined, lock + RANGE_START, &start) ||
+	    !examined_u64(examined, lock + RANGE_LENGTH, &length)) {
+		words_add(&examined->detail, "fcntl lock whose range could not be read");
+		find_holder(examined, class, -1);
+		return;
+	}
+	uint32_t type = head & 0xffff, whence = head >> 16;
+	words_add(&examined->detail, "fcntl %s lock",
+		  type == TYPE_READ ? "read" : (type == TYPE_WRITE ? "write" : "unknown"));
+	add_range(&examined->detail, whence, (int64_t)start, (int64_t)length);
+	if (class == FILE_LOCK_OPEN_FILE)
+		words_add(&examined->detail, ", of the open file");
+	/* A negative length reaches backwards. */
+	bool exact = whence == FROM_START && (int64_t)length >= 0;
+	find_holder(examined, class, exact ? (int64_t)start : -1);
+}
+
+const struct wait_row file_lock_rows[] = {
+	{ "flock", WAIT_FILE_RANGE_LOCK, examine_flock },
+	{ "fcntl", WAIT_FILE_RANGE_LOCK, examine_fcntl },
+	{ NULL, WAIT_NONE, NULL },
+};
