@@ -2,11 +2,8 @@
 #include "analysis/chunk_paths.h"
 
 #include "analysis/interior.h"
-#include "base/bytes.h"
+#include "analysis/span_walk.h"
 #include "heap/chunk_lookup.h"
-
-#include <elf.h>
-#include <string.h>
 
 #define CANDIDATES	16 /* whose bitmap words are on their way */
 #define PROGRESS_CHUNKS 65536
@@ -24,6 +21,7 @@ struct candidate {
 struct search {
 	const struct subject *subject;
 	const struct chunk_table *table;
+	struct word_form form;
 	uint64_t *passed;
 	uint64_t goal;
 	const uint64_t *exact;
@@ -102,36 +100,19 @@ static void see_word(struct search *search, uint64_t word, uint64_t turn)
 
 static void scan_bytes(struct search *search, const uint8_t *bytes, uint64_t size, uint64_t turn)
 {
-	const struct arch *arch = search->subject->target->arch;
-	const bool big_endian = arch->elf_data == ELFDATA2MSB;
-	const bool native =
-	    arch->word_size == 8 && big_endian == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
-	for (uint64_t i = 0; i + arch->word_size <= size && !search->reached;
-	     i += arch->word_size) {
-		uint64_t word;
-		if (native)
-			memcpy(&word, bytes + i, sizeof word);
-		else
-			word = bytes_unsigned(bytes + i, arch->word_size, big_endian);
-		see_word(search, word, turn);
-	}
+	const struct word_form *form = &search->form;
+	for (uint64_t i = 0; i + form->size <= size && !search->reached; i += form->size)
+		see_word(search, word_form_load(form, bytes + i), turn);
 }
 
 static void scan_memory(struct search *search, uint64_t start, uint64_t end, uint64_t turn)
 {
-	const struct target *target = search->subject->target;
-	const uint64_t word = target->arch->word_size, page = target->arch->page_size;
-	for (uint64_t at = (start + word - 1) / word * word;
-	     at < end && !search->reached && !search->failed;) {
-		const uint8_t *bytes;
-		uint64_t got = address_space_span(target->space, at, end - at, &bytes);
-		if (got < word) {
-			at = (at / page + 1) * page;
-			continue;
-		}
+	struct span_walk walk = span_walk_over(search->subject->target, start, end);
+	const uint8_t *bytes;
+	uint64_t at;
+	for (size_t got; !search->reached && !search->failed &&
+			 (got = span_walk_next(&walk, UINT64_MAX, &at, &bytes)) != 0;)
 		scan_bytes(search, bytes, got, turn);
-		at += got / word * word;
-	}
 }
 
 static void drain(struct search *search)
@@ -206,6 +187,7 @@ struct error *chunk_path_find(const struct subject *subject, const struct mark_s
 	struct search search = {
 		.subject = subject,
 		.table = subject->heap->chunks,
+		.form = word_form_of(subject->target->arch),
 		.passed = passed,
 		.goal = goal,
 		.exact = exact,

@@ -233,7 +233,7 @@ static uint64_t not_orphaned(const struct explaining *explaining, uint64_t word)
 
 static struct mark_source source_of(const struct root *root)
 {
-	return (struct mark_source){ root->start, root->end, root->bytes, root->size, false };
+	return (struct mark_source){ root->start, root->end, root->bytes, root->size };
 }
 
 /* From the roots of that strength to the chunk. Reachable chunks on the way are reached by what

@@ -1,12 +1,15 @@
 /* The mark loop: from pieces of memory to the chunks that their words point to, and on from there.
  * It knows neither roots nor allocators. Private to reachability.c.
  *
- * Several workers share the work. Each has a bounded stack of pieces to scan; a chunk that does
- * not fit is marked all the same, and a bit notes that its group of granules holds marked chunks
- * to scan again later: so any graph is walked in bounded memory, without recursion.
+ * Several workers share the work. Each has a bounded stack of pieces to scan. When one is full, the
+ * heap is large and its pointers lead everywhere: from then on chunks are only marked, and sweeps
+ * in address order, which memory is fastest in, scan those that are marked and were not scanned.
+ * When a sweep finds few, what each leads to is followed again. So any graph is walked in bounded
+ * memory, without recursion, and each chunk is scanned once.
  *
- * Every memory access that would miss the cache is asked for ahead of time: candidates wait in a
- * ring while their bitmap words arrive, pieces in a second one while their first lines do.
+ * Every memory access that would miss the cache is asked for ahead of time: words that may be
+ * pointers are gathered, and looked up a batch later than the bitmaps were asked for; pieces wait
+ * in a ring while their first lines arrive.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef CORESCAN_ANALYSIS_MARK_H
@@ -21,14 +24,13 @@ struct mark_source {
 	uint64_t start, end;
 	const uint8_t *bytes;
 	size_t size;
-	bool is_chunk; /* what cannot be read of it counts as a chunk's */
 };
 
 struct marking;
 
 struct mark_options {
-	unsigned workers;   /* 0: one for each processor, at most 8 */
-	size_t stack_limit; /* pieces on a worker's stack; 0: 1 << 18 */
+	unsigned workers;   /* 0: as many as are worth it */
+	size_t stack_limit; /* pieces on a worker's stack; 0: 1 << 16 */
 	/* A pointer into a chunk's interior leads nowhere until marking_accept_interior, unless an
 	 * idiom explains it (interior.h). */
 	bool exact;

@@ -34,8 +34,7 @@ static struct error *mark_roots(struct marking *marking, const struct roots *roo
 		const struct root *root = &roots->list.items[i];
 		if (root->strength == strength)
 			sources.items[sources.count++] =
-			    (struct mark_source){ root->start, root->end, root->bytes, root->size,
-						  false };
+			    (struct mark_source){ root->start, root->end, root->bytes, root->size };
 	}
 	struct error *error = marking_run(marking, sources.items, sources.count);
 	array_free(&sources);

@@ -46,6 +46,20 @@ struct chunk_table {
 	uint32_t *slots;
 };
 
+/* The index of the first region in [low, high) that ends above `address`; `high`: none does. */
+static inline uint32_t chunk_lookup_search(const struct chunk_table *table, uint64_t address,
+					   uint32_t low, uint32_t high)
+{
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (table->regions[middle].end > address)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
 /* The index of the first region that ends above `address`, if the directory has an answer: the
  * region need not hold the address. False: no region holds it. */
 static inline bool chunk_lookup_slot(const struct chunk_table *table, uint64_t address,
@@ -59,16 +73,17 @@ static inline bool chunk_lookup_slot(const struct chunk_table *table, uint64_t a
 	if (offset >= zone->span)
 		return false;
 	const uint32_t *slot = &table->slots[zone->first_slot + (offset >> zone->shift)];
-	uint32_t low = slot[0], high = slot[1];
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		if (table->regions[middle].end > address)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	*index = low;
+	*index = chunk_lookup_search(table, address, slot[0], slot[1]);
 	return true;
+}
+
+/* The index of the first region that ends above `address`; the count when none does. */
+static inline uint32_t chunk_lookup_from(const struct chunk_table *table, uint64_t address)
+{
+	uint32_t index;
+	return chunk_lookup_slot(table, address, &index)
+		   ? index
+		   : chunk_lookup_search(table, address, 0, table->region_count);
 }
 
 /* The region that holds `address`, or NULL. */
@@ -103,6 +118,9 @@ static inline uint64_t chunk_lookup_address(const struct chunk_region *region, u
 {
 	return region->start + (number - region->first_granule) * CHUNK_GRANULE;
 }
+
+/* The region that has granule `number`, which some region has. */
+const struct chunk_region *chunk_lookup_numbered(const struct chunk_table *table, uint64_t number);
 
 /* The slow parts of the two searches below, for when the word at hand has no answer. `word` is the
  * index of a word of the start bits; the answer lies in a lower (higher) word, CHUNK_NONE: none. */

@@ -471,25 +471,9 @@ bool chunk_table_find(const struct chunk_table *table, uint64_t address, struct 
 	return true;
 }
 
-/* The index of the first region that ends above `address`. */
-static uint32_t region_from(const struct chunk_table *table, uint64_t address)
-{
-	uint32_t low = 0, high = table->region_count;
-	if (chunk_lookup_slot(table, address, &low))
-		return low;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-		if (table->regions[middle].end > address)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
-}
-
 bool chunk_table_next(const struct chunk_table *table, uint64_t address, struct chunk *chunk)
 {
-	for (uint32_t i = region_from(table, address); i < table->region_count; i++) {
+	for (uint32_t i = chunk_lookup_from(table, address); i < table->region_count; i++) {
 		const struct chunk_region *region = &table->regions[i];
 		if (region->single && address > region->start)
 			continue;
@@ -505,10 +489,8 @@ bool chunk_table_next(const struct chunk_table *table, uint64_t address, struct 
 	return false;
 }
 
-bool chunk_table_numbered(const struct chunk_table *table, uint64_t number, struct chunk *chunk)
+const struct chunk_region *chunk_lookup_numbered(const struct chunk_table *table, uint64_t number)
 {
-	if (number >= table->granules || !chunk_lookup_bit(table->levels[0], number))
-		return false;
 	/* Granules were given out in the order of the regions' numbers. */
 	uint32_t low = 0, high = table->region_count;
 	while (high - low > 1) {
@@ -518,6 +500,13 @@ bool chunk_table_numbered(const struct chunk_table *table, uint64_t number, stru
 		else
 			high = middle;
 	}
-	describe(table, &table->regions[table->position[low]], number, chunk);
+	return &table->regions[table->position[low]];
+}
+
+bool chunk_table_numbered(const struct chunk_table *table, uint64_t number, struct chunk *chunk)
+{
+	if (number >= table->granules || !chunk_lookup_bit(table->levels[0], number))
+		return false;
+	describe(table, chunk_lookup_numbered(table, number), number, chunk);
 	return true;
 }
