@@ -329,6 +329,22 @@ static bool memory_is_missing(const struct gaps *gaps)
 	return false;
 }
 
+/* How sure it is that nothing keeps a chunk. */
+static const char *why_unheld(const struct explaining *explaining)
+{
+	const struct reachability *reachability = explaining->reachability;
+	struct string_pool *strings = modules_strings(explaining->subject->modules);
+	if (reachability->doubt[0] != '\0')
+		return string_pool_format(strings,
+					  "%s could not be read and may hold pointers to it",
+					  reachability->doubt);
+	if (reachability->caution[0] != '\0')
+		return string_pool_add(strings, reachability->caution);
+	return memory_is_missing(explaining->subject->gaps)
+		   ? "memory that is not at hand may still refer to it"
+		   : NULL;
+}
+
 static struct error *find_what_keeps_it(const struct explaining *explaining)
 {
 	struct explanation *made = explaining->made;
@@ -336,6 +352,10 @@ static struct error *find_what_keeps_it(const struct explaining *explaining)
 	if (made->chunk.internal) {
 		made->why = "the allocator itself uses it";
 		return NULL;
+	}
+	if (reachability_unheld(explaining->reachability, &made->chunk.chunk)) {
+		made->why = why_unheld(explaining);
+		return find_structure(explaining);
 	}
 	switch (made->chunk.state) {
 	case CHUNK_REACHABLE:
@@ -352,9 +372,6 @@ static struct error *find_what_keeps_it(const struct explaining *explaining)
 			made->why = why_weak(made->path.items[0].storage.root);
 		return error;
 	case CHUNK_ORPHANED:
-		if (memory_is_missing(explaining->subject->gaps))
-			made->why = "memory that is not at hand may still refer to it";
-		return find_structure(explaining);
 	case CHUNK_FREE:
 	case CHUNK_STATE_COUNT:
 		break;

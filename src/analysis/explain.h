@@ -36,7 +36,8 @@ struct explanation {
 	const char *why; /* one sentence where the path needs one: why it is only possible, or why a
 			    reachable chunk has none, how sure an orphan is; or NULL */
 
-	bool has_structure; /* an orphan: the structure it was folded into */
+	/* Nothing that was read leads to it: the structure it was folded into. */
+	bool has_structure;
 	struct orphan_structure structure;
 	explain_path inside; /* from the structure's head to it; empty: it is the head */
 

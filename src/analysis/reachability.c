@@ -2,10 +2,12 @@
 #include "analysis/reachability.h"
 
 #include "analysis/mark.h"
+#include "analysis/words.h"
 #include "base/size_text.h"
 #include "heap/chunk_lookup.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Bounds what is read of a pinned chunk: a dtv has two words for each module. */
@@ -88,13 +90,68 @@ static struct error *mark_all(const struct subject *subject, const struct roots 
 	return error;
 }
 
+/* --- what may hold what nothing leads to */
+
+static void add_memory(struct words *words, const struct unseen_memory *unseen)
+{
+	if (unseen->bytes == 0)
+		return;
+	words_add(words, "%s of private memory ", size_text(unseen->bytes).text);
+	if (unseen->mappings == 1)
+		words_add(words, "at 0x%" PRIx64, unseen->start);
+	else
+		words_add(words, "in %" PRIu64 " mappings, the largest at 0x%" PRIx64 ",",
+			  unseen->mappings, unseen->start);
+}
+
+static void tell_doubt(const struct subject *subject, const struct roots *roots,
+		       struct reachability *result)
+{
+	struct words words = { 0 };
+	add_memory(&words, &roots->unseen);
+	if (result->unread_bytes != 0) {
+		words_separate(&words, " and ");
+		words_add(&words, "%s of chunks in use", size_text(result->unread_bytes).text);
+	}
+	if (subject->target->kernel_words_missing) {
+		words_separate(&words, " and ");
+		words_add(&words, "words that the kernel holds");
+	}
+	snprintf(result->doubt, sizeof result->doubt, "%.*s", REACHABILITY_WORDS - 1, words.text);
+}
+
+static void tell_caution(const struct roots *roots, struct reachability *result)
+{
+	const struct thread *thread = roots->kernel.unseen;
+	if (thread != NULL)
+		snprintf(result->caution, sizeof result->caution,
+			 "thread %" PRId32 " waits in epoll_wait: chunks that only the kernel "
+			 "points to (epoll_event.data) cannot be told from orphans in a core",
+			 thread->tid);
+}
+
+/* --- states */
+
+static bool is_held(const struct reachability *result, uint64_t number)
+{
+	return chunk_lookup_bit(result->reachable, number) ||
+	       chunk_lookup_bit(result->possible, number);
+}
+
 static enum chunk_state state_of(const struct reachability *result, uint64_t number, bool used)
 {
 	if (!used)
 		return CHUNK_FREE;
 	if (chunk_lookup_bit(result->reachable, number))
 		return CHUNK_REACHABLE;
-	return chunk_lookup_bit(result->possible, number) ? CHUNK_POSSIBLE : CHUNK_ORPHANED;
+	return is_held(result, number) || result->doubt[0] != '\0' ? CHUNK_POSSIBLE
+								   : CHUNK_ORPHANED;
+}
+
+static void count_chunk(struct chunk_total *total, uint64_t size)
+{
+	total->chunks++;
+	total->bytes += size;
 }
 
 /* Counts the region's chunks by state: each ends where the next one begins. */
@@ -108,10 +165,11 @@ static void count_region(const struct chunk_table *table, const struct chunk_reg
 		uint64_t end =
 		    following != CHUNK_NONE ? chunk_lookup_address(region, following) : region->end;
 		uint64_t size = end - chunk_lookup_address(region, number);
-		struct chunk_total *total =
-		    &result->totals[state_of(result, number, chunk_lookup_bit(used, number))];
-		total->chunks++;
-		total->bytes += size > region->trailer ? size - region->trailer : 0;
+		size = size > region->trailer ? size - region->trailer : 0;
+		const bool in_use = chunk_lookup_bit(used, number);
+		count_chunk(&result->totals[state_of(result, number, in_use)], size);
+		if (in_use && !is_held(result, number))
+			count_chunk(&result->unheld, size);
 		number = following;
 	}
 }
@@ -125,6 +183,8 @@ struct error *reachability_compute(const struct subject *subject, const struct r
 		reachability_free(&made);
 		return error;
 	}
+	tell_doubt(subject, roots, &made);
+	tell_caution(roots, &made);
 	size_t count;
 	const struct chunk_region *regions = chunk_table_regions(subject->heap->chunks, &count);
 	for (size_t i = 0; i < count; i++)
@@ -132,7 +192,7 @@ struct error *reachability_compute(const struct subject *subject, const struct r
 	if (made.unread_bytes != 0)
 		gaps_add(subject->gaps, GAP_MEMORY, 0, 0,
 			 "%s of heap chunks in use could not be read: what only they lead to is "
-			 "counted as orphaned",
+			 "counted as possible",
 			 size_text(made.unread_bytes).text);
 	*result = made;
 	return NULL;
@@ -148,6 +208,11 @@ void reachability_free(struct reachability *result)
 enum chunk_state reachability_state(const struct reachability *result, const struct chunk *chunk)
 {
 	return state_of(result, chunk->number, chunk->used);
+}
+
+bool reachability_unheld(const struct reachability *result, const struct chunk *chunk)
+{
+	return chunk->used && !is_held(result, chunk->number);
 }
 
 const char *chunk_state_name(enum chunk_state state)

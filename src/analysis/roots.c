@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/roots.h"
 
+#include "analysis/random_states.h"
 #include "base/size_text.h"
 
 #include <elf.h>
@@ -204,6 +205,7 @@ struct collection {
 	cover_list dead;    /* what threads no longer use */
 	cover_list cover;   /* everything above, chunks and the allocator's own first */
 	ARRAY(uint64_t) tp; /* thread pointers, sorted */
+	struct random_states random_states;
 };
 
 static bool cover_add(cover_list *list, uint64_t start, uint64_t end, enum cover_use use,
@@ -385,11 +387,12 @@ static bool make_cover(struct collection *collection)
 /* Mappings. */
 
 /* Memory that may hold roots but whose bytes are not to be had, in kinds that are told apart. */
-enum absence { ABSENT_SHARED, ABSENT_ANONYMOUS, ABSENCE_COUNT };
-
-struct missing {
-	uint64_t mappings, bytes;
-	uint64_t largest_start, largest_end;
+enum absence {
+	ABSENT_SHARED,	/* with a file, or with other processes */
+	ABSENT_PRIVATE, /* not dumped: excluded from dumps, or never written, which nobody can tell
+			 */
+	ABSENT_LOST,	/* the target itself tells of it */
+	ABSENCE_COUNT
 };
 
 enum mapping_use { MAPPING_ROOT, MAPPING_IGNORED, MAPPING_ABSENT };
@@ -427,22 +430,37 @@ static bool is_vvar(const struct target *target, const struct segment *segment)
 	return true;
 }
 
-/* What the target itself tells to be missing (cut off, or private and writable) is not told again.
- */
-static enum mapping_use use_of_absent(const struct subject *subject, const struct segment *segment,
+/* Memory of the process's own: anonymous, or large pages, which have a name of the kernel's. */
+static bool is_own(const struct segment *segment)
+{
+	return segment->name == NULL || segment->name[0] == '[' ||
+	       strncmp(segment->name, "/anon_hugepage", 14) == 0;
+}
+
+static enum mapping_use use_of_absent(struct collection *collection, const struct segment *segment,
 				      enum absence *absence)
 {
+	const struct subject *subject = collection->subject;
 	bool writable = (segment->permissions & SEGMENT_WRITE) != 0;
-	if (segment->lost || is_vvar(subject->target, segment))
+	if (is_vvar(subject->target, segment))
 		return MAPPING_IGNORED;
-	/* Guard pages and reservations; private files and bss that were never written. */
+	/* Guard pages and reservations. */
 	if (segment->permissions_known && segment->permissions == 0)
 		return MAPPING_IGNORED;
+	if (segment->lost) {
+		*absence = ABSENT_LOST;
+		return MAPPING_ABSENT;
+	}
+	/* Private files and bss that were never written. */
 	if (subject->modules != NULL && modules_find(subject->modules, segment->start) != NULL)
 		return MAPPING_IGNORED;
-	if (segment->name == NULL) {
-		*absence = ABSENT_ANONYMOUS;
-		return writable ? MAPPING_IGNORED : MAPPING_ABSENT;
+	if (is_own(segment)) {
+		*absence = ABSENT_PRIVATE;
+		/* Of a live process only what was never touched is not copied. */
+		return subject->target->kind == TARGET_LIVE ||
+			       random_states_are_in(subject, &collection->random_states, segment)
+			   ? MAPPING_IGNORED
+			   : MAPPING_ABSENT;
 	}
 	if (is_file(segment) && !writable &&
 	    (segment->permissions_known || is_installed(segment->name)))
@@ -451,7 +469,7 @@ static enum mapping_use use_of_absent(const struct subject *subject, const struc
 	return MAPPING_ABSENT;
 }
 
-static enum mapping_use use_of(const struct subject *subject, const struct segment *segment,
+static enum mapping_use use_of(struct collection *collection, const struct segment *segment,
 			       enum absence *absence)
 {
 	/* [vdso], [vvar], [vsyscall]: the kernel's own. */
@@ -463,7 +481,7 @@ static enum mapping_use use_of(const struct subject *subject, const struct segme
 	case SEGMENT_FILE:
 		return MAPPING_IGNORED;
 	case SEGMENT_ABSENT:
-		return use_of_absent(subject, segment, absence);
+		return use_of_absent(collection, segment, absence);
 	case SEGMENT_LIVE:
 		/* Nobody can have written through this mapping. */
 		if (segment->shared && is_file(segment) && !writable)
@@ -521,23 +539,26 @@ static bool add_covered(struct collection *collection, const struct cover *cover
 								   .thread = cover->thread });
 }
 
-static void note_missing(struct missing *missing, uint64_t start, uint64_t end)
+/* `bytes` of a segment may hold roots, and are not to be had. */
+static void note_missing(struct unseen_memory *missing, const struct segment *segment,
+			 uint64_t bytes)
 {
 	missing->mappings++;
-	missing->bytes += end - start;
-	if (end - start > missing->largest_end - missing->largest_start) {
-		missing->largest_start = start;
-		missing->largest_end = end;
+	missing->bytes += bytes;
+	if (bytes > missing->largest) {
+		missing->largest = bytes;
+		missing->start = segment->start;
+		missing->end = segment->end;
 	}
 }
 
 /* Splits a segment at the ranges that cover it. `*next` is the first cover that may reach it. */
 static bool add_segment(struct collection *collection, const struct segment *segment, size_t *next,
-			struct missing *missing)
+			struct unseen_memory *missing)
 {
 	const cover_list *covers = &collection->cover;
-	enum absence absence = ABSENT_ANONYMOUS;
-	enum mapping_use use = use_of(collection->subject, segment, &absence);
+	enum absence absence = ABSENT_PRIVATE;
+	enum mapping_use use = use_of(collection, segment, &absence);
 	bool fits = true;
 	uint64_t at = segment->start, absent = 0;
 	while (*next < covers->count && covers->items[*next].end <= segment->start)
@@ -559,24 +580,32 @@ static bool add_segment(struct collection *collection, const struct segment *seg
 		at = end;
 	}
 	if (use == MAPPING_ABSENT && absent != 0)
-		note_missing(&missing[absence], segment->start, segment->end);
+		note_missing(&missing[absence], segment, absent);
 	return fits;
 }
 
-static void tell_missing(struct gaps *gaps, const struct missing *missing, const char *what)
+static void tell_missing(struct gaps *gaps, const struct unseen_memory *missing, const char *what)
 {
 	if (missing->mappings == 0)
 		return;
 	if (missing->mappings == 1)
-		gaps_add(gaps, GAP_MEMORY, missing->largest_start, missing->largest_end,
+		gaps_add(gaps, GAP_MEMORY, missing->start, missing->end,
 			 "mapping 0x%" PRIx64 " (%s, %s): pointers from there are unknown",
-			 missing->largest_start, size_text(missing->bytes).text, what);
+			 missing->start, size_text(missing->bytes).text, what);
 	else
-		gaps_add(gaps, GAP_MEMORY, missing->largest_start, missing->largest_end,
+		gaps_add(gaps, GAP_MEMORY, missing->start, missing->end,
 			 "%" PRIu64 " mappings (%s, %s; the largest at 0x%" PRIx64
 			 "): pointers from there are unknown",
-			 missing->mappings, size_text(missing->bytes).text, what,
-			 missing->largest_start);
+			 missing->mappings, size_text(missing->bytes).text, what, missing->start);
+}
+
+static void add_unseen(struct unseen_memory *sum, const struct unseen_memory *part)
+{
+	const uint64_t mappings = sum->mappings + part->mappings, bytes = sum->bytes + part->bytes;
+	if (part->largest > sum->largest)
+		*sum = *part;
+	sum->mappings = mappings;
+	sum->bytes = bytes;
 }
 
 static bool add_mappings(struct collection *collection)
@@ -584,13 +613,15 @@ static bool add_mappings(struct collection *collection)
 	size_t count, next = 0;
 	const struct segment *segments =
 	    address_space_segments(collection->subject->target->space, &count);
-	struct missing missing[ABSENCE_COUNT] = { 0 };
+	struct unseen_memory missing[ABSENCE_COUNT] = { 0 };
 	for (size_t i = 0; i < count; i++)
 		if (!add_segment(collection, &segments[i], &next, missing))
 			return false;
 	struct gaps *gaps = collection->subject->gaps;
 	tell_missing(gaps, &missing[ABSENT_SHARED], "shared, not dumped");
-	tell_missing(gaps, &missing[ABSENT_ANONYMOUS], "read-only, not dumped");
+	tell_missing(gaps, &missing[ABSENT_PRIVATE], "private, not dumped");
+	add_unseen(&collection->roots->unseen, &missing[ABSENT_PRIVATE]);
+	add_unseen(&collection->roots->unseen, &missing[ABSENT_LOST]);
 	return true;
 }
 
@@ -604,6 +635,7 @@ struct error *roots_collect(const struct subject *subject, struct roots *roots)
 	array_free(&collection.dead);
 	array_free(&collection.cover);
 	array_free(&collection.tp);
+	random_states_free(&collection.random_states);
 	struct error *error = fits ? add_kernel(subject, &found) : error_no_memory();
 	if (error != NULL) {
 		roots_free(&found);
@@ -618,7 +650,7 @@ void roots_free(struct roots *roots)
 	array_free(&roots->list);
 	array_free(&roots->pinned);
 	kernel_held_free(&roots->kernel);
-	roots->bytes = 0;
+	*roots = (struct roots){ 0 };
 }
 
 const char *root_kind_name(enum root_kind kind)

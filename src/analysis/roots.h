@@ -31,6 +31,14 @@ struct root {
 	const struct module *module; /* or NULL */
 };
 
+/* Memory of the process's own that may hold pointers, and whose bytes are not to be had: not
+ * dumped, cut off, or not read in time. Mappings of files are no part of it, nor is what other
+ * processes share, guard pages, or what is known to hold none (random_states.h). */
+struct unseen_memory {
+	uint64_t mappings, bytes;
+	uint64_t start, end, largest; /* the one with most bytes, and how many those are */
+};
+
 struct roots {
 	ARRAY(struct root)
 	list;		/* memory roots do not overlap each other, chunks, nor the
@@ -41,6 +49,7 @@ struct roots {
 	 */
 	ARRAY(uint64_t) pinned;
 	struct kernel_held kernel;
+	struct unseen_memory unseen;
 };
 
 /* ERROR_NO_MEMORY. Memory that could hold roots but is absent becomes a gap. */

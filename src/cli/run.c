@@ -404,7 +404,7 @@ static bool condition_found(const struct run *run)
 	return ((fail_on & FAIL_ON_DEADLOCK) != 0 && findings->deadlocks != NULL &&
 		findings->deadlocks->count > 0) ||
 	       ((fail_on & FAIL_ON_ORPHANS) != 0 && findings->orphans != NULL &&
-		findings->orphans->chunks > 0) ||
+		findings->reachability->totals[CHUNK_ORPHANED].chunks > 0) ||
 	       ((fail_on & FAIL_ON_CORRUPTION) != 0 && findings->subject->heap != NULL &&
 		heap_corruption_count(findings->subject->heap) > 0);
 }

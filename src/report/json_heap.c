@@ -81,15 +81,25 @@ static json_t *findings_array(struct json_document *document, const struct heap 
 	return array;
 }
 
+static json_t *total_object(struct json_document *document, const struct chunk_total *total)
+{
+	json_t *object = json_object();
+	json_put(document, object, "chunks", json_size(total->chunks));
+	json_put(document, object, "bytes", json_size(total->bytes));
+	return object;
+}
+
+static json_t *words_or_null(const char *words)
+{
+	return words[0] != '\0' ? json_words(words) : json_null();
+}
+
 static json_t *states_object(struct json_document *document, const struct reachability *result)
 {
 	json_t *object = json_object();
-	for (unsigned state = 0; state < CHUNK_STATE_COUNT; state++) {
-		json_t *total = json_object();
-		json_put(document, total, "chunks", json_size(result->totals[state].chunks));
-		json_put(document, total, "bytes", json_size(result->totals[state].bytes));
-		json_put(document, object, chunk_state_name((enum chunk_state)state), total);
-	}
+	for (unsigned state = 0; state < CHUNK_STATE_COUNT; state++)
+		json_put(document, object, chunk_state_name((enum chunk_state)state),
+			 total_object(document, &result->totals[state]));
 	return object;
 }
 
@@ -108,6 +118,13 @@ static json_t *heap_object(struct json_document *document, const struct heap *he
 	json_put(document, object, "lost_bytes", json_size(heap_lost_bytes(heap)));
 	json_put(document, object, "states",
 		 reachability != NULL ? states_object(document, reachability) : json_null());
+	json_put(document, object, "unheld",
+		 reachability != NULL ? total_object(document, &reachability->unheld)
+				      : json_null());
+	json_put(document, object, "doubt",
+		 reachability != NULL ? words_or_null(reachability->doubt) : json_null());
+	json_put(document, object, "caution",
+		 reachability != NULL ? words_or_null(reachability->caution) : json_null());
 	json_put(document, object, "unread_bytes",
 		 reachability != NULL ? json_size(reachability->unread_bytes) : json_null());
 	return object;
@@ -181,10 +198,17 @@ static json_t *orphans_object(struct json_document *document, const struct orpha
 	return object;
 }
 
+/* What nothing leads to stands under one of two names: where it is in doubt it is not orphaned. */
 void json_leaks(struct json_document *document)
 {
-	const struct orphans *orphans = document->findings->orphans;
+	static const struct orphans none;
+	const struct findings *findings = document->findings;
+	const struct orphans *orphans = findings->orphans;
+	const bool doubt =
+	    findings->reachability != NULL && findings->reachability->doubt[0] != '\0';
 	json_heap(document);
 	json_put(document, document->root, "orphans",
-		 orphans != NULL ? orphans_object(document, orphans) : json_null());
+		 orphans != NULL ? orphans_object(document, doubt ? &none : orphans) : json_null());
+	json_put(document, document->root, "possible_orphans",
+		 orphans != NULL && doubt ? orphans_object(document, orphans) : json_null());
 }

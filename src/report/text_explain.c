@@ -165,10 +165,12 @@ static void structure_part(struct text *text, const struct explanation *explanat
 	char number[FORMAT_MAX];
 	if (!explanation->has_structure)
 		return;
-	text_heading(text, TEXT_WARN, "ORPHANED");
+	const bool possible = explanation->chunk.state == CHUNK_POSSIBLE;
+	text_heading(text, TEXT_WARN, possible ? "POSSIBLE" : "ORPHANED");
 	if (explanation->inside.count == 0)
 		text_item(text, 10, true,
 			  structure->cyclic ? "the head of a cyclic structure"
+			  : possible	    ? "nothing that was read leads to it"
 					    : "nothing that is in use leads to it");
 	else
 		text_itemf(text, 10, true, "part of the structure of 0x%" PRIx64 "%s",

@@ -6,13 +6,11 @@
 
 #include <inttypes.h>
 
-static void state_row(struct text *text, const struct reachability *reachability,
-		      enum chunk_state state, const char *remark)
+static void state_row(struct text *text, enum chunk_state state, const struct chunk_total *total,
+		      bool warn, const char *remark)
 {
 	char count[FORMAT_MAX];
-	const struct chunk_total *total = &reachability->totals[state];
 	text_put(text, "  ");
-	const bool warn = state == CHUNK_ORPHANED && total->chunks > 0;
 	text_colored(text, warn ? TEXT_WARN : TEXT_PLAIN, chunk_state_name(state));
 	text_right(text, 22, format_count(total->chunks, count));
 	text_printf(text, " chunk%s", total->chunks == 1 ? "" : "s");
@@ -21,32 +19,71 @@ static void state_row(struct text *text, const struct reachability *reachability
 	text_line(text);
 }
 
-static void heap_states(struct text *text, const struct findings *findings)
+static void sentence(struct text *text, const char *words)
+{
+	text_put(text, "  ");
+	text_wrap(text, 2, words);
+	text_line(text);
+}
+
+void text_doubt(struct text *text, const struct reachability *reachability)
+{
+	char words[REACHABILITY_WORDS + 100];
+	if (reachability->doubt[0] == '\0')
+		return;
+	snprintf(words, sizeof words,
+		 "nothing that was read leads to them, but %s could not be read and may hold "
+		 "pointers",
+		 reachability->doubt);
+	sentence(text, words);
+}
+
+void text_caution(struct text *text, const struct reachability *reachability)
+{
+	if (reachability->caution[0] != '\0' && reachability->doubt[0] == '\0')
+		sentence(text, reachability->caution);
+}
+
+/* What nothing that was read leads to: orphaned, unless what was not read may lead to it. */
+static void unheld_rows(struct text *text, const struct findings *findings, uint64_t used)
 {
 	const struct reachability *reachability = findings->reachability;
+	const struct chunk_total *unheld = &reachability->unheld;
 	char share[FORMAT_MAX], count[FORMAT_MAX], remark[2 * FORMAT_MAX + 32];
-	uint64_t used = reachability->totals[CHUNK_REACHABLE].bytes +
-			reachability->totals[CHUNK_POSSIBLE].bytes +
-			reachability->totals[CHUNK_ORPHANED].bytes;
-	if (text->style->verbose > 0)
-		state_row(text, reachability, CHUNK_REACHABLE, "");
 	int length =
-	    snprintf(remark, sizeof remark, "  %s",
-		     format_share(reachability->totals[CHUNK_ORPHANED].bytes, used, share));
+	    snprintf(remark, sizeof remark, "  %s", format_share(unheld->bytes, used, share));
 	if (findings->orphans != NULL && findings->orphans->structures > 0)
 		snprintf(remark + length, sizeof remark - (size_t)length, ", in %s structure%s",
 			 format_count(findings->orphans->structures, count),
 			 findings->orphans->structures == 1 ? "" : "s");
-	if (reachability->totals[CHUNK_ORPHANED].chunks > 0) {
-		state_row(text, reachability, CHUNK_ORPHANED, remark);
-	} else if (used > 0) {
-		text_put(text, "  nothing is orphaned: every chunk found in use can be reached");
-		text_line(text);
-	}
+	state_row(text, reachability->doubt[0] != '\0' ? CHUNK_POSSIBLE : CHUNK_ORPHANED, unheld,
+		  true, remark);
+	text_doubt(text, reachability);
 	if (findings->orphans != NULL)
 		text_orphan_groups(text, findings->orphans, 6, "leaks");
-	if (reachability->totals[CHUNK_POSSIBLE].chunks > 0)
-		state_row(text, reachability, CHUNK_POSSIBLE, "  by weak evidence only");
+	text_caution(text, reachability);
+}
+
+static void heap_states(struct text *text, const struct findings *findings)
+{
+	const struct reachability *reachability = findings->reachability;
+	const struct chunk_total *unheld = &reachability->unheld;
+	const bool doubt = reachability->doubt[0] != '\0';
+	struct chunk_total weak = reachability->totals[CHUNK_POSSIBLE];
+	uint64_t used = reachability->totals[CHUNK_REACHABLE].bytes + weak.bytes +
+			reachability->totals[CHUNK_ORPHANED].bytes;
+	if (doubt) {
+		weak.chunks -= unheld->chunks;
+		weak.bytes -= unheld->bytes;
+	}
+	if (text->style->verbose > 0)
+		state_row(text, CHUNK_REACHABLE, &reachability->totals[CHUNK_REACHABLE], false, "");
+	if (unheld->chunks > 0)
+		unheld_rows(text, findings, used);
+	else if (used > 0)
+		sentence(text, "nothing is orphaned: every chunk found in use can be reached");
+	if (weak.chunks > 0)
+		state_row(text, CHUNK_POSSIBLE, &weak, false, "  by weak evidence only");
 }
 
 static void add_total(struct chunk_total *sum, const struct chunk_total *total)

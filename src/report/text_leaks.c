@@ -12,7 +12,9 @@ void text_leaks(struct text *text, const struct findings *findings)
 	char number[FORMAT_MAX];
 	if (orphans == NULL || findings->reachability == NULL)
 		return;
-	text_heading(text, orphans->chunks > 0 ? TEXT_WARN : TEXT_HEADING, "ORPHANED");
+	const bool doubt = findings->reachability->doubt[0] != '\0';
+	text_heading(text, orphans->chunks > 0 ? TEXT_WARN : TEXT_HEADING,
+		     orphans->chunks > 0 && doubt ? "POSSIBLE" : "ORPHANED");
 	if (orphans->chunks == 0) {
 		const struct chunk_total *reachable =
 		    &findings->reachability->totals[CHUNK_REACHABLE];
@@ -27,10 +29,12 @@ void text_leaks(struct text *text, const struct findings *findings)
 	text_itemf(text, 10, false, "%s structure%s", format_count(orphans->structures, number),
 		   orphans->structures == 1 ? "" : "s");
 	text_line(text);
+	text_doubt(text, findings->reachability);
 	text_right(text, 13, "bytes");
 	text_right(text, 22, "chunks");
 	text_column(text, 24);
 	text_put(text, "what");
 	text_line(text);
 	text_orphan_groups(text, orphans, 40, NULL);
+	text_caution(text, findings->reachability);
 }

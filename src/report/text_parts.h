@@ -53,6 +53,10 @@ void text_heading(struct text *text, enum text_color color, const char *heading)
 /* What could not be examined; the last part of every view. */
 void text_gaps(struct text *text, const struct findings *findings, size_t usual);
 
+/* Why what nothing leads to is only possible, and what may hold some of it: a sentence or none. */
+void text_doubt(struct text *text, const struct reachability *reachability);
+void text_caution(struct text *text, const struct reachability *reachability);
+
 /* The orphan groups: a line each where `command` tells the whole, else in full. */
 void text_orphan_groups(struct text *text, const struct orphans *orphans, size_t usual,
 			const char *command);

@@ -54,8 +54,9 @@ static json_t *groups_json(const struct orphans *orphans)
 
 static json_t *state_json(const struct reachability *reachability, const struct chunk *chunk)
 {
-	return json_pack("{s:I,s:I,s:s}", "address", chunk->address, "size", chunk->size, "state",
-			 chunk_state_name(reachability_state(reachability, chunk)));
+	return json_pack("{s:I,s:I,s:s,s:b}", "address", chunk->address, "size", chunk->size,
+			 "state", chunk_state_name(reachability_state(reachability, chunk)),
+			 "unheld", reachability_unheld(reachability, chunk));
 }
 
 static json_t *suspects_json(const struct heap *heap, const struct reachability *reachability)

@@ -107,17 +107,138 @@ START_TEST(absent_memory_becomes_few_gaps)
 	fake_target_absent(world->target, 0x300000, 0x1000, "r--p", "/usr/lib/locale/archive");
 	fake_target_absent(world->target, 0x400000, 0x2000, "r--p", NULL);
 	fake_target_absent(world->target, 0x500000, 0x1000, "r--p", NULL);
-	fake_target_absent(world->target, 0x600000, 0x1000, "rw-p", NULL); /* the target tells */
+	fake_target_absent(world->target, 0x600000, 0x1000, "rw-p", NULL);
 	fake_target_absent(world->target, 0x7ff000, 0x3000, "r--p", NULL); /* [vvar] */
 	fake_target_absent(world->target, 0x802000, 0x1000, "r--p", NULL);
 	fake_target_map(world->target, 0x803000, 0x1000, "r-x", NULL);
 	fake_target_auxv(world->target, AT_SYSINFO_EHDR, 0x803000);
 	world_ready(world);
-	ck_assert_int_eq(world_state(world, chunk), CHUNK_ORPHANED);
+	ck_assert_int_eq(world_state(world, chunk), CHUNK_POSSIBLE);
 	ck_assert_uint_eq(world->gaps.list.count, 2);
 	ck_assert(world_has_gap(
 	    world, "mapping 0x100000000 (256 MB, shared, not dumped): pointers from there"));
-	ck_assert(world_has_gap(world, "2 mappings (12 kB, read-only, not dumped"));
+	ck_assert(world_has_gap(world, "3 mappings (16 kB, private, not dumped"));
+	ck_assert_str_eq(world->reachability.doubt, "16 kB of private memory in 3 mappings, the "
+						    "largest at 0x400000,");
+	world_free(world);
+}
+END_TEST
+
+static void add_lost(struct world *world, uint64_t start, uint64_t size, uint8_t permissions,
+		     const char *name)
+{
+	const struct segment segment = { .start = start,
+					 .end = start + size,
+					 .origin = SEGMENT_ABSENT,
+					 .permissions = permissions,
+					 .permissions_known = true,
+					 .lost = true,
+					 .name = name };
+	ck_assert_ptr_null(address_space_add(world->target->space, &segment));
+}
+
+/* What is not at hand raises doubt only where the process's own pointers can be in it. */
+START_TEST(only_memory_that_may_hold_pointers_raises_doubt)
+{
+	static const struct {
+		const char *permissions, *name;
+		bool lost, doubt;
+	} rows[] = {
+		{ "rw-p", NULL, false, true },
+		{ "r--p", NULL, false, true },
+		{ "rwxp", NULL, false, true },
+		{ "rw-p", "[heap]", false, true },
+		{ "rw-p", "/anon_hugepage (deleted)", false, true },
+		{ "---p", NULL, false, false },
+		{ "rw-s", "/var/cache/a", false, false },
+		{ "rw-s", "/dev/shm/a", false, false },
+		{ "rw-s", "/dev/zero (deleted)", false, false },
+		{ "r--p", "/usr/lib/libfoo.so", false, false },
+		{ "r-xp", "/usr/lib/libfoo.so", false, false },
+		{ "r--p", "[vvar]", false, false },
+		{ "rw-p", NULL, true, true },
+		{ "rw-p", "/usr/lib/libfoo.so", true, true },
+		{ "---p", NULL, true, false },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct world *world = world_new();
+		uint64_t orphan = world_chunk(world, 24), weak = world_chunk(world, 40);
+		uint64_t held = world_chunk(world, 24), freed = world_free_chunk(world, 24);
+		fake_target_map(world->target, 0x10000, 0x1000, "rw-p", NULL);
+		if (rows[i].lost)
+			add_lost(world, 0x200000, 0x2000,
+				 rows[i].permissions[1] == 'w' ? SEGMENT_READ | SEGMENT_WRITE : 0,
+				 rows[i].name);
+		else
+			fake_target_absent(world->target, 0x200000, 0x2000, rows[i].permissions,
+					   rows[i].name);
+		world_ready(world);
+		put(world, 0x10000, held);
+		put(world, 0x10008, weak + 24);
+		const enum chunk_state state = rows[i].doubt ? CHUNK_POSSIBLE : CHUNK_ORPHANED;
+		ck_assert_msg(world_state(world, orphan) == state, "row %zu", i);
+		ck_assert_int_eq(world_state(world, weak), CHUNK_POSSIBLE);
+		ck_assert_int_eq(world_state(world, held), CHUNK_REACHABLE);
+		ck_assert_int_eq(world_state(world, freed), CHUNK_FREE);
+		const struct reachability *reachability = &world->reachability;
+		ck_assert_str_eq(reachability->doubt,
+				 rows[i].doubt ? "8 kB of private memory at 0x200000" : "");
+		ck_assert_uint_eq(reachability->unheld.chunks, 1);
+		ck_assert_uint_eq(reachability->unheld.bytes, 24);
+		ck_assert_uint_eq(reachability->totals[CHUNK_ORPHANED].chunks, !rows[i].doubt);
+		ck_assert_uint_eq(reachability->totals[CHUNK_POSSIBLE].chunks, 1 + rows[i].doubt);
+		world_free(world);
+	}
+}
+END_TEST
+
+/* Of a live process everything is read that was ever touched, unless the stop ended. */
+START_TEST(untouched_memory_of_a_live_process_raises_no_doubt)
+{
+	struct world *world = world_new();
+	uint64_t orphan = world_chunk(world, 24);
+	world->target->kind = TARGET_LIVE;
+	fake_target_absent(world->target, 0x200000, 0x2000, "rw-p", NULL);
+	if (_i == 1)
+		add_lost(world, 0x300000, 0x1000, SEGMENT_READ | SEGMENT_WRITE, NULL);
+	if (_i == 2)
+		world->target->kernel_words_missing = true;
+	world_ready(world);
+	ck_assert_int_eq(world_state(world, orphan), _i == 0 ? CHUNK_ORPHANED : CHUNK_POSSIBLE);
+	ck_assert_str_eq(world->reachability.doubt, _i == 0   ? ""
+						    : _i == 1 ? "4 kB of private memory at 0x300000"
+							      : "words that the kernel holds");
+	world_free(world);
+}
+END_TEST
+
+START_TEST(unused_stack_raises_no_doubt)
+{
+	struct world *world = world_new();
+	uint64_t orphan = world_chunk(world, 24);
+	fake_target_absent(world->target, STACK, 0x8000, "rw-", NULL);
+	fake_target_map(world->target, STACK + 0x8000, STACK_END - STACK - 0x8000, "rw-", NULL);
+	world_thread(world, 7, STACK, STACK_END, SP, PTHREAD);
+	world_ready(world);
+	ck_assert_int_eq(world_state(world, orphan), CHUNK_ORPHANED);
+	world_free(world);
+}
+END_TEST
+
+/* What a chunk that was not dumped leads to. */
+START_TEST(a_chunk_that_was_not_dumped_raises_doubt)
+{
+	struct world *world = world_new();
+	uint64_t orphan = world_chunk(world, 24);
+	fake_target_map(world->target, 0x10000, 0x1000, "rw-p", NULL);
+	fake_target_absent(world->target, 0x700000000, 0x2000, "rw-p", NULL);
+	uint32_t region;
+	ck_assert_ptr_null(chunk_table_add_region(world->heap.chunks, 0x700000010, 0x700001ff0, 8,
+						  0, true, &region));
+	world_ready(world);
+	put(world, 0x10000, 0x700000010);
+	ck_assert_int_eq(world_state(world, orphan), CHUNK_POSSIBLE);
+	ck_assert_ptr_nonnull(strstr(world->reachability.doubt, " of chunks in use"));
 	world_free(world);
 }
 END_TEST
@@ -766,6 +887,10 @@ int main(void)
 	tcase_add_test(roots, what_the_allocator_owns_is_no_root);
 	tcase_add_test(roots, read_only_memory_below_the_vdso_is_a_root);
 	tcase_add_test(roots, absent_memory_becomes_few_gaps);
+	tcase_add_test(roots, only_memory_that_may_hold_pointers_raises_doubt);
+	tcase_add_loop_test(roots, untouched_memory_of_a_live_process_raises_no_doubt, 0, 3);
+	tcase_add_test(roots, unused_stack_raises_no_doubt);
+	tcase_add_test(roots, a_chunk_that_was_not_dumped_raises_doubt);
 	tcase_add_test(roots, what_the_kernel_holds_is_weak);
 	tcase_add_loop_test(roots, events_of_epoll_wait_are_weak, 0, 4);
 	tcase_add_loop_test(roots, hostile_arguments_of_epoll_wait_do_no_harm, 0, 5);

@@ -376,6 +376,41 @@ START_TEST(a_limit_cuts_and_says_so)
 }
 END_TEST
 
+/* Orphans that are in doubt are none: the same table under another heading. */
+START_TEST(what_is_in_doubt_is_not_called_orphaned)
+{
+	struct fake_findings *fake = fake_findings_new();
+	struct reachability *reachability = fake_findings_reachability(fake);
+	strcpy(reachability->doubt, "4 kB of private memory at 0x7f0000001000");
+	strcpy(reachability->caution, "a caution");
+	reachability->totals[CHUNK_POSSIBLE].chunks += reachability->unheld.chunks;
+	reachability->totals[CHUNK_POSSIBLE].bytes += reachability->unheld.bytes;
+	reachability->totals[CHUNK_ORPHANED] = (struct chunk_total){ 0 };
+	char *text = text_of("leaks", fake, &usual);
+	after(after(text, "POSSIBLE  4,313 chunks, 412 kB · "),
+	      "nothing that was read leads to them, but 4 kB of private memory at\n"
+	      "  0x7f0000001000 could not be read and may hold pointers\n        bytes   chunks");
+	ck_assert_ptr_null(strstr(text, "ORPHANED"));
+	ck_assert_ptr_null(strstr(text, "a caution"));
+	free(text);
+	text = text_of("report", fake, &usual);
+	after(after(text, "  possible       4,313 chunks"), "  possible          12 chunks");
+	ck_assert_ptr_null(strstr(text, "orphaned"));
+	free(text);
+	json_t *document = valid_json("leaks", fake), *found;
+	found = json_object_get(json_object_get(document, "orphans"), "chunks");
+	ck_assert_int_eq(json_integer_value(found), 0);
+	found = json_object_get(json_object_get(document, "possible_orphans"), "chunks");
+	ck_assert_int_eq(json_integer_value(found), 4313);
+	json_decref(document);
+	reachability->doubt[0] = '\0';
+	text = text_of("leaks", fake, &usual);
+	after(after(text, "ORPHANED"), "\n  a caution\n");
+	free(text);
+	fake_findings_free(fake);
+}
+END_TEST
+
 START_TEST(a_live_process_is_said_to_run_on)
 {
 	struct fake_findings *fake = fake_findings_new();
@@ -623,6 +658,7 @@ int main(void)
 	tcase_add_test(all, hostile_names_are_shown_and_not_obeyed);
 	tcase_add_test(all, a_recursion_is_told_once);
 	tcase_add_test(all, a_limit_cuts_and_says_so);
+	tcase_add_test(all, what_is_in_doubt_is_not_called_orphaned);
 	tcase_add_test(all, a_live_process_is_said_to_run_on);
 	tcase_add_test(all, a_process_without_a_signal_has_its_heading);
 	tcase_add_test(all, each_thread_is_counted_once);

@@ -384,6 +384,7 @@ static void make_heap(struct fake_findings *fake)
 	totals[CHUNK_REACHABLE] = (struct chunk_total){ 80585, 14 << 20 };
 	totals[CHUNK_POSSIBLE] = (struct chunk_total){ 12, 2048 };
 	totals[CHUNK_ORPHANED] = (struct chunk_total){ 4313, 412 << 10 };
+	fake->reachability.unheld = totals[CHUNK_ORPHANED];
 }
 
 static void make_orphans(struct fake_findings *fake)
@@ -666,6 +667,11 @@ struct retained *fake_findings_retain(struct fake_findings *fake)
 	};
 	fake->findings.retained = &fake->retained;
 	return &fake->retained;
+}
+
+struct reachability *fake_findings_reachability(struct fake_findings *fake)
+{
+	return &fake->reachability;
 }
 
 struct orphans *fake_findings_orphans(struct fake_findings *fake)

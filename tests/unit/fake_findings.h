@@ -18,6 +18,7 @@ struct target *fake_findings_target(struct fake_findings *fake);
 struct thread *fake_findings_threads(struct fake_findings *fake); /* the crashed one, main, … */
 struct explanation *fake_findings_explanation(struct fake_findings *fake);
 struct orphans *fake_findings_orphans(struct fake_findings *fake);
+struct reachability *fake_findings_reachability(struct fake_findings *fake);
 
 /* From now on who holds what is part of the findings. */
 struct retained *fake_findings_retain(struct fake_findings *fake);
