@@ -26,6 +26,25 @@ enum input_kind input_kind(const char *path)
 	return type == ET_CORE ? INPUT_CORE : INPUT_PROGRAM;
 }
 
+struct error *inputs_from_gdb(struct options *options, struct gdb_session *session)
+{
+	struct error *error = gdb_session_read(stdin, session);
+	if (error != NULL)
+		return error;
+	options->core = session->core;
+	options->pid = session->pid;
+	options->held = session->core == NULL ? &session->threads : NULL;
+	/* A process has its own files; a core's are to be named. */
+	if (session->core != NULL)
+		options->exe = session->exe;
+	if (options->sysroot == NULL)
+		options->sysroot = session->sysroot;
+	if (options->color == COLOR_AUTO && session->plain)
+		options->color = COLOR_NEVER;
+	options->address = session->address;
+	return NULL;
+}
+
 bool inputs_settle(struct options *options)
 {
 	if (options->exe == NULL || options->core == NULL ||

@@ -2,6 +2,7 @@
 #include "cli/inputs.h"
 #include "cli/messages.h"
 #include "cli/run.h"
+#include "gdb/command_file.h"
 
 #include <locale.h>
 #include <signal.h>
@@ -32,6 +33,26 @@ static void handle_lost_files(void)
 	sigaction(SIGBUS, &action, NULL);
 }
 
+static int print_gdb_commands(const char *program)
+{
+	command_file_write(program, stdout);
+	return fflush(stdout) != 0 || ferror(stdout) ? EXIT_NOTHING : EXIT_COMPLETE;
+}
+
+static int run_from_gdb(struct options *options)
+{
+	struct gdb_session session = { 0 };
+	int status = EXIT_NOTHING;
+	struct error *error = inputs_from_gdb(options, &session);
+	if (error == NULL)
+		status = run(options);
+	else if (error->message[0] != '\0') /* else gdb itself has said what is wrong */
+		message(NULL, "%s", error->message);
+	error_free(error);
+	gdb_session_end(&session);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -40,6 +61,10 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	handle_lost_files();
 	options_parse(argc, argv, &options);
+	if (options.gdb_commands != NULL)
+		return print_gdb_commands(options.gdb_commands);
+	if (options.from_gdb)
+		return run_from_gdb(&options);
 	if (inputs_settle(&options))
 		message(NULL, "%s is the core file: read as corescan %s %s", options.core,
 			options.exe, options.core);

@@ -30,6 +30,8 @@ enum option_key {
 	OPTION_LOCALS,
 	OPTION_SOURCE,
 	OPTION_GROUP,
+	OPTION_FROM_GDB,
+	OPTION_GDB_COMMANDS,
 };
 
 static const struct argp_option rows[] = {
@@ -77,6 +79,9 @@ static const struct argp_option rows[] = {
 	  "Group orphans by the size of their heads, by their type, or by their shape: size, type "
 	  "or shape. Without it, by type and size.",
 	  0 },
+	/* What the commands in gdb run; see gdb/command_file.h. */
+	{ "from-gdb", OPTION_FROM_GDB, NULL, OPTION_HIDDEN, NULL, 0 },
+	{ "gdb-commands", OPTION_GDB_COMMANDS, "PROGRAM", OPTION_HIDDEN, NULL, 0 },
 	{ "verbose", 'v', NULL, 0, "Tell more: full paths, longer lists, evidence.", 0 },
 	{ 0 },
 };
@@ -218,6 +223,11 @@ static void take_positional(struct argp_state *state, struct parse *parse, const
 	const bool first = parse->positional++ == 0;
 	if (first && view != NULL) {
 		options->view = view;
+	} else if (options->from_gdb) {
+		argp_error(state,
+			   "'%s' is neither a command nor an option: within gdb corescan looks at "
+			   "what gdb has open",
+			   text);
 	} else if (wants_address(options->view) && !parse->has_address) {
 		options->address = parse_address(state, text);
 		parse->has_address = true;
@@ -247,7 +257,7 @@ static void check_view(struct argp_state *state, const struct options *options)
 static void check_whole(struct argp_state *state, const struct parse *parse)
 {
 	const struct options *options = parse->options;
-	if (wants_address(options->view) && !parse->has_address)
+	if (wants_address(options->view) && !parse->has_address && !options->from_gdb)
 		argp_error(state, "no address to explain was named");
 	if (parse->has_states && strcmp(options->view->name, "chunks") != 0)
 		argp_error(state, "--state is for chunks, not for %s", options->view->name);
@@ -260,7 +270,11 @@ static void check_whole(struct argp_state *state, const struct parse *parse)
 	if (options->retained && strcmp(options->view->name, "heap") != 0)
 		argp_error(state, "--retained belongs to the command heap, not to %s",
 			   options->view->name);
-	if (options->pid == 0 && options->core == NULL)
+	if (options->pid != 0 && options->from_gdb)
+		argp_error(state, "-p %d: within gdb corescan looks at what gdb has open",
+			   (int)options->pid);
+	if (options->pid == 0 && options->core == NULL && !options->from_gdb &&
+	    options->gdb_commands == NULL)
 		argp_error(state, "no core file and no process (-p PID) was named");
 	if (options->pid == 0 && (options->stop != STOP_IF_NEEDED || options->max_pause_ms != 0))
 		argp_error(state, "--stop, --no-stop and --max-pause are for a process (-p PID)");
@@ -326,6 +340,12 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case OPTION_SOURCE:
 		options->source = true;
+		return 0;
+	case OPTION_FROM_GDB:
+		options->from_gdb = true;
+		return 0;
+	case OPTION_GDB_COMMANDS:
+		options->gdb_commands = argument;
 		return 0;
 	case OPTION_GROUP:
 		options->grouping = parse_grouping(state, argument);

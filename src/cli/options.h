@@ -31,6 +31,9 @@ struct options {
 	bool all;	  /* locks that nobody waits for, too */
 	bool dot;	  /* the graph instead of the view */
 	int32_t pid;	  /* 0: a core */
+	bool from_gdb;	  /* gdb names the target, on standard input */
+	const struct held_threads *held; /* of a process that gdb holds, or NULL */
+	const char *gdb_commands; /* print gdb's commands for this corescan, and end; or NULL */
 	enum stop_choice stop;
 	unsigned max_pause_ms; /* 0: no bound */
 	const char *sysroot, *debug_dir;

@@ -146,11 +146,12 @@ static struct error *open_target(struct run *run)
 		.kernel_words = (run->needs & NEED_REACHABILITY) != 0,
 		.without_stop = run->unstopped,
 		.max_pause_ms = options->max_pause_ms,
+		.held = options->held,
 	};
 	if (options->core != NULL)
 		return target_open_core(options->core, &how, &run->gaps, &run->target);
 	struct error *error = target_open_live(options->pid, &how, &run->gaps, &run->target);
-	if (error != NULL)
+	if (error != NULL || options->held != NULL)
 		return error;
 	check_asleep(run);
 	if (run->why_stop[0] == '\0')
@@ -467,7 +468,7 @@ static bool shows_progress(void)
  * those lead, which only a stopped thread tells. */
 static bool may_go_unstopped(const struct options *options)
 {
-	if (options->locals && options->stop != STOP_NEVER)
+	if (options->held != NULL || (options->locals && options->stop != STOP_NEVER))
 		return false;
 	return options->core == NULL && options->stop != STOP_ALWAYS &&
 	       (needs_of(options) & NEED_HEAP) == 0;

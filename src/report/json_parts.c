@@ -94,7 +94,8 @@ static json_t *target_object(struct json_document *document)
 		 target->kind == TARGET_CORE ? json_size(target->expected_size) : json_null());
 	json_put(document, object, "stopped",
 		 target->kind == TARGET_LIVE ? json_boolean(!target->unstopped) : json_null());
-	json_put(document, object, "stopped_because", json_words(target->stopped_because));
+	json_put(document, object, "stopped_because",
+		 json_words(target->held ? "a debugger holds it" : target->stopped_because));
 	json_put(document, object, "stop_cut_short", json_boolean(target->cut_short));
 	json_put(document, object, "stopped_us",
 		 target->kind == TARGET_LIVE ? json_size(target->paused_us) : json_null());

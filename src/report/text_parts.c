@@ -73,6 +73,8 @@ static void header_stop(struct text *text, const struct target *target)
 	char number[FORMAT_MAX];
 	if (target->unstopped)
 		text_item(text, 2, false, "was not stopped");
+	else if (target->held)
+		text_item(text, 2, false, "is held by a debugger");
 	else if (target->stopped_because != NULL)
 		text_itemf(text, 2, false, "was stopped for %s (%s)",
 			   format_duration(target->paused_us, number), target->stopped_because);

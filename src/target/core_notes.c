@@ -3,10 +3,10 @@
 
 #include "base/bytes.h"
 #include "target/elf_notes.h"
+#include "target/signal_kinds.h"
 
 #include <elf.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,17 +75,6 @@ static struct error *read_extended(const struct reading *reading)
 	return NULL;
 }
 
-static bool has_address(int number)
-{
-	return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
-	       number == SIGTRAP;
-}
-
-static bool has_sender(int code)
-{
-	return code == SI_USER || code == SI_QUEUE || code == SI_MESGQ || code == SI_TKILL;
-}
-
 /* Kernel and gdb write the siginfo right after a thread's other notes. */
 static struct error *read_siginfo(const struct reading *reading)
 {
@@ -103,9 +92,9 @@ static struct error *read_siginfo(const struct reading *reading)
 		return NULL;
 	signal->code = (int32_t)number_at(reading, CODE, 4);
 	signal->has_details = true;
-	if (has_sender(signal->code))
+	if (signal_has_sender(signal->code))
 		signal->sender = (int32_t)number_at(reading, FIELDS, 4);
-	else if (signal->code > 0 && has_address(signal->number))
+	else if (signal->code > 0 && signal_has_address(signal->number))
 		signal->address = number_at(reading, FIELDS, reading->target->arch->word_size);
 	return NULL;
 }
@@ -289,18 +278,12 @@ static struct error *read_process(const struct core_notes *notes, struct target 
 	return error;
 }
 
-/* A signal with which gdb can have stopped a process that was about to die of it. */
-static bool is_crash(int number)
-{
-	return has_address(number) ? number != SIGTRAP : number == SIGABRT || number == SIGSYS;
-}
-
 /* Linux gives all threads the signal of the one that crashed, which is the first. */
 static void settle_signals(const struct core_notes *notes, struct target *target)
 {
 	for (size_t i = 0; i < target->threads.count; i++) {
 		struct target_signal *signal = &target->threads.items[i].signal;
-		if (i > 0 || (notes->by_debugger && !is_crash(signal->number)))
+		if (i > 0 || (notes->by_debugger && !signal_is_crash(signal->number)))
 			*signal = (struct target_signal){ 0 };
 	}
 	if (target->threads.count > 0)

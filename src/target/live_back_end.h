@@ -4,6 +4,7 @@
 #ifndef CORESCAN_TARGET_LIVE_BACK_END_H
 #define CORESCAN_TARGET_LIVE_BACK_END_H
 
+#include "target/held_threads.h"
 #include "target/live_memory.h"
 #include "target/live_threads.h"
 #include "target/ptrace_stop.h"
@@ -14,6 +15,7 @@ struct live_back_end {
 	int32_t pid;
 	struct ptrace_stop *stop;     /* NULL before the process was stopped */
 	struct live_threads *threads; /* of a process that is not stopped, else NULL */
+	const struct held_threads *held; /* of one that a debugger holds, else NULL */
 	struct live_memory memory;
 	struct live_links *links; /* or NULL */
 	pthread_mutex_t reading;  /* held while memory is read */

@@ -325,9 +325,14 @@ static struct error *describe_process(struct proc_task task, struct target *targ
 static void tell_gaps(const struct target *target, struct gaps *gaps)
 {
 	const struct live_back_end *live = target->back_end;
-	for (size_t i = 0; i < target->threads.count && live->stop != NULL; i++) {
+	for (size_t i = 0; i < target->threads.count && live->threads == NULL; i++) {
 		const struct target_thread *thread = &target->threads.items[i];
-		if (!thread->stopped)
+		if (!thread->stopped && live->held != NULL)
+			gaps_add(gaps, GAP_THREAD, 0, 0,
+				 "the debugger told no registers of thread %" PRId32
+				 " \"%s\": its stack was not read",
+				 thread->tid, thread->name);
+		else if (!thread->stopped)
 			gaps_add(
 			    gaps, GAP_THREAD, 0, 0,
 			    "thread %" PRId32 " \"%s\" did not stop (state %c%s%s): its registers "
@@ -372,6 +377,15 @@ static void close_live(struct target *target)
 	free(live);
 }
 
+static bool take_threads(const struct live_back_end *live, struct proc_task task,
+			 struct target *target)
+{
+	if (live->held != NULL)
+		return held_threads_take(live->held, live->pid, live_other_namespace(task), target);
+	return live->stop != NULL ? ptrace_stop_threads(live->stop, target)
+				  : live_threads_take(live->threads, target);
+}
+
 /* Fills the target from the process. */
 static struct error *read_process(struct target *target, struct gaps *gaps)
 {
@@ -390,10 +404,9 @@ static struct error *read_process(struct target *target, struct gaps *gaps)
 		error = describe_process(task, target, gaps);
 	if (error == NULL)
 		error = live_memory_add_segments(&live->memory, target->space, gaps);
-	if (error == NULL && !(live->stop != NULL ? ptrace_stop_threads(live->stop, target)
-						  : live_threads_take(live->threads, target)))
+	if (error == NULL && !take_threads(live, task, target))
 		error = error_no_memory();
-	if (error == NULL && live->stop == NULL)
+	if (error == NULL && live->threads != NULL)
 		live_threads_find_pointers(target);
 	if (error == NULL)
 		tell_gaps(target, gaps);
@@ -463,7 +476,8 @@ struct error *target_open_live(int32_t pid, const struct target_options *options
 	const struct arch *arch = NULL;
 	if (options == NULL)
 		options = &usual;
-	struct error *error = check_before(pid, !options->without_stop, &arch);
+	const bool to_stop = !options->without_stop && options->held == NULL;
+	struct error *error = check_before(pid, to_stop, &arch);
 	if (error != NULL)
 		return error;
 	struct target *target = new_target(pid, arch);
@@ -471,14 +485,18 @@ struct error *target_open_live(int32_t pid, const struct target_options *options
 		return error_no_memory();
 	struct live_back_end *live = target->back_end;
 	target->unstopped = options->without_stop;
+	target->held = options->held != NULL;
+	live->held = options->held;
 	struct proc_task task;
 	struct plain_fds *plain = NULL;
 	if (options->kernel_words && living_task(pid, &task))
 		plain = plain_fds_find(task);
-	error = options->without_stop ? live_threads_look(pid, arch, &live->threads)
-				      : stop_process(live, options);
+	if (to_stop)
+		error = stop_process(live, options);
+	else if (options->without_stop)
+		error = live_threads_look(pid, arch, &live->threads);
 	if (error == NULL) {
-		target->resume = resume_live;
+		target->resume = live->held == NULL ? resume_live : NULL;
 		error = read_process(target, gaps);
 	}
 	if (error == NULL && options->kernel_words)

@@ -82,6 +82,7 @@ struct target {
 	int32_t inner_pid; /* live: as .inner_tid of a thread */
 	bool deleted;	   /* live: the file of .exe was unlinked, or replaced */
 	bool unstopped;	   /* a live process that is looked at without being stopped */
+	bool held;	   /* a live process that a debugger holds stopped */
 	/* Of a process that was stopped although that was first tried without: why; or NULL. */
 	const char *stopped_because;
 	uint64_t paused_us; /* how long the live process was stopped so far; set by resume */
@@ -98,6 +99,8 @@ struct target {
 	void *back_end;
 };
 
+struct held_threads; /* held_threads.h */
+
 struct target_options {
 	const struct progress *progress; /* or NULL */
 	unsigned stop_deadline_ms;	 /* live: how long to wait for threads to stop; 0: 2000 */
@@ -105,6 +108,8 @@ struct target_options {
 					    then; 0: no bound */
 	bool without_stop; /* live: nothing is stopped. What threads do that sleep is known then;
 			      live_process_stayed tells whether they slept all the while */
+	const struct held_threads *held; /* live: a debugger holds the process, and told these
+			      registers, which outlive the target; or NULL */
 	bool descriptors;  /* live: what file descriptors are will be asked for */
 	bool kernel_words; /* live, with a stop: .kernel_words of the target are asked for */
 	bool snapshot; /* live: live_process_snapshot will be called next; what can be done for it

@@ -200,8 +200,7 @@ static struct error *open_thread(struct opening *opening, const struct target_th
 	thread->tid = raw->tid;
 	thread->name = thread_name(target, raw, opening->modules);
 	thread->is_main = raw->tid == target->pid;
-	thread->crashed = raw == target->threads.items && target->kind != TARGET_LIVE &&
-			  target->signal.number != 0;
+	thread->crashed = raw == target->threads.items && target->signal.number != 0;
 	thread->killed_from_outside = thread->crashed && sent_from_outside(target);
 	thread->thread_pointer = arch_thread_pointer(target->arch, &raw->registers);
 	find_stack(target, thread);

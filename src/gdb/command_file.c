@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "gdb/command_file.h"
+
+#include "report/report.h"
+#include "target/arch.h"
+
+#include <string.h>
+
+/* Words that a command takes, and characters of each in the template of them. */
+enum { WORDS_MAX = 32, WORD_WIDTH = 7 };
+
+/* gdb's words for the two 64-bit parts of each register in a row of arch->extended_registers. Of
+ * the x87 registers it has none: "info registers" tells them. */
+static const struct vector_words {
+	const char *file, *name, *field;
+	unsigned low, high;
+} vector_words[] = {
+	{ "xmm", "$xmm", "v2_int64", 0, 1 },
+	{ "high half of ymm", "$ymm", "v4_int64", 2, 3 },
+};
+
+/* A command of gdb's whose own output nobody wants: that the language is not the frame's, say. */
+#define QUIET(command) "pipe -d @corescan@ -- " command " @corescan@ cat >/dev/null"
+
+/* Convenience variables hold what is computed, in C whatever the program's language is. */
+#define SET "with language c -- set var "
+
+/* What is the same in every file. */
+static const char common[] =
+    "define _corescan_tell\n"
+    "  echo @style\\n\n"
+    "  show style enabled\n"
+    "  echo @sysroot\\n\n"
+    "  show sysroot\n"
+    "  echo @inferiors\\n\n"
+    "  info inferiors\n"
+    "  echo @files\\n\n"
+    "  info files\n"
+    "  echo @threads\\n\n"
+    "  thread apply all -s _corescan_thread\n"
+    "  echo @end\\n\n"
+    "end\n"
+    "define _corescan_tell_address\n"
+    "  echo @address\\n\n"
+    "  with language c -- printf \"%#lx\\n\", $_corescan_address\n"
+    "  _corescan_tell\n"
+    "end\n"
+    "# The words of a command, as many as there are, in $_corescan_given.\n"
+    "define _corescan_take\n"
+    "  " SET "$_corescan_given = $_corescan_words\n"
+    "  " SET "$_corescan_given[$_corescan_count * $_corescan_width] = 0\n"
+    "end\n"
+    "# Whether a word, in quotes and with blanks behind it, is gdb's to evaluate; counts those.\n"
+    "define _corescan_examine\n"
+    "  " SET "$_corescan_word = $arg0\n"
+    "  " SET "$_corescan_more = !($_corescan_word[0] == '-' && ($_corescan_word[1] == '-' || "
+    "($_corescan_word[1] == 'v' && $_corescan_word[2] == ' '))) && "
+    "!($_corescan_word[0] == '|' && $_corescan_word[1] == ' ') && $_corescan_word[0] != '>'\n"
+    "  " SET "$_corescan_split = $_corescan_split + $_corescan_more\n"
+    "  " SET "$_corescan_more = $_corescan_more && $_corescan_split < $_corescan_count\n"
+    "end\n"
+    "# Parts the words: those in front go to gdb, the others stay.\n"
+    "define _corescan_part\n"
+    "  " SET "$_corescan_expression = $_corescan_words\n"
+    "  " SET "$_corescan_left = $_corescan_split * $_corescan_width\n"
+    "  " SET "$_corescan_expression[$_corescan_left] = 0\n"
+    "  while $_corescan_left\n"
+    "    " SET "$_corescan_left = $_corescan_left - 1\n"
+    "    " SET "$_corescan_given[$_corescan_left] = ' '\n"
+    "  end\n"
+    "end\n"
+    "define _corescan_evaluate\n"
+    "  " SET "$_corescan_address = (unsigned long)$_corescan_value\n"
+    "end\n"
+    "\n";
+
+static const struct arch_register_file *extended_file(const struct arch *arch, const char *name,
+						      size_t *index)
+{
+	for (size_t i = 0; i < arch->extended_register_count; i++) {
+		if (strcmp(arch->extended_registers[i].name, name) == 0) {
+			*index = i;
+			return &arch->extended_registers[i];
+		}
+	}
+	return NULL;
+}
+
+static void write_vector(const struct arch *arch, const struct vector_words *words, FILE *out)
+{
+	size_t index;
+	const struct arch_register_file *file = extended_file(arch, words->file, &index);
+	if (file == NULL)
+		return;
+	/* Not every processor has all of them. */
+	fprintf(out, "  " SET "$_corescan_more = !$_isvoid(%s0)\n", words->name);
+	fprintf(out, "  if $_corescan_more\n    with language c -- printf \"@extended %zu", index);
+	for (unsigned i = 0; i < file->count; i++)
+		fputs(" %lx %lx", out);
+	fputs("\\n\"", out);
+	for (unsigned i = 0; i < file->count; i++)
+		fprintf(out, ", %s%u.%s[%u], %s%u.%s[%u]", words->name, i, words->field, words->low,
+			words->name, i, words->field, words->high);
+	fputs("\n  end\n", out);
+}
+
+/* Prints one thread's registers. The user may have selected an outer frame. The siginfo comes last:
+ * a thread that has none ends its command there. */
+static void write_thread(const struct arch *arch, FILE *out)
+{
+	fputs("define _corescan_thread\n  select-frame 0\n  with language c -- printf \"@general",
+	      out);
+	for (size_t i = 0; i < arch->register_count; i++)
+		fputs(" %lx", out);
+	fputs("\\n\"", out);
+	for (size_t i = 0; i < arch->register_count; i++)
+		fprintf(out, ", $%s", arch->registers[i].name);
+	fputs("\n", out);
+	for (size_t i = 0; i < sizeof vector_words / sizeof *vector_words; i++)
+		write_vector(arch, &vector_words[i], out);
+	fputs("  info registers float\n"
+	      "  with language c -- printf \"@signal %d %d %lx %d\\n\", $_siginfo.si_signo, "
+	      "$_siginfo.si_code, $_siginfo._sifields._sigfault.si_addr, "
+	      "$_siginfo._sifields._kill.si_pid\n"
+	      "end\n",
+	      out);
+}
+
+/* The template of a command's words, whose end is put behind the last one that there is. */
+static void write_words(FILE *out)
+{
+	fputs(SET "$_corescan_words = \"", out);
+	for (int i = 0; i < WORDS_MAX; i++)
+		fprintf(out, " $arg%02d", i);
+	fprintf(out, "\"\n" SET "$_corescan_width = %d\n", WORD_WIDTH);
+}
+
+static void write_take_words(FILE *out)
+{
+	fputs("  dont-repeat\n"
+	      "  set var $_corescan_count = $argc\n"
+	      "  " QUIET("_corescan_take") "\n",
+	      out);
+}
+
+static void write_pipe(const char *tell, const char *command, FILE *out)
+{
+	fprintf(out,
+		"  eval \"pipe -d @corescan@ -- %s @corescan@ '%%s' %s --from-gdb%%s\", "
+		"$_corescan_program, $_corescan_given\n",
+		tell, command);
+}
+
+/* explain EXPRESSION [OPTIONS]: the words before the first option are gdb's. */
+static void write_explain(const struct view *view, FILE *out)
+{
+	fprintf(out, "define corescan %s\n", view->name);
+	write_take_words(out);
+	fputs("  set var $_corescan_split = 0\n"
+	      "  set var $_corescan_more = $_corescan_count\n"
+	      "  while $_corescan_more\n"
+	      "    eval \"" QUIET(
+		  "_corescan_examine \\\"$arg%02d   \\\"") "\", $_corescan_split\n"
+							   "  end\n"
+							   "  if $_corescan_split\n"
+							   "    " QUIET(
+							       "_corescan_part") "\n"
+										 "    eval \"set "
+										 "var "
+										 "$_corescan_value "
+										 "=%s\", "
+										 "$_corescan_"
+										 "expression\n"
+										 "    " QUIET(
+										     SET
+										     "$_corescan_"
+										     "address = "
+										     "(unsigned "
+										     "long)$_"
+										     "corescan_"
+										     "value") "\n "
+											      " ",
+	      out);
+	write_pipe("_corescan_tell_address", view->name, out);
+	fprintf(out,
+		"  else\n    echo corescan %s EXPRESSION [OPTIONS]: the expression comes first\\n\n"
+		"  end\nend\n",
+		view->name);
+}
+
+static void write_view(const struct view *view, FILE *out)
+{
+	if ((view->needs & NEED_EXPLANATION) != 0) {
+		write_explain(view, out);
+	} else {
+		fprintf(out, "define corescan %s\n", view->name);
+		write_take_words(out);
+		write_pipe("_corescan_tell", view->name, out);
+		fputs("end\n", out);
+	}
+	fprintf(out, "document corescan %s\nShow %s.\n", view->name, view->summary);
+	fprintf(out,
+		"Usage: corescan %s%s [OPTIONS] [| SHELL_COMMAND]\n"
+		"The options are those of corescan outside gdb: corescan --help.\nend\n\n",
+		view->name, (view->needs & NEED_EXPLANATION) != 0 ? " EXPRESSION" : "");
+}
+
+/* What stands in the file when gdb reads it for the first time. */
+static void write_once(FILE *out)
+{
+	size_t count;
+	const struct view *views = view_list(&count);
+	write_words(out);
+	write_thread(&arch_x86_64, out);
+	fputs(common, out);
+	fputs("define-prefix corescan\ndefine corescan\n", out);
+	write_take_words(out);
+	write_pipe("_corescan_tell", views[0].name, out);
+	fputs("end\ndocument corescan\n"
+	      "Say what died, who waits for whom, and where the memory is.\n"
+	      "Looks at the core, or at the process, that gdb has open.\n"
+	      "Usage: corescan [SUBCOMMAND] [OPTIONS] [| SHELL_COMMAND]\n"
+	      "The options are those of corescan outside gdb: corescan --help.\n"
+	      "$_shell_exitcode is corescan's exit status.\nend\n\n",
+	      out);
+	for (size_t i = 0; i < count; i++)
+		write_view(&views[i], out);
+	/* In the end: where "core" is an alias of the user's own, gdb reads no further. */
+	fputs("# So that \"core FILE\" stays what it was.\nalias core = core-file\n", out);
+}
+
+void command_file_write(const char *program, FILE *out)
+{
+	fputs("# corescan's commands for gdb 9 and newer; written by corescan --gdb-commands.\n"
+	      "# gdb reads this file when it starts from its gdbinit.d; or: source FILE\n" SET
+	      "$_corescan_more = $_isvoid($_corescan_program)\n",
+	      out);
+	fprintf(out, SET "$_corescan_program = \"%s\"\n", program);
+	fputs("if $_corescan_more\n", out);
+	write_once(out);
+	fputs("end\n", out);
+}
