@@ -108,7 +108,9 @@ static bool mapped_as_loaded(const struct modules *modules, const struct module_
 {
 	for (size_t i = 0; i < entry->image.count; i++) {
 		const struct elf_segment *load = &entry->image.segments[i];
-		if (load->type != PT_LOAD || load->filesz == 0)
+		/* A file of debug information has the program headers of the file it is of, but
+		 * not the bytes: for one that is mapped to be read, only its code can speak. */
+		if (load->type != PT_LOAD || (load->filesz == 0 && (load->flags & PF_X) == 0))
 			continue;
 		const struct segment *segment =
 		    mapping_at(modules, entry->module.bias + load->vaddr);

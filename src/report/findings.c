@@ -18,6 +18,18 @@ bool findings_partial(const struct findings *findings)
 	return gaps->list.count > 0 || gaps->lost;
 }
 
+bool findings_heap_partial(const struct findings *findings)
+{
+	const struct gaps *gaps = findings->subject->gaps;
+	bool partial = gaps->lost || findings->subject->target->cut_short;
+	for (size_t i = 0; i < gaps->list.count && !partial; i++) {
+		enum gap_kind kind = gaps->list.items[i].kind;
+		partial = kind == GAP_MEMORY || kind == GAP_THREAD || kind == GAP_HEAP ||
+			  kind == GAP_LIMIT;
+	}
+	return partial;
+}
+
 char *module_build_id(const struct module *module, size_t digits, char buffer[BUILD_ID_TEXT_MAX])
 {
 	char *to = buffer;

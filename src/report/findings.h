@@ -47,6 +47,10 @@ const struct module *findings_executable(const struct findings *findings);
 /* Whether anything at all could not be examined. */
 bool findings_partial(const struct findings *findings);
 
+/* Whether there may be chunks, or pointers to them, that were not seen: then nothing can be said of
+ * every chunk. */
+bool findings_heap_partial(const struct findings *findings);
+
 /* The build-id in hex, `digits` of it at most. Returns `buffer`; "" when it is unknown. */
 #define BUILD_ID_TEXT_MAX (2 * MODULE_BUILD_ID_MAX + 1)
 char *module_build_id(const struct module *module, size_t digits, char buffer[BUILD_ID_TEXT_MAX]);

@@ -81,7 +81,7 @@ static void heap_states(struct text *text, const struct findings *findings)
 	if (unheld->chunks > 0)
 		unheld_rows(text, findings, used);
 	else if (used > 0)
-		sentence(text, "nothing is orphaned: every chunk found in use can be reached");
+		sentence(text, text_no_orphans(findings));
 	if (weak.chunks > 0)
 		state_row(text, CHUNK_POSSIBLE, &weak, false, "  by weak evidence only");
 }

@@ -6,6 +6,13 @@
 
 #include <inttypes.h>
 
+const char *text_no_orphans(const struct findings *findings)
+{
+	return findings_heap_partial(findings)
+		   ? "nothing was found orphaned, but not all could be examined: see NOT EXAMINED"
+		   : "nothing is orphaned: every chunk found in use can be reached";
+}
+
 void text_leaks(struct text *text, const struct findings *findings)
 {
 	const struct orphans *orphans = findings->orphans;
@@ -18,9 +25,9 @@ void text_leaks(struct text *text, const struct findings *findings)
 	if (orphans->chunks == 0) {
 		const struct chunk_total *reachable =
 		    &findings->reachability->totals[CHUNK_REACHABLE];
-		text_put(text, reachable->chunks > 0
-				   ? "nothing: every chunk found in use can be reached"
-				   : "nothing: no chunk was found in use");
+		text_wrap(text, 10,
+			  reachable->chunks > 0 ? text_no_orphans(findings)
+						: "nothing: no chunk was found in use");
 		text_line(text);
 		return;
 	}

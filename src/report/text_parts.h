@@ -12,7 +12,7 @@ void text_header(struct text *text, const struct findings *findings);
 /* What died, with the top of its stack: `frame_limit` frames of it as a rule, 0 for none. */
 void text_crash(struct text *text, const struct findings *findings, size_t frame_limit);
 
-/* "1234 "main"". */
+/* "1234 "main"", or "1234 (7 inside) "main"" of a process in a PID namespace of its own. */
 void text_thread(struct text *text, const struct thread *thread);
 
 /* ", killed by SIGABRT from outside", of a thread that .killed_from_outside. */
@@ -56,6 +56,9 @@ void text_gaps(struct text *text, const struct findings *findings, size_t usual)
 /* Why what nothing leads to is only possible, and what may hold some of it: a sentence or none. */
 void text_doubt(struct text *text, const struct reachability *reachability);
 void text_caution(struct text *text, const struct reachability *reachability);
+
+/* What is said of a heap in which no orphan was found. */
+const char *text_no_orphans(const struct findings *findings);
 
 /* The orphan groups: a line each where `command` tells the whole, else in full. */
 void text_orphan_groups(struct text *text, const struct orphans *orphans, size_t usual,

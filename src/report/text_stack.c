@@ -10,7 +10,10 @@
 static void thread_words(const struct thread *thread, char *buffer, size_t size)
 {
 	const bool named = thread->name != NULL && thread->name[0] != '\0';
-	snprintf(buffer, size, " %" PRId32 "%s%s%s", thread->tid, named ? " \"" : "",
+	char inner[32] = "";
+	if (thread->raw != NULL && thread->raw->inner_tid != 0)
+		snprintf(inner, sizeof inner, " (%" PRId32 " inside)", thread->raw->inner_tid);
+	snprintf(buffer, size, " %" PRId32 "%s%s%s%s", thread->tid, inner, named ? " \"" : "",
 		 named ? thread->name : "", named ? "\"" : "");
 }
 

@@ -25,6 +25,22 @@ static int32_t tid_of_member(const void *context, size_t index)
 	return group->members[index]->tid;
 }
 
+static int32_t inner_tid_of_member(const void *context, size_t index)
+{
+	const struct stack_group *group = context;
+	return group->members[index]->raw->inner_tid;
+}
+
+static void group_tids(struct text *text, const struct stack_group *group)
+{
+	text_tids(text, 4, tid_of_member, group, group->count);
+	if (group->members[0]->raw == NULL || group->members[0]->raw->inner_tid == 0)
+		return;
+	text_wrap(text, 4, " (inside: ");
+	text_tids(text, 4, inner_tid_of_member, group, group->count);
+	text_put(text, ")");
+}
+
 static void group_named_tids(struct text *text, const struct stack_group *group)
 {
 	for (size_t i = 0; i < group->count; i++)
@@ -54,7 +70,7 @@ static void group_heading(struct text *text, const struct stack_group *group,
 	if (group->count > 1) {
 		text_put(text, ": ");
 		if (same_names(group))
-			text_tids(text, 4, tid_of_member, group, group->count);
+			group_tids(text, group);
 		else
 			group_named_tids(text, group);
 	}

@@ -335,10 +335,13 @@ static void tell_gaps(const struct target *target, struct gaps *gaps)
 		else if (!thread->stopped)
 			gaps_add(
 			    gaps, GAP_THREAD, 0, 0,
-			    "thread %" PRId32 " \"%s\" did not stop (state %c%s%s): its registers "
-			    "and stack were not read",
+			    "thread %" PRId32 " \"%s\" did not stop (state %c%s%s): %s",
 			    thread->tid, thread->name, thread->state,
-			    thread->wchan[0] != '\0' ? ", in the kernel's " : "", thread->wchan);
+			    thread->wchan[0] != '\0' ? ", in the kernel's " : "", thread->wchan,
+			    thread->asleep
+				? "of its registers only those are known that the kernel tells of "
+				  "its system call"
+				: "its registers and stack were not read");
 		else if (thread->registers.general_size == 0)
 			gaps_add(gaps, GAP_THREAD, 0, 0,
 				 "thread %" PRId32 " \"%s\" was killed while it was stopped",
@@ -406,7 +409,7 @@ static struct error *read_process(struct target *target, struct gaps *gaps)
 		error = live_memory_add_segments(&live->memory, target->space, gaps);
 	if (error == NULL && !take_threads(live, task, target))
 		error = error_no_memory();
-	if (error == NULL && live->threads != NULL)
+	if (error == NULL)
 		live_threads_find_pointers(target);
 	if (error == NULL)
 		tell_gaps(target, gaps);

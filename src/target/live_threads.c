@@ -25,6 +25,26 @@ struct live_threads {
 	ARRAY(struct looked) list;
 };
 
+/* Of lines `[<0>] folio_wait_bit+0x1a/0x40` the functions, as many as fit; root only. */
+static void read_kernel_stack(struct proc_task task, char *stack, size_t size)
+{
+	size_t length = 0;
+	char *text = proc_read(task, "stack", NULL), *rest = text;
+	stack[0] = '\0';
+	for (char *line; rest != NULL && (line = strsep(&rest, "\n")) != NULL;) {
+		const char *name = strstr(line, "] ");
+		if (name == NULL)
+			continue;
+		name += 2;
+		int bytes = (int)strcspn(name, "+.");
+		if (length + (size_t)bytes + 3 > size)
+			break;
+		length += (size_t)snprintf(stack + length, size - length, "%s%.*s",
+					   length > 0 ? ", " : "", bytes, name);
+	}
+	free(text);
+}
+
 bool live_thread_describe(struct proc_task task, bool inner, struct target_thread *thread)
 {
 	struct proc_stat stat;
@@ -37,6 +57,8 @@ bool live_thread_describe(struct proc_task task, bool inner, struct target_threa
 	proc_read_line(task, "wchan", thread->wchan, sizeof thread->wchan);
 	if (strcmp(thread->wchan, "0") == 0)
 		thread->wchan[0] = '\0';
+	if (thread->state == 'D')
+		read_kernel_stack(task, thread->kernel_stack, sizeof thread->kernel_stack);
 	if (inner && proc_read_task_status(task, &status))
 		thread->inner_tid = status.inner_tid;
 	return true;
@@ -73,6 +95,25 @@ static void set_registers(const struct arch *arch, const struct proc_syscall *ca
 	arch_set_register(arch, registers, arch->syscall_number, (uint64_t)call->number);
 	for (size_t i = 0; i < 6 && call->number >= 0; i++)
 		arch_set_register(arch, registers, arch->syscall_arguments[i], call->arguments[i]);
+}
+
+void live_thread_describe_stuck(struct proc_task task, const struct arch *arch,
+				struct target_thread *thread)
+{
+	struct proc_stat stat;
+	struct proc_syscall call;
+	char line[LINE_MAX_BYTES];
+	uint64_t switches;
+	if (!proc_read_stat(task, &stat))
+		return;
+	thread->state = stat.state;
+	if (stat.state != 'D')
+		return;
+	proc_read_line(task, "wchan", thread->wchan, sizeof thread->wchan);
+	read_kernel_stack(task, thread->kernel_stack, sizeof thread->kernel_stack);
+	thread->asleep = read_sleep(task, &switches, line, &call);
+	if (thread->asleep)
+		set_registers(arch, &call, &thread->registers);
 }
 
 /* Adds a thread, unless it has ended. False when memory is exhausted. */

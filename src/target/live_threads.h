@@ -18,6 +18,12 @@
  * PID namespace than we are, and its own ids are wanted too. */
 bool live_thread_describe(struct proc_task task, bool inner, struct target_thread *thread);
 
+/* The same of a thread that ptrace could not stop because it sleeps in the kernel (state D): sets
+ * .asleep and the registers of its system call where the kernel tells them. It cannot go back to
+ * its program before the stop ends, so that this holds until then. */
+void live_thread_describe_stuck(struct proc_task task, const struct arch *arch,
+				struct target_thread *thread);
+
 /* Whether the process's PID namespace is not ours. */
 bool live_other_namespace(struct proc_task task);
 

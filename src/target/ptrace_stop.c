@@ -506,10 +506,16 @@ out:
 
 bool ptrace_stop_threads(const struct ptrace_stop *stop, struct target *target)
 {
-	for (size_t i = 0; i < stop->tracees.count; i++)
-		if (stop->tracees.items[i].state != TRACEE_GONE &&
-		    !array_push(&target->threads, stop->tracees.items[i].thread))
+	for (size_t i = 0; i < stop->tracees.count; i++) {
+		const struct tracee *tracee = &stop->tracees.items[i];
+		struct target_thread thread = tracee->thread;
+		if (tracee->state == TRACEE_GONE)
+			continue;
+		if (tracee->state == TRACEE_STUCK)
+			live_thread_describe_stuck(task_of(stop, tracee), target->arch, &thread);
+		if (!array_push(&target->threads, thread))
 			return false;
+	}
 	return true;
 }
 

@@ -41,7 +41,8 @@ struct error *ptrace_stop_process(int32_t pid, unsigned deadline_ms,
 				  const struct ptrace_stop_limit *limit, struct ptrace_stop **stop);
 
 /* Appends the threads to target->threads, in the order of their creation. What .extended points to
- * belongs to the stop. False when memory is exhausted. */
+ * belongs to the stop. Of those that sleep in the kernel and did not stop, what /proc tells. False
+ * when memory is exhausted. */
 bool ptrace_stop_threads(const struct ptrace_stop *stop, struct target *target);
 
 /* Lets every thread run on, a group-stopped process stay stopped, and pending signals arrive.

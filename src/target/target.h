@@ -40,6 +40,9 @@ struct target_thread {
 	bool asleep;
 	bool moved;	/* it slept when it was looked at first, and has run since */
 	char wchan[32]; /* live: the kernel function it slept in, or "" */
+	/* Live, of a thread in state D, where the kernel tells: the innermost functions it is in,
+	 * "io_schedule, folio_wait_bit, …"; else "". */
+	char kernel_stack[120];
 	struct registers registers;
 	struct target_signal signal; /* that this thread reported; number 0 for none */
 };

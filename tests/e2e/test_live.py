@@ -152,6 +152,34 @@ class WithoutStop(unittest.TestCase):
                              sorted(program.told("deadlock")[0]["deadlock"]))
 
 
+class Uninterruptible(unittest.TestCase):
+    """A thread that no stop reaches: what the kernel tells of it is told."""
+
+    def test_parent_of_a_vfork(self):
+        with Program(compile_program("live_vfork", "-D_GNU_SOURCE")) as program:
+            truth = program.told("forks")[0]
+            for option, status in (("--stop", 1), ("--no-stop", 0)):
+                with self.subTest(option=option):
+                    document = corescan_json("waits", option, "-p", program.pid, expect=(status,))
+                    waits = {wait["tid"]: wait for wait in document["waits"]}
+                    forks = waits[truth["forks"]]
+                    self.assertEqual((forks["activity"], forks["kind"], forks["target_pid"]),
+                                     ("blocked", "child", None))
+                    self.assertIn("child of its vfork", forks["text"])
+                    self.assertIn("in state D", forks["detail"])
+                    if os.getuid() == 0:
+                        self.assertIn("kernel_clone", forks["detail"])
+                    thread = next(thread for thread in document["threads"]
+                                  if thread["tid"] == truth["forks"])
+                    self.assertEqual(thread["looked_at"], "asleep")
+                    self.assertIn("run_vfork", functions(thread))
+                    lock = waits[truth["waits"]]
+                    self.assertEqual((lock["kind"], lock["owner"]), ("mutex", truth["main"]))
+                    self.assertEqual(document["deadlocks"], [])
+                    if option == "--stop":
+                        self.assertIn("did not stop", document["gaps"][0]["text"])
+
+
 class Killed(unittest.TestCase):
     """corescan dies while it holds a process: that goes on, and none of its calls fails."""
 
@@ -231,6 +259,9 @@ class Bounds(unittest.TestCase):
             self.assertTrue(document["target"]["stop_cut_short"])
             self.assertLess(document["target"]["stopped_us"], 250000)
             self.assertTrue(any("--max-pause" in gap["text"] for gap in document["gaps"]))
+            for command in ("leaks", "heap"):
+                text = corescan(command, "--max-pause", "5", "-p", program.pid, expect=(1,)).stdout
+                self.assertNotIn("every chunk", text)
             whole = corescan_json("leaks", "--max-pause", "60000", "-p", program.pid, expect=(0,))
             self.assertFalse(whole["target"]["stop_cut_short"])
             self.assertEqual(whole["gaps"], [])
@@ -269,9 +300,10 @@ class Elsewhere(unittest.TestCase):
                 for option in ("--stop", "--no-stop"):
                     with self.subTest(option=option):
                         self.check(corescan_json("waits", option, "-p", pid), pid, inner)
-                text = corescan("waits", "-p", pid).stdout
-                self.assertIn(f"process {pid} (1 in its own PID namespace)",
-                              " ".join(text.split()))
+                text = " ".join(corescan("waits", "-p", pid).stdout.split())
+                self.assertIn(f"process {pid} (1 in its own PID namespace)", text)
+                for tid in tids_of(pid):
+                    self.assertIn(f"{tid} ({inner_tid(pid, tid)} inside)", text)
             finally:
                 outer.kill()
                 outer.wait()

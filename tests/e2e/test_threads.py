@@ -135,6 +135,28 @@ class ManyThreads(unittest.TestCase):
             self.assertIsNone(thread["stop_reason"])
 
 
+class MappedFiles(unittest.TestCase):
+    def test_files_that_are_read_are_no_modules(self):
+        """A debugger maps libraries, and files of debug information, to read them."""
+        executable = compile_program("mapped_files", "-D_GNU_SOURCE")
+        with Program(executable) as program:
+            libc = next(module for module in corescan_json("maps", "-p", program.pid)["modules"]
+                        if "/libc.so" in module["path"] or "/libc-2" in module["path"])
+        build_id = libc["build_id"]
+        debug = Path("/usr/lib/debug/.build-id") / build_id[:2] / f"{build_id[2:]}.debug"
+        files = [path for path in (Path(libc["path"]), debug) if path.exists()]
+        self.assertTrue(files)
+        with Program(executable, *files) as program:
+            def look(arguments, way):
+                modules = [module["path"] for module in corescan_json("maps", *arguments)["modules"]]
+                self.assertEqual(modules.count(libc["path"]), 1)
+                self.assertNotIn(str(debug), modules)
+                gaps = [gap["text"] for gap in corescan_json("heap", *arguments)["gaps"]]
+                self.assertFalse([text for text in gaps if "malloc of its own" in text])
+
+            each_way(self, program, look)
+
+
 class PthreadStates(unittest.TestCase):
     def dump(self, target):
         return json.loads(subprocess.run([PTHREAD_DUMP, str(target)], check=True, timeout=60,

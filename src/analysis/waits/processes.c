@@ -33,6 +33,28 @@ static void examine_wait4(struct examined *examined)
 		child_of_group(examined, -pid);
 }
 
+/* Until the child of a vfork runs its program or ends, its parent sleeps in the kernel. */
+#define CLONE_FLAG_VFORK 0x4000
+
+static void vfork_child(struct examined *examined, uint64_t flags)
+{
+	if ((flags & CLONE_FLAG_VFORK) == 0)
+		examined->wait->kind = WAIT_OTHER;
+}
+
+static void examine_clone(struct examined *examined)
+{
+	vfork_child(examined, examined->arguments[0]);
+}
+
+/* struct clone_args begins with the flags. */
+static void examine_clone3(struct examined *examined)
+{
+	uint64_t flags = 0;
+	(void)examined_u64(examined, examined->arguments[0], &flags);
+	vfork_child(examined, flags);
+}
+
 /* waitid(2)'s idtype. */
 enum { ID_ALL = 0, ID_PID = 1, ID_PGID = 2, ID_PIDFD = 3 };
 
@@ -136,6 +158,9 @@ static void examine_msgsnd(struct examined *examined)
 const struct wait_row process_rows[] = {
 	{ "wait4", WAIT_CHILD, examine_wait4 },
 	{ "waitid", WAIT_CHILD, examine_waitid },
+	{ "vfork", WAIT_CHILD, NULL },
+	{ "clone", WAIT_CHILD, examine_clone },
+	{ "clone3", WAIT_CHILD, examine_clone3 },
 	{ "pause", WAIT_SIGNAL, NULL },
 	{ "rt_sigsuspend", WAIT_SIGNAL, NULL },
 	{ "rt_sigtimedwait", WAIT_SIGNAL, examine_sigtimedwait },

@@ -116,8 +116,10 @@ static void add_child(struct words *words, const struct subject *subject, const 
 	if (wait->target_pid > 0)
 		words_add(words, "waits for child process %" PRId32 "%s", wait->target_pid,
 			  subject->target->inner_pid != 0 ? " (its own number for it)" : "");
-	else
+	else if (wait->target_pid < 0)
 		words_add(words, "waits for any child process");
+	else
+		words_add(words, "waits until the child of its vfork runs a program or ends");
 }
 
 static void add_other(struct words *words, const struct subject *subject, const struct wait *wait)

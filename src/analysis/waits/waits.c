@@ -60,6 +60,17 @@ static void undo_restart(struct examined *examined)
 	examined_evidence(examined, "%s", evidence);
 }
 
+/* A sleep that no signal ends, and no stop either. */
+static void note_kernel(struct examined *examined)
+{
+	const struct target_thread *raw = examined->thread->raw;
+	if (raw->state != 'D' || !raw->asleep)
+		return;
+	words_separate(&examined->detail, ", ");
+	words_add(&examined->detail, "in state D (it sleeps in the kernel%s%s)",
+		  raw->kernel_stack[0] != '\0' ? ": " : "", raw->kernel_stack);
+}
+
 /* Of a thread that is blocked: kind, object, owner. */
 static void examine_wait(struct examined *examined, const struct wait_row *row)
 {
@@ -79,6 +90,7 @@ static void examine_wait(struct examined *examined, const struct wait_row *row)
 	}
 	if (known.frame != NULL)
 		wait->site = known.frame;
+	note_kernel(examined);
 	/* A thread that crashed is not idle, whatever it did. */
 	if (wait->activity == THREAD_CRASHED)
 		wait->idle = false;
