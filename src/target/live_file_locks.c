@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "target/live_file_locks.h"
 
-#include "target/proc_files.h"
+#include "target/proc_descriptors.h"
 
-#include <ctype.h>
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,23 +169,14 @@ static bool holds_lock(int32_t pid, int32_t fd, const struct file_lock_query *qu
 int32_t live_file_lock_descriptor(int32_t pid, int32_t fd, enum file_lock_class class)
 {
 	struct file_lock_query query = { .class = class, .start = -1 }, other;
-	char path[64];
+	proc_fds fds = { 0 };
 	int32_t found = -1;
-	snprintf(path, sizeof path, "/proc/%" PRId32 "/fd", pid);
-	DIR *directory = file_of(pid, fd, &query) ? opendir(path) : NULL;
-	if (directory == NULL)
-		return -1;
-	const struct dirent *entry;
-	for (unsigned i = 0; i < DESCRIPTORS_MAX && (entry = readdir(directory)) != NULL; i++) {
-		if (!isdigit((unsigned char)entry->d_name[0]))
-			continue;
-		int32_t candidate = (int32_t)strtol(entry->d_name, NULL, 10);
-		if (candidate == fd || !file_of(pid, candidate, &other) ||
-		    other.inode != query.inode || !holds_lock(pid, candidate, &query))
-			continue;
-		found = candidate;
-		break;
-	}
-	closedir(directory);
+	if (file_of(pid, fd, &query))
+		proc_list_fds((struct proc_task){ pid, pid }, DESCRIPTORS_MAX, &fds);
+	for (size_t i = 0; i < fds.count && found < 0; i++)
+		if (fds.items[i] != fd && file_of(pid, fds.items[i], &other) &&
+		    other.inode == query.inode && holds_lock(pid, fds.items[i], &query))
+			found = fds.items[i];
+	array_free(&fds);
 	return found;
 }

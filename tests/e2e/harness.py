@@ -43,7 +43,7 @@ def compile_program(name, *flags, output=None, source=None):
     executable = WORK / (output or name + "".join(flags).replace("/", "_"))
     if not executable.exists():
         subprocess.run([compiler, "-O1", "-g", "-pthread", "-Wall", *flags, "-o", executable, path,
-                        "-ldl"], check=True)
+                        "-ldl", "-lrt"], check=True)
     return executable
 
 

@@ -88,8 +88,16 @@ class Planted(unittest.TestCase):
             self.assertEqual(wait["timeout_ns"], truth["timeout_ns"])
         if truth.get("target", 0) != 0:
             self.assertEqual(wait["target_pid"], truth["target"])
+        if "fd_name" in truth and way == "live":
+            self.assertIn(truth["fd_name"], wait["fd_name"])
+        if "stream" in truth and way != "live":
+            self.assertEqual(wait["fd_name"], f"of FILE {truth['stream']} of stdio")
         if "holder" in truth:
             self.check_file_lock(wait, truth, way)
+        if "until" in truth:
+            self.assertTrue(wait["timed"])
+            self.assertRegex(wait["text"], r"23 h 59 min left" if way == "live"
+                             else r"until 2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d UTC")
 
     def check_file_lock(self, wait, truth, way):
         """Who holds a lock on a file the kernel tells of the living only."""

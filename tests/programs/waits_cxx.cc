@@ -4,6 +4,7 @@
 #include "waits_truth.h"
 
 #include <atomic>
+#include <barrier>
 #include <condition_variable>
 #include <future>
 #include <latch>
@@ -46,6 +47,16 @@ std::shared_future<int> future = promise.get_future().share();
 std::atomic<int> atomic;
 std::binary_semaphore semaphore(0);
 std::latch latch(1);
+std::barrier<> barrier(2);
+std::atomic<long> wide;
+std::atomic_flag flag;
+std::counting_semaphore<8> counting(0);
+std::shared_timed_mutex shared_timed;
+std::recursive_timed_mutex recursive_timed;
+std::condition_variable_any any_condition;
+std::mutex any_lock;
+std::promise<int> late;
+std::shared_future<int> late_future = late.get_future().share();
 
 struct slow {
 	slow()
@@ -92,5 +103,54 @@ int main()
 	tell("semaphore", plant("semaphore", [] { semaphore.acquire(); }), &semaphore, "semaphore",
 	     0);
 	tell("barrier", plant("latch", [] { latch.wait(); }), &latch, "latch", 0);
+	/* Its state lies on the heap; of what libstdc++ waits for by a slot of its own pool, or
+	 * through a proxy, the object is not told. */
+	tell("barrier", plant("barrier", [] { barrier.arrive_and_wait(); }), nullptr, "", 0);
+	tell("atomic", plant("atomic long", [] { wide.wait(0); }), nullptr, "", 0);
+	tell("atomic", plant("atomic flag", [] { flag.wait(false); }), nullptr, "", 0);
+	tell("semaphore",
+	     plant("counting", [] { (void)counting.try_acquire_for(std::chrono::hours(5)); }),
+	     nullptr, "", 0);
+	shared_timed.lock();
+	recursive_timed.lock();
+	tell("rwlock (read)",
+	     plant("shared timed",
+		   [] { (void)shared_timed.try_lock_shared_for(std::chrono::hours(5)); }),
+	     &shared_timed, "shared_timed", me);
+	tell("rwlock (write)",
+	     plant("exclusive timed",
+		   [] { (void)shared_timed.try_lock_for(std::chrono::hours(5)); }),
+	     &shared_timed, "shared_timed", me);
+	tell("mutex",
+	     plant("recursive timed",
+		   [] { (void)recursive_timed.try_lock_for(std::chrono::hours(5)); }),
+	     &recursive_timed, "recursive_timed", me);
+	tell("condition variable",
+	     plant("any",
+		   [] {
+			   std::unique_lock<std::mutex> lock(any_lock);
+			   any_condition.wait(lock);
+		   }),
+	     nullptr, "", 0);
+	tell("condition variable",
+	     plant("wait_for",
+		   [] {
+			   std::unique_lock<std::mutex> lock(condition_lock);
+			   condition.wait_for(lock, std::chrono::hours(5));
+		   }),
+	     &condition, "condition", 0);
+	tell("future",
+	     plant("future timed", [] { (void)late_future.wait_for(std::chrono::hours(5)); }),
+	     nullptr, "", 0);
+	static int thread_tid;
+	thread_tid = 0;
+	static std::thread sleeper([] {
+		__atomic_store_n(&thread_tid, truth_tid(), __ATOMIC_SEQ_CST);
+		for (;;)
+			pause();
+	});
+	while (__atomic_load_n(&thread_tid, __ATOMIC_SEQ_CST) == 0)
+		plant_pause();
+	tell("join", plant("join", [] { sleeper.join(); }), nullptr, "", thread_tid);
 	plant_done();
 }

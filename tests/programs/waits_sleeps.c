@@ -105,7 +105,49 @@ static void run_sigtimedwait(void *argument)
 		continue;
 }
 
-static int semaphores, queue;
+static void run_sigwaitinfo(void *argument)
+{
+	(void)argument;
+	sigset_t set;
+	siginfo_t info;
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	while (sigwaitinfo(&set, &info) < 0 && errno == EINTR)
+		continue;
+}
+
+static void run_wait_group(void *argument)
+{
+	(void)argument;
+	waitpid(0, NULL, 0);
+}
+
+static void run_wait_pidfd(void *argument)
+{
+	siginfo_t info;
+	waitid((idtype_t)3, (id_t) * (int *)argument, &info, WEXITED);
+}
+
+static void run_until_uptime(void *argument)
+{
+	(void)argument;
+	struct timespec until = plant_tomorrow(CLOCK_MONOTONIC);
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
+static int semaphores, queue, full_queue;
+
+static void run_msgsnd(void *argument)
+{
+	(void)argument;
+	struct {
+		long type;
+		char text[4096];
+	} message = { .type = 1 };
+	for (;;)
+		msgsnd(full_queue, &message, sizeof message.text, 0);
+}
 
 static void run_semop(void *argument)
 {
@@ -167,6 +209,8 @@ static void plant_sleeps_and_signals(void)
 	tell("signal", plant("sigsuspend", run_sigsuspend, NULL), "", -1, 0);
 	tell("signal", plant("sigwait", run_sigwait, NULL), "SIGHUP, SIGUSR2", -1, 0);
 	tell("signal", plant("sigtimedwait", run_sigtimedwait, NULL), "SIGUSR1", 7000 * SECOND, 0);
+	tell("signal", plant("sigwaitinfo", run_sigwaitinfo, NULL), "SIGALRM", -1, 0);
+	tell("sleep", plant("uptime", run_until_uptime, NULL), "", -1, 0);
 }
 
 static void plant_children(void)
@@ -176,6 +220,14 @@ static void plant_children(void)
 	tell("child", plant("waitpid", run_waitpid, &child), "", -1, child);
 	tell("child", plant("wait", run_wait, NULL), "", -1, -1);
 	tell("child", plant("waitid", run_waitid, &child), "", -1, child);
+	tell("child", plant("wait group", run_wait_group, NULL), "of the caller's process group",
+	     -1, -1);
+	static int pidfd;
+	char detail[40];
+	pidfd = (int)syscall(434, child, 0); /* pidfd_open */
+	snprintf(detail, sizeof detail, "pidfd %d", pidfd);
+	if (pidfd >= 0)
+		tell("child", plant("wait pidfd", run_wait_pidfd, &pidfd), detail, -1, -1);
 }
 
 static void plant_system_v(void)
@@ -183,7 +235,8 @@ static void plant_system_v(void)
 	char detail[80];
 	semaphores = semget(IPC_PRIVATE, 2, 0600);
 	queue = msgget(IPC_PRIVATE, 0600);
-	if (semaphores < 0 || queue < 0)
+	full_queue = msgget(IPC_PRIVATE, 0600);
+	if (semaphores < 0 || queue < 0 || full_queue < 0)
 		abort();
 	/* Whoever wakes the child up at this process's end removes them. */
 	pid_t parent = getpid();
@@ -198,6 +251,7 @@ static void plant_system_v(void)
 			sigwait(&set, &number);
 		semctl(semaphores, 0, IPC_RMID);
 		msgctl(queue, IPC_RMID, NULL);
+		msgctl(full_queue, IPC_RMID, NULL);
 		_exit(0);
 	}
 	snprintf(detail, sizeof detail, "semaphore set %d, semaphore 1 by -2", semaphores);
@@ -206,6 +260,16 @@ static void plant_system_v(void)
 	tell("System V IPC", plant("semtimedop", run_semtimedop, NULL), detail, 3000 * SECOND, 0);
 	snprintf(detail, sizeof detail, "message queue %d, receive type 42", queue);
 	tell("System V IPC", plant("msgrcv", run_msgrcv, NULL), detail, -1, 0);
+	snprintf(detail, sizeof detail, "message queue %d, send", full_queue);
+	tell("System V IPC", plant("msgsnd", run_msgsnd, NULL), detail, -1, 0);
+}
+
+/* Lists of requests that are waited for as a whole. */
+
+static void run_lio_listio(void *argument)
+{
+	struct aiocb *list[] = { argument };
+	lio_listio(LIO_WAIT, list, 1, NULL);
 }
 
 static void plant_asynchronous_io(void)
@@ -218,6 +282,10 @@ static void plant_asynchronous_io(void)
 	if (aio_read(&request) != 0)
 		abort();
 	tell("I/O", plant("aio_suspend", run_aio_suspend, NULL), "aio_suspend", -1, 0);
+	static struct aiocb listed;
+	listed = request;
+	listed.aio_lio_opcode = LIO_READ;
+	tell("I/O", plant("lio_listio", run_lio_listio, &listed), "lio_listio", -1, 0);
 }
 
 int main(void)

@@ -4,9 +4,13 @@
 #include "analysis/waits/examine.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* More descriptors than these are counted, not named. */
 #define NAMED_MAX 8
+
+/* What more descriptors than these are is not told. */
+#define DESCRIBED_MAX 4
 
 /* More entries of a pollfd array are not looked at. */
 #define POLL_MAX 65536
@@ -19,6 +23,45 @@
 static void examine_descriptor(struct examined *examined)
 {
 	examined_descriptor(examined, (int32_t)examined->arguments[0]);
+}
+
+/* No call takes more parts (IOV_MAX). */
+#define PARTS_MAX 1024
+
+/* struct iovec: start and length. */
+static uint64_t sum_of_parts(const struct examined *examined, uint64_t parts, uint64_t count)
+{
+	uint64_t sum = 0, length;
+	if (count > PARTS_MAX || parts > UINT64_MAX - 16 * PARTS_MAX)
+		return 0;
+	for (uint64_t i = 0; i < count; i++)
+		if (examined_u64(examined, parts + 16 * i + 8, &length))
+			sum += length < INT64_MAX / PARTS_MAX ? length : 0;
+	return sum;
+}
+
+/* struct msghdr, of which the parts stand at 16 and their count at 24. */
+static uint64_t sum_of_message(const struct examined *examined, uint64_t message)
+{
+	uint64_t parts, count;
+	if (message > UINT64_MAX - 64 || !examined_u64(examined, message + 16, &parts) ||
+	    !examined_u64(examined, message + 24, &count))
+		return 0;
+	return sum_of_parts(examined, parts, count);
+}
+
+uint64_t examined_asked(const struct examined *examined)
+{
+	static const char *const vectors[] = { "writev", "pwritev", "pwritev2" };
+	const uint64_t *arguments = examined->arguments;
+	if (strcmp(examined->name, "sendmsg") == 0)
+		return sum_of_message(examined, arguments[1]);
+	if (strcmp(examined->name, "sendfile") == 0)
+		return arguments[3];
+	for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
+		if (strcmp(examined->name, vectors[i]) == 0)
+			return sum_of_parts(examined, arguments[1], arguments[2]);
+	return arguments[2];
 }
 
 /* poll(2)'s events. */
@@ -63,33 +106,48 @@ static void remaining(struct examined *examined, uint64_t timeout)
 struct descriptor_list {
 	struct words words;
 	uint32_t count;
-	int32_t first;
+	int32_t fds[NAMED_MAX];
 };
 
 static bool list_add(struct descriptor_list *list, int32_t fd)
 {
-	if (list->count++ == 0)
-		list->first = fd;
-	if (list->count > NAMED_MAX)
+	if (list->count++ >= NAMED_MAX)
 		return false;
+	list->fds[list->count - 1] = fd;
 	words_separate(&list->words, ", ");
 	words_add(&list->words, "%" PRId32, fd);
 	return true;
+}
+
+/* ": 3 is pipe:[1234], 6 is TCP listening on 0.0.0.0:80", where that is known. */
+static void describe_some(struct examined *examined, const struct descriptor_list *list)
+{
+	bool first = true;
+	for (uint32_t i = 0; list->count <= DESCRIBED_MAX && i < list->count; i++) {
+		const char *name = examined_descriptor_name(examined, list->fds[i]);
+		if (name == NULL)
+			continue;
+		words_add(&examined->detail, "%s %" PRId32 " is %s", first ? ":" : ";",
+			  list->fds[i], name);
+		first = false;
+	}
 }
 
 static void list_end(struct examined *examined, struct descriptor_list *list)
 {
 	struct words *detail = &examined->detail;
 	if (list->count == 1)
-		examined_descriptor(examined, list->first);
+		examined_descriptor(examined, list->fds[0]);
 	if (list->count == 0)
 		words_add(detail, "no fd");
-	else if (list->count == 1)
-		words_add(detail, "fd %s", list->words.text);
 	else
-		words_add(detail, "fds %s", list->words.text);
-	if (list->count > NAMED_MAX)
+		words_add(detail, list->count == 1 ? "fd %s" : "fds %s", list->words.text);
+	if (list->count == 1 && examined->wait->fd_name != NULL)
+		words_add(detail, " (%s)", examined->wait->fd_name);
+	else if (list->count > NAMED_MAX)
 		words_add(detail, " and %" PRIu32 " more", list->count - NAMED_MAX);
+	else
+		describe_some(examined, list);
 }
 
 static void poll_array(struct examined *examined)
@@ -188,7 +246,7 @@ static void examine_path(struct examined *examined, uint64_t address)
 {
 	char path[256];
 	if (address_space_string(examined->all->subject->target->space, address, path, sizeof path))
-		words_add(&examined->detail, "%s", path);
+		words_add(&examined->detail, "opening %s", path);
 }
 
 static void examine_open(struct examined *examined)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/examine.h"
 
+#include "analysis/waits/futex.h"
 #include "target/live_descriptors.h"
 
 #include <inttypes.h>
@@ -167,16 +168,37 @@ bool examined_uninterrupted(const struct examined *examined)
 	       number == examined->number;
 }
 
-void examined_descriptor(struct examined *examined, int32_t fd)
+/* Of a core: the stream of stdio that has the descriptor. */
+static const char *stream_name(const struct examined *examined, int32_t fd)
+{
+	const struct subject *subject = examined->all->subject;
+	struct place place;
+	uint64_t file;
+	if (!stdio_of_descriptor(examined, fd, &file))
+		return NULL;
+	describe_address(subject, file, &place);
+	return string_pool_format(
+	    modules_strings(subject->modules), "of FILE 0x%" PRIx64 " %s", file,
+	    place.kind == PLACE_SYMBOL ? describe_place(subject, &place) : "of stdio");
+}
+
+const char *examined_descriptor_name(const struct examined *examined, int32_t fd)
 {
 	char text[512];
+	if (examined->all->subject->target->kind == TARGET_CORE)
+		return stream_name(examined, fd);
+	if (!live_descriptors_describe(examined->all->descriptors, fd, text, sizeof text))
+		return NULL;
+	return string_pool_add(modules_strings(examined->all->subject->modules), text);
+}
+
+void examined_descriptor(struct examined *examined, int32_t fd)
+{
 	examined->wait->fd = fd;
 	examined_evidence(
 	    examined, "fd in %s",
 	    examined->all->subject->target->arch
 		->registers[examined->all->subject->target->arch->syscall_arguments[0]]
 		.name);
-	if (live_descriptors_describe(examined->all->descriptors, fd, text, sizeof text))
-		examined->wait->fd_name =
-		    string_pool_add(modules_strings(examined->all->subject->modules), text);
+	examined->wait->fd_name = examined_descriptor_name(examined, fd);
 }

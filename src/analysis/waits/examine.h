@@ -94,11 +94,20 @@ void examined_deadline(struct examined *examined, int64_t nanoseconds, int clock
  * written nothing back. */
 bool examined_uninterrupted(const struct examined *examined);
 
-/* Sets the fd and, live, what it is. */
+/* What the descriptor is: live as the kernel tells, of a core which stream of stdio has it. NULL:
+ * not known. */
+const char *examined_descriptor_name(const struct examined *examined, int32_t fd);
+
+/* Sets the fd and what it is. */
 void examined_descriptor(struct examined *examined, int32_t fd);
 
 bool examined_u32(const struct examined *examined, uint64_t address, uint32_t *value);
 bool examined_u64(const struct examined *examined, uint64_t address, uint64_t *value);
+
+/* --- descriptors.c */
+
+/* How many bytes, or messages, a write or send was asked to take; 0: not known. */
+uint64_t examined_asked(const struct examined *examined);
 
 /* --- text.c */
 

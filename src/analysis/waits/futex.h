@@ -61,6 +61,9 @@ bool stdio_first(const struct examined *examined, uint64_t *file);
 bool stdio_next(const struct examined *examined, uint64_t *file);
 #define STDIO_FILES_MAX 65536
 
+/* The stream of a file descriptor, among the first of that list. False: there is none. */
+bool stdio_of_descriptor(const struct examined *examined, int32_t fd, uint64_t *file);
+
 /* rwlocks.c */
 bool resolve_rwlock(struct examined *examined, const struct futex_call *futex, bool named);
 

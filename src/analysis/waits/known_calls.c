@@ -54,7 +54,10 @@ static const struct {
 	{ "IO_flockfile", WAIT_FILE_LOCK },
 	{ "aio_suspend", WAIT_IO },
 	{ "aio_suspend_time64", WAIT_IO },
+	{ "lio_listio", WAIT_IO },
+	{ "lio_listio_internal", WAIT_IO },
 	{ "gai_suspend", WAIT_IO },
+	{ "getaddrinfo_a", WAIT_IO },
 };
 
 /* Parts of demangled names of the C++ runtime; many are inlined into the program. */

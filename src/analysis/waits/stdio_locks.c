@@ -31,6 +31,19 @@ bool stdio_next(const struct examined *examined, uint64_t *file)
 	       *file < UINT64_MAX - FOPEN_LOCK;
 }
 
+/* Streams that are looked at for a descriptor: that is done for every thread. */
+#define STDIO_SEARCHED_MAX 256
+
+bool stdio_of_descriptor(const struct examined *examined, int32_t fd, uint64_t *file)
+{
+	uint32_t value;
+	bool more = fd >= 0 && stdio_first(examined, file);
+	for (size_t i = 0; more && i < STDIO_SEARCHED_MAX; i++, more = stdio_next(examined, file))
+		if (examined_u32(examined, *file + FILE_DESCRIPTOR, &value) && (int32_t)value == fd)
+			return true;
+	return false;
+}
+
 /* The FILE whose lock lies at `lock`: by its place in what fopen allocates, else along the list of
  * all open streams. */
 static bool file_of_lock(const struct examined *examined, uint64_t lock, uint64_t *file)

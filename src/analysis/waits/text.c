@@ -179,7 +179,7 @@ static void add_details(struct words *words, const struct wait *wait)
 	const bool listed = wait_kind_is(wait->kind, WAIT_LISTS_FDS) || wait->kind == WAIT_SYSV;
 	if (listed && wait->detail != NULL)
 		words_add(words, " %s", wait->detail);
-	if (wait->fd_name != NULL)
+	if (!listed && wait->fd_name != NULL)
 		words_add(words, " (%s)", wait->fd_name);
 	if (!listed && wait->detail != NULL)
 		words_add(words, ", %s", wait->detail);

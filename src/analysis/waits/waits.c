@@ -26,7 +26,7 @@ static const struct wait_row *find_row(const char *syscall)
 static bool partly_done(const struct examined *examined, const struct wait_row *row)
 {
 	return row != NULL && (row->kind == WAIT_WRITE || row->kind == WAIT_SEND) &&
-	       examined->result > 0 && (uint64_t)examined->result < examined->arguments[2];
+	       examined->result > 0 && (uint64_t)examined->result < examined_asked(examined);
 }
 
 static void read_call(struct examined *examined, int64_t number)

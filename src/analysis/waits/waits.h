@@ -74,7 +74,7 @@ struct wait {
 	const char *owner_name; /* of another process; or NULL */
 	const char *owner_note; /* "held by 2 readers, which ones is not recorded" …; or NULL */
 	int32_t fd;		/* -1: none */
-	const char *fd_name;	/* live: what the fd is; or NULL */
+	const char *fd_name;	/* what the fd is; NULL: not known */
 	int32_t target_pid;	/* waited-for child, or joined tid; 0 for none or not known, -1 any
 				 */
 	int64_t timeout_ns;	/* relative, as was asked for; -1: none, or not known */
