@@ -16,7 +16,7 @@ struct error *heap_open(const struct heap_context *context, struct gaps *gaps, s
 		error = providers[i]->enumerate(context, gaps, &opened);
 		break;
 	}
-	if (error == NULL && opened.provider == NULL)
+	if (error == NULL && opened.provider == NULL && !modules_have_go(context->modules))
 		gaps_add(gaps, GAP_HEAP, 0, 0,
 			 "No allocator that corescan knows was found in the process, so its heap "
 			 "was not walked (known: glibc malloc)");

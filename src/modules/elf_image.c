@@ -153,18 +153,29 @@ bool elf_image_range(const struct elf_image *image, uint64_t page, uint64_t *sta
 	return true;
 }
 
+/* Go's linker writes an id of its own: hashes in base64 with slashes between, the last one that of
+ * the content. */
+#define NOTE_GO_BUILD_ID 4
+
 static bool find_build_id(struct elf_notes notes, uint8_t build_id[ELF_BUILD_ID_MAX], size_t *size)
 {
 	struct elf_note note;
+	*size = 0;
 	while (elf_notes_next(&notes, &note)) {
-		if (note.type != NT_GNU_BUILD_ID || !elf_note_is_of(&note, ELF_NOTE_GNU) ||
-		    note.size == 0 || note.size > ELF_BUILD_ID_MAX)
+		bool gnu = note.type == NT_GNU_BUILD_ID && elf_note_is_of(&note, ELF_NOTE_GNU);
+		if (!gnu && (note.type != NOTE_GO_BUILD_ID || !elf_note_is_of(&note, "Go")))
 			continue;
-		memcpy(build_id, note.bytes, note.size);
-		*size = note.size;
-		return true;
+		const uint8_t *slash = gnu ? NULL : memrchr(note.bytes, '/', note.size);
+		const uint8_t *bytes = slash != NULL ? slash + 1 : note.bytes;
+		size_t length = (size_t)(note.bytes + note.size - bytes);
+		if (length == 0 || length > ELF_BUILD_ID_MAX)
+			continue;
+		memcpy(build_id, bytes, length);
+		*size = length;
+		if (gnu)
+			return true;
 	}
-	return false;
+	return *size != 0;
 }
 
 bool elf_image_build_id(const struct elf_image *image, elf_source *source, void *context,

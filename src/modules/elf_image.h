@@ -55,7 +55,8 @@ const struct elf_segment *elf_image_segment(const struct elf_image *image, uint3
  * pages of `page` bytes. False when there is no PT_LOAD, or their sizes overflow. */
 bool elf_image_range(const struct elf_image *image, uint64_t page, uint64_t *start, uint64_t *end);
 
-/* The GNU build-id among the image's notes. `in_memory`: the source counts offsets from the image's
+/* The GNU build-id among the image's notes; of a Go program that has none the part of Go's own that
+ * stands for its content. `in_memory`: the source counts offsets from the image's
  * start in memory, so that notes are found at their vaddr; else at their file offset. */
 bool elf_image_build_id(const struct elf_image *image, elf_source *source, void *context,
 			bool in_memory, uint8_t build_id[ELF_BUILD_ID_MAX], size_t *size);

@@ -54,7 +54,10 @@ int module_file_map_descriptor(int fd, const char *path, struct module_file *fil
 	char *kept = strdup(path != NULL ? path : name);
 	if (kept == NULL)
 		return ENOMEM;
-	void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	/* Writable, since libelf notes in its copy of the section headers what it has decompressed:
+	 * Go's debug information is compressed. */
+	void *bytes = mmap(NULL, (size_t)status.st_size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_NORESERVE, fd, 0);
 	if (bytes == MAP_FAILED) {
 		int number = errno;
 		free(kept);

@@ -4,6 +4,7 @@
 #include "modules/module_list.h"
 #include "modules/module_load.h"
 #include "modules/modules_private.h"
+#include "modules/sections.h"
 
 #include <elf.h>
 #include <limits.h>
@@ -156,6 +157,13 @@ static bool holds_glibc_malloc(const struct module_entry *entry)
 	return holds;
 }
 
+static bool holds_go(const struct module *module)
+{
+	uint64_t start, size;
+	return module_section(module, MODULE_GO_FUNCTIONS, &start, &size) ||
+	       module_section(module, MODULE_GO_FUNCTIONS_PIE, &start, &size);
+}
+
 static struct error *describe_image(struct module_entry *entry)
 {
 	struct module_image *described = &entry->described;
@@ -220,6 +228,7 @@ static struct error *finish(struct modules *modules)
 		entry->module.is_libc = holds_glibc_malloc(entry);
 		if (entry->file.bytes == NULL && entry->memory_image == NULL)
 			entry->module.dwfl = NULL;
+		entry->module.is_go = holds_go(&entry->module);
 		modules->list[i] = entry->module;
 		if (entry->module.is_executable)
 			modules->executable = &modules->list[i];
@@ -375,6 +384,14 @@ const struct module *modules_libc(const struct modules *modules)
 			best = module;
 	}
 	return best;
+}
+
+bool modules_have_go(const struct modules *modules)
+{
+	for (size_t i = 0; i < modules->entries.count; i++)
+		if (modules->list[i].is_go)
+			return true;
+	return false;
 }
 
 struct string_pool *modules_strings(struct modules *modules)

@@ -39,6 +39,7 @@ struct module {
 	enum module_match match;
 	bool is_executable; /* the program itself, not a library */
 	bool is_libc;	    /* holds glibc's malloc: libc.so.6, or a static executable */
+	bool is_go;	    /* holds a Go runtime: has its table of functions */
 	/* The loader's namespace: 0 is the program's own, n one of dlmopen's, which may hold a
 	 * second libc with a heap of its own; -1 unknown (static, or the loader's list was not
 	 * readable). */
@@ -104,6 +105,9 @@ const struct module *modules_executable(const struct modules *modules);
 
 /* The libc that the program itself calls (of link_namespace 0 where that is known), or NULL. */
 const struct module *modules_libc(const struct modules *modules);
+
+/* Whether one of the modules holds a Go runtime: then there need be no libc, and no malloc. */
+bool modules_have_go(const struct modules *modules);
 
 /* Modules' strings (names, paths, demangled symbols) live in this pool, as long as the modules. */
 struct string_pool *modules_strings(struct modules *modules);

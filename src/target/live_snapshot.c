@@ -106,6 +106,18 @@ static bool plan_shared(struct plan *plan, const struct live_memory *memory,
 	return fits;
 }
 
+/* Data that was writable until its relocation: its untouched pages are the file's, but the file
+ * stands for no memory that could be written. */
+static bool was_relocated(const struct live_memory *memory, const struct proc_mapping *mapping)
+{
+	struct page_run run;
+	uint64_t at;
+	return (mapping->permissions & (SEGMENT_WRITE | SEGMENT_EXECUTE)) == 0 &&
+	       mapping->end - mapping->start <= DATA_MAX &&
+	       live_memory_find_pages(memory, PAGES_COPIED, mapping->start, mapping->end, &run, 1,
+				      &at) > 0;
+}
+
 static bool plan_file(struct plan *plan, const struct target *target,
 		      const struct live_memory *memory, const struct proc_mapping *mapping)
 {
@@ -114,6 +126,8 @@ static bool plan_file(struct plan *plan, const struct target *target,
 		return plan_all(plan, mapping, UINT64_MAX);
 	if (mapping->file_offset == 0 && !plan_all(plan, mapping, FILE_HEAD))
 		return false;
+	if (was_relocated(memory, mapping))
+		return plan_all(plan, mapping, UINT64_MAX);
 	return plan_pages(plan, memory, mapping, writable ? PAGES_TOUCHED : PAGES_COPIED,
 			  FILE_HOLE_MAX, false);
 }

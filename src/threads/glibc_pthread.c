@@ -490,9 +490,10 @@ struct error *glibc_pthreads_open(struct target *target, struct modules *modules
 		if (search.no_memory || !take_result(&search, pthreads))
 			error = error_no_memory();
 	} else {
-		gaps_add(gaps, GAP_THREAD, 0, 0,
-			 "no thread's memory agrees with any known layout of glibc's struct "
-			 "pthread: results of exited threads and cached stacks are not known");
+		if (search.sources.libc != NULL || !modules_have_go(modules))
+			gaps_add(gaps, GAP_THREAD, 0, 0,
+				 "no thread's memory agrees with any known layout of glibc's struct "
+				 "pthread: results of exited threads and cached stacks are not known");
 		*pthreads = (struct glibc_pthreads){ 0 };
 	}
 	forget(&search);

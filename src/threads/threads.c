@@ -25,29 +25,45 @@ struct opening {
 		const char *reason; /* the first thread's */
 		int32_t tid;
 		size_t count;
+		bool is_go;
 	})
 	early_ends;
 };
 
+/* Whether the last frame that is known, but for a wrong return address, is Go's. */
+static bool ends_in_go(const struct thread *thread)
+{
+	for (size_t i = thread->frame_count; i > 0 && i + 2 > thread->frame_count; i--)
+		if (thread->frames[i - 1].module != NULL && thread->frames[i - 1].module->is_go)
+			return true;
+	return false;
+}
+
 static bool note_early_end(struct opening *opening, const struct thread *thread)
 {
 	const struct unwound_stack *stack = &opening->stack;
+	bool is_go = ends_in_go(thread);
 	for (size_t i = 0; i < opening->early_ends.count; i++) {
 		struct early_end *known = &opening->early_ends.items[i];
-		if (known->end == stack->end && known->module == stack->module) {
+		if (known->end == stack->end && known->module == stack->module &&
+		    known->is_go == is_go) {
 			known->count++;
 			return true;
 		}
 	}
 	return array_push(
 	    &opening->early_ends,
-	    (struct early_end){ stack->end, stack->module, stack->reason, thread->tid, 1 });
+	    (struct early_end){ stack->end, stack->module, stack->reason, thread->tid, 1, is_go });
 }
 
 static void tell_early_ends(const struct opening *opening, struct gaps *gaps)
 {
 	for (size_t i = 0; i < opening->early_ends.count; i++) {
 		const struct early_end *end = &opening->early_ends.items[i];
+		/* Go's runtime tells the stacks of its goroutines itself, and describes those of
+		 * its threads to nobody. */
+		if (end->is_go)
+			continue;
 		enum gap_kind kind = end->end == STACK_LIMIT ? GAP_LIMIT : GAP_THREAD;
 		if (end->count == 1)
 			gaps_add(gaps, kind, 0, 0, "the stack of thread %" PRId32 " ends early: %s",
