@@ -43,6 +43,8 @@ struct run {
 	struct orphans orphans;
 	struct explanation explanation;
 	struct retained retained;
+	struct go_process *go;
+	struct goroutines goroutines;
 	struct subject subject;
 	struct findings findings;
 	/* A process that is looked at without a stop: why that does not do, so that it has to be
@@ -54,6 +56,8 @@ struct run {
 
 static void run_end(struct run *run)
 {
+	goroutines_free(&run->goroutines);
+	go_process_free(run->go);
 	explain_free(&run->explanation);
 	retained_free(&run->retained);
 	orphans_free(&run->orphans);
@@ -90,6 +94,8 @@ static bool part_made(struct run *run, struct error *error, enum gap_kind kind, 
 
 /* --- opening */
 
+/* What is looked at in all of the process's memory, which a live one changes all the while. */
+#define NEED_MEMORY ((unsigned)NEED_HEAP | NEED_GO)
 /* Copying this much takes about as long as looking at threads and waits does. */
 #define SMALL_COPY (128ul << 20)
 
@@ -98,7 +104,7 @@ static bool part_made(struct run *run, struct error *error, enum gap_kind kind, 
 static void copy_memory(struct run *run)
 {
 	struct error *error = live_process_snapshot(
-	    run->target, (run->needs & NEED_HEAP) != 0 ? UINT64_MAX : SMALL_COPY,
+	    run->target, (run->needs & NEED_MEMORY) != 0 ? UINT64_MAX : SMALL_COPY,
 	    &run->progress.progress, &run->gaps);
 	run->copied = error == NULL;
 	if (error != NULL && error->code != ERROR_UNSUPPORTED && !run->unstopped)
@@ -141,7 +147,7 @@ static struct error *open_target(struct run *run)
 	const struct options *options = run->options;
 	const struct target_options how = {
 		.progress = &run->progress.progress,
-		.snapshot = (run->needs & NEED_HEAP) != 0,
+		.snapshot = (run->needs & NEED_MEMORY) != 0,
 		.descriptors = (run->needs & NEED_WAITS) != 0,
 		.kernel_words = (run->needs & NEED_REACHABILITY) != 0,
 		.without_stop = run->unstopped,
@@ -229,6 +235,25 @@ static void find_threads(struct run *run)
 		      glibc_pthreads_open(run->target, run->modules, &run->gaps, &run->pthreads),
 		      GAP_THREAD, "libc's threads were not read"))
 		run->subject.pthreads = &run->pthreads;
+}
+
+/* A program without Go has nothing to say of it; one whose Go cannot be read does. */
+static void find_goroutines(struct run *run)
+{
+	struct error *error = go_process_open(run->target, run->modules, &run->go);
+	if (error != NULL && error->code == ERROR_NOT_FOUND) {
+		error_free(error);
+		return;
+	}
+	if (error != NULL) {
+		gaps_add(&run->gaps, GAP_THREAD, 0, 0, "%s", error->message);
+		error_free(error);
+		return;
+	}
+	run->findings.go = run->go;
+	if (part_made(run, goroutines_open(run->go, &run->gaps, &run->goroutines), GAP_THREAD,
+		      "the goroutines were not read"))
+		run->findings.goroutines = &run->goroutines;
 }
 
 static void group_stacks(struct run *run)
@@ -377,6 +402,8 @@ static void analyse(struct run *run)
 		find_threads(run);
 	if ((run->needs & NEED_HEAP) != 0)
 		walk_heap(run);
+	if ((run->needs & NEED_GO) != 0)
+		find_goroutines(run);
 	if ((run->needs & NEED_THREADS) != 0) {
 		crash_find(&run->subject, &run->crash);
 		run->findings.crash = &run->crash;
@@ -444,7 +471,7 @@ static unsigned needs_of(const struct options *options)
 {
 	unsigned needs = options->view->needs;
 	if (options->dot)
-		needs &= ~(unsigned)(NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS);
+		needs &= ~(unsigned)(NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS | NEED_GO);
 	if (options->all)
 		needs |= NEED_HEAP;
 	if (options->retained)
@@ -471,7 +498,7 @@ static bool may_go_unstopped(const struct options *options)
 	if (options->held != NULL || (options->locals && options->stop != STOP_NEVER))
 		return false;
 	return options->core == NULL && options->stop != STOP_ALWAYS &&
-	       (needs_of(options) & NEED_HEAP) == 0;
+	       (needs_of(options) & NEED_MEMORY) == 0;
 }
 
 /* The bound of a stop during which things were read as they were asked for. */

@@ -15,6 +15,7 @@
 #include "analysis/waits/waits.h"
 #include "analysis/waits/lock_list.h"
 #include "analysis/waits/wait_graph.h"
+#include "golang/goroutines.h"
 
 /* All borrowed. */
 struct findings {
@@ -38,6 +39,8 @@ struct findings {
 	const struct orphans *orphans;
 	const struct explanation *explanation;
 	const struct retained *retained;
+	const struct go_process *go; /* the Go runtime in the process */
+	const struct goroutines *goroutines;
 	int exit_status; /* that corescan will end with */
 };
 

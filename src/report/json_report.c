@@ -5,5 +5,6 @@ void json_report(struct json_document *document)
 {
 	json_waits(document);
 	json_leaks(document);
+	json_go(document);
 	json_modules(document);
 }

@@ -84,6 +84,11 @@ void text_retained(struct text *text, const struct findings *findings);
 /* "largest roots: <cache> 7.1 MB · …", a line, where that is known. */
 void text_largest_roots(struct text *text, const struct findings *findings);
 
+/* "GO": version and goroutines by state; nothing where there is no Go. The second adds the largest
+ * groups. */
+void text_go(struct text *text, const struct findings *findings);
+void text_go_report(struct text *text, const struct findings *findings);
+
 /* What the commands show between header and gaps. */
 void text_report(struct text *text, const struct findings *findings);
 void text_threads(struct text *text, const struct findings *findings);
@@ -91,6 +96,7 @@ void text_locks(struct text *text, const struct findings *findings);
 void text_waits(struct text *text, const struct findings *findings);
 void text_heap(struct text *text, const struct findings *findings);
 void text_leaks(struct text *text, const struct findings *findings);
+void text_goroutines(struct text *text, const struct findings *findings);
 void text_explain(struct text *text, const struct findings *findings);
 void text_maps(struct text *text, const struct findings *findings);
 

@@ -8,6 +8,7 @@ void text_report(struct text *text, const struct findings *findings)
 	text_deadlocks(text, findings, false);
 	text_convoys(text, findings);
 	text_suspicions(text, findings);
+	text_go_report(text, findings);
 	text_thread_groups(text, findings);
 	text_heap_totals(text, findings);
 	text_largest_roots(text, findings);

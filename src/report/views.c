@@ -10,7 +10,7 @@
 static const struct view views[] = {
 	{ "report", "one screen: what died, deadlocks, threads, heap, leaks (the default)",
 	  NEED_THREADS | NEED_WAITS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS |
-	      NEED_LARGEST_ROOTS,
+	      NEED_LARGEST_ROOTS | NEED_GO,
 	  text_report, json_report, NULL },
 	{ "threads", "every stack, equal ones grouped", NEED_THREADS, text_threads, json_threads,
 	  NULL },
@@ -23,6 +23,8 @@ static const struct view views[] = {
 	{ "leaks", "memory that nothing leads to, grouped by what it is",
 	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS, text_leaks, json_leaks,
 	  NULL },
+	{ "goroutines", "every goroutine of a Go program, those alike grouped", NEED_GO,
+	  text_goroutines, json_goroutines, NULL },
 	{ "explain", "what ADDR is (explain ADDR …), what keeps it, and who refers to it",
 	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY | NEED_EXPLANATION, text_explain,
 	  json_explain, NULL },

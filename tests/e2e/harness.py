@@ -47,6 +47,25 @@ def compile_program(name, *flags, output=None, source=None):
     return executable
 
 
+# The Go that its tests are built with: that of scripts/fetch-go's folder, else the system's.
+GO = Path(os.environ.get("CORESCAN_TEST_GO", "/usr/bin")) / "go"
+
+
+def compile_go(name, *flags, cgo=False):
+    """Builds tests/programs/go/NAME.go once per set of flags; returns the executable. Asks no
+    network."""
+    executable = WORK / (name + "".join(flags).replace("/", "_").replace(" ", "") +
+                         ("cgo" if cgo else ""))
+    if not executable.exists():
+        environment = {**os.environ, "GOTOOLCHAIN": "local", "GOPROXY": "off", "GOFLAGS": "",
+                       "GO111MODULE": "auto", "CGO_ENABLED": "1" if cgo else "0"}
+        environment.setdefault("GOCACHE", str(WORK / "go-cache"))
+        subprocess.run([GO, "build", *flags, "-o", executable,
+                        TOP / "tests" / "programs" / "go" / (name + ".go")],
+                       check=True, env=environment, cwd=WORK)
+    return executable
+
+
 def kernel_writes_cores():
     return Path("/proc/sys/kernel/core_pattern").read_text().strip() == "core"
 

@@ -1,0 +1,26 @@
+/* Looking through a module's data for the runtime's variables, for programs without symbols.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_GOLANG_SEARCH_H
+#define CORESCAN_GOLANG_SEARCH_H
+
+#include "golang/golang.h"
+
+/* A walk over the aligned words of the runtime's module that are not code. */
+struct go_search {
+	const struct go_process *process;
+	const struct module_image *image;
+	size_t segment;
+	uint64_t at; /* 0: at the segment's start */
+};
+
+void go_search_begin(struct go_search *search, const struct go_process *process);
+
+/* The next word that equals `value`; false at the end. */
+bool go_search_word(struct go_search *search, uint64_t value, uint64_t *address);
+
+/* Fills what symbols would tell: goroutines, processors, heap, wait reasons. What is not found
+ * stays zero. */
+void go_find_by_content(struct go_process *process);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "report/json_parts.h"
+
+static json_t *call_object(struct json_document *document, const struct go_call *call)
+{
+	json_t *object = json_object();
+	json_put(document, object, "function", json_words(call->function));
+	json_put(document, object, "file", json_words(call->file));
+	json_put(document, object, "line",
+		 call->file != NULL ? json_integer(call->line) : json_null());
+	json_put(document, object, "pc", json_address(call->pc));
+	json_put(document, object, "inlined", json_boolean(call->inlined));
+	return object;
+}
+
+static json_t *stack_object(struct json_document *document, const struct go_stack *stack)
+{
+	json_t *object = json_object(), *calls = json_array();
+	for (size_t i = 0; i < stack->count; i++)
+		json_append(document, calls, call_object(document, &stack->calls[i]));
+	json_put(document, object, "calls", calls);
+	json_put(document, object, "left_out", json_size(stack->left_out));
+	json_put(document, object, "left_out_before", json_size(stack->left_out_before));
+	json_put(document, object, "complete", json_boolean(stack->complete));
+	json_put(document, object, "stop_reason", json_words(stack->stopped));
+	return object;
+}
+
+static json_t *case_object(struct json_document *document, const struct goroutine *one,
+			   const struct go_wait_case *at)
+{
+	const struct go_object *thing =
+	    &document->findings->goroutines->objects.objects.items[at->object];
+	bool channel = thing->kind == GO_WAIT_CHANNEL;
+	json_t *object = json_object();
+	(void)one;
+	json_put(document, object, "address", json_address(thing->address));
+	json_put(document, object, "kind", json_words(go_wait_kind_name(thing->kind)));
+	json_put(document, object, "name", json_words(thing->name));
+	json_put(document, object, "sends", channel ? json_boolean(at->sends) : json_null());
+	json_put(document, object, "element_type", json_words(thing->type));
+	json_put(document, object, "length", channel ? json_size(thing->length) : json_null());
+	json_put(document, object, "capacity", channel ? json_size(thing->room) : json_null());
+	json_put(document, object, "closed", channel ? json_boolean(thing->closed) : json_null());
+	json_put(document, object, "waiters", json_size(thing->waiters));
+	return object;
+}
+
+static json_t *wait_object(struct json_document *document, const struct goroutine *one)
+{
+	const struct goroutines *goroutines = document->findings->goroutines;
+	const struct go_wait *wait = &one->wait;
+	if (wait->kind == GO_WAIT_NONE)
+		return json_null();
+	json_t *object = json_object(), *cases = json_array();
+	for (uint32_t i = 0; i < wait->count; i++)
+		json_append(
+		    document, cases,
+		    case_object(document, one, &goroutines->objects.cases.items[wait->first + i]));
+	json_put(document, object, "kind", json_words(go_wait_kind_name(wait->kind)));
+	json_put(document, object, "objects", cases);
+	json_put(document, object, "due_ns",
+		 wait->due > 0 ? json_size((uint64_t)wait->due) : json_null());
+	json_put(document, object, "fd", wait->fd >= 0 ? json_integer(wait->fd) : json_null());
+	json_put(document, object, "name", json_words(wait->name));
+	json_put(document, object, "peer", json_words(wait->peer));
+	return object;
+}
+
+static json_t *waited(const struct goroutines *goroutines, const struct goroutine *one)
+{
+	if (one->state != GO_WAITING || one->wait_since <= 0 || one->wait_since > goroutines->now)
+		return json_null();
+	return json_size((uint64_t)(goroutines->now - one->wait_since));
+}
+
+static json_t *goroutine_object(struct json_document *document, const struct goroutine *one)
+{
+	json_t *object = json_object();
+	json_put(document, object, "id", json_size(one->id));
+	json_put(document, object, "address", json_address(one->address));
+	json_put(document, object, "state", json_words(go_state_name(one->state)));
+	json_put(document, object, "system", json_boolean(one->system));
+	json_put(document, object, "reason", json_words(one->reason));
+	json_put(document, object, "waited_ns", waited(document->findings->goroutines, one));
+	json_put(document, object, "wait", wait_object(document, one));
+	json_put(document, object, "parent",
+		 one->parent != 0 ? json_size(one->parent) : json_null());
+	json_put(document, object, "thread", one->tid != 0 ? json_integer(one->tid) : json_null());
+	json_put(document, object, "stack", json_integer(one->stack));
+	return object;
+}
+
+static json_t *group_object(struct json_document *document, const struct go_group *group)
+{
+	json_t *object = json_object(), *ids = json_array();
+	for (size_t i = 0; i < group->count; i++)
+		json_append(document, ids, json_size(group->members[i]->id));
+	json_put(document, object, "count", json_size(group->count));
+	json_put(document, object, "goroutines", ids);
+	json_put(document, object, "creator",
+		 group->creator.function != NULL ? call_object(document, &group->creator)
+						 : json_null());
+	json_put(document, object, "stack", json_integer(group->members[0]->stack));
+	return object;
+}
+
+static void put_go(struct json_document *document)
+{
+	const struct go_process *go = document->findings->go;
+	json_t *object = json_object();
+	json_put(document, object, "version", json_words(go->version));
+	json_put(document, object, "gomaxprocs",
+		 go->processors.count > 0 ? json_size(go->processors.count) : json_null());
+	json_put(document, object, "stripped", json_boolean(go->stripped));
+	json_put(document, object, "evidence",
+		 json_words(layout_evidence_name(go->layouts.evidence)));
+	json_put(document, document->root, "go", object);
+}
+
+static void put_groups(struct json_document *document)
+{
+	const struct goroutines *goroutines = document->findings->goroutines;
+	json_t *groups = json_array();
+	size_t rows = json_rows(document, goroutines->group_count);
+	for (size_t i = 0; i < rows; i++)
+		json_append(document, groups, group_object(document, &goroutines->groups[i]));
+	json_put(document, document->root, "goroutine_groups", groups);
+	json_t *stacks = json_array();
+	for (size_t i = 0; i < goroutines->stack_count; i++)
+		json_append(document, stacks, stack_object(document, &goroutines->stacks[i]));
+	json_put(document, document->root, "go_stacks", stacks);
+}
+
+void json_go(struct json_document *document)
+{
+	if (document->findings->go == NULL)
+		return;
+	put_go(document);
+	if (document->findings->goroutines != NULL)
+		put_groups(document);
+}
+
+void json_goroutines(struct json_document *document)
+{
+	const struct goroutines *goroutines = document->findings->goroutines;
+	json_go(document);
+	if (goroutines == NULL)
+		return;
+	json_t *array = json_array();
+	for (size_t i = 0; i < goroutines->count; i++)
+		json_append(document, array, goroutine_object(document, &goroutines->items[i]));
+	json_put(document, document->root, "goroutines", array);
+}

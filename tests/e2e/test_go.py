@@ -1,0 +1,93 @@
+"""Go programs: goroutines and what they wait for, against what the programs tell of themselves.
+
+CORESCAN_TEST_GO names the folder of another Go than Debian bookworm's (scripts/fetch-go).
+
+SPDX-License-Identifier: GPL-3.0-or-later
+"""
+
+import unittest
+
+from harness import Program, compile_go, corescan, corescan_json, each_way
+
+CRASH = {"GOTRACEBACK": "crash"}
+
+
+class Goroutines(unittest.TestCase):
+    def check(self, document, program):
+        self.assertEqual(document["gaps"], [])
+        summary = program.told("gomaxprocs")[0]
+        self.assertTrue(document["go"]["version"].startswith(summary["version"].split(" ")[0]))
+        self.assertEqual(document["go"]["gomaxprocs"], summary["gomaxprocs"])
+        found = {one["id"]: one for one in document["goroutines"]}
+        own = [one for one in document["goroutines"] if not one["system"]]
+        self.assertEqual(len(own), summary["goroutines"])
+        for truth in program.told("goroutine"):
+            with self.subTest(truth=truth):
+                self.check_one(document, found[truth["goroutine"]], truth)
+        grouped = [number for group in document["goroutine_groups"]
+                   for number in group["goroutines"]]
+        self.assertEqual(sorted(grouped), sorted(found))
+        sizes = [group["count"] for group in document["goroutine_groups"]
+                 if not found[group["goroutines"][0]]["system"]]
+        self.assertEqual(sizes, sorted(sizes, reverse=True))
+
+    def check_one(self, document, one, truth):
+        stack = document["go_stacks"][one["stack"]]
+        self.assertTrue(stack["complete"], stack["stop_reason"])
+        calls = [call["function"] for call in stack["calls"]]
+        self.assertIn(truth["function"], calls)
+        if truth["kind"] == "none":
+            self.assertIn(one["state"], ("running", "runnable", "preempted"))
+            return
+        self.assertEqual(one["state"], "waiting")
+        self.assertIn(one["reason"], truth["reason"])
+        self.assertEqual(one["wait"]["kind"], truth["kind"])
+        objects = one["wait"]["objects"]
+        self.assertEqual(sorted(each["address"] for each in objects),
+                         sorted(truth["objects"] or []))
+        if "type" in truth:
+            self.assertEqual([each["element_type"] for each in objects], [truth["type"]])
+        if truth["pattern"] == "select":
+            sends = {each["address"]: each["sends"] for each in objects}
+            self.assertEqual([sends[address] for address in truth["objects"]], [False, True])
+        if "local" in truth:
+            self.assertEqual(one["wait"]["name"], truth["local"])
+            self.assertEqual(one["wait"]["peer"], truth.get("peer"))
+            self.assertGreater(one["wait"]["fd"], 2)
+
+    def check_program(self, *flags, cgo=False):
+        with Program(compile_go("patterns", *flags, cgo=cgo), "spin", environment=CRASH) as program:
+            program.settle()
+            each_way(self, program, lambda arguments, way: self.check(
+                corescan_json("goroutines", *arguments), program))
+
+    def test_patterns(self):
+        self.check_program()
+
+    def test_position_independent(self):
+        self.check_program("-buildmode=pie")
+
+    def test_without_debug_information(self):
+        self.check_program("-ldflags=-w")
+
+    def test_stripped(self):
+        self.check_program("-ldflags=-s -w")
+
+    def test_stripped_position_independent(self):
+        self.check_program("-buildmode=pie", "-ldflags=-s -w")
+
+    def test_with_c(self):
+        self.check_program(cgo=True)
+
+    def test_text(self):
+        with Program(compile_go("patterns"), environment=CRASH) as program:
+            program.settle()
+            text = corescan("goroutines", program.executable, program.core()).stdout
+            self.assertIn("6 goroutines, chan receive", text)
+            self.assertIn("  created by main.healthyChain patterns.go:", text)
+            for line in text.splitlines():
+                self.assertLessEqual(len(line), 80)
+
+
+if __name__ == "__main__":
+    unittest.main()
