@@ -161,40 +161,29 @@ static void advance(struct worker *worker)
 	worker->word_count = 0;
 }
 
-/* Keeps the words that lie between all regions, without a branch for each: which do cannot be
- * foreseen. */
-static inline __attribute__((always_inline)) void gather(struct worker *worker,
-							 const uint8_t *bytes, uint64_t size,
-							 const struct word_form *form)
+static void gather(struct worker *worker, const uint8_t *bytes, uint64_t size)
 {
-	const uint64_t low = worker->marking->low, span = worker->marking->span;
-	const uint64_t step = form->native ? 8 : form->size;
-	for (uint64_t at = 0, left = size / step; left > 0;) {
-		uint64_t part = left < MARK_BATCH ? left : MARK_BATCH;
-		unsigned count = worker->word_count;
+	const struct marking *marking = worker->marking;
+	const uint64_t step = marking->form.size;
+	for (uint64_t left = size / step; left > 0;) {
+		const uint64_t part = left < MARK_BATCH ? left : MARK_BATCH;
+		worker->word_count +=
+		    word_form_gather(&marking->form, bytes, part, marking->low, marking->span,
+				     worker->words + worker->word_count);
+		bytes += part * step;
 		left -= part;
-		for (; part > 0; part--, at += step) {
-			const uint64_t word = word_form_load(form, bytes + at);
-			worker->words[count] = word;
-			count += word - low < span;
-		}
-		worker->word_count = count;
-		if (count >= MARK_BATCH)
+		if (worker->word_count >= MARK_BATCH)
 			advance(worker);
 	}
 }
 
 void mark_scan(struct worker *worker, struct piece piece)
 {
-	const struct word_form *form = &worker->marking->form;
 	if (piece.size > MARK_SLICE &&
 	    push_piece(worker, piece.bytes + MARK_SLICE, piece.size - MARK_SLICE))
 		piece.size = MARK_SLICE;
 	worker->scanned += piece.size;
-	if (form->native)
-		gather(worker, piece.bytes, piece.size, &word_form_native);
-	else
-		gather(worker, piece.bytes, piece.size, form);
+	gather(worker, piece.bytes, piece.size);
 }
 
 /* Puts `piece` (size 0: nothing) in the ring, and scans the one that waited longest there. */

@@ -38,5 +38,7 @@ void workers_run(void *(*function)(void *), void *items, size_t item_size, unsig
 	struct workers workers;
 	workers_start(&workers, function, items, item_size, count);
 	function(items);
+	for (unsigned i = workers.started + 1; i < count; i++)
+		function((char *)items + i * item_size);
 	workers_join(&workers);
 }

@@ -1,8 +1,5 @@
 /* Threads that share one piece of work: the calling thread and its helpers.
  *
- * The work is taken in shares, so that any number of them does it: where no helper can be started,
- * the calling thread does all.
- *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef CORESCAN_BASE_WORKERS_H
 #define CORESCAN_BASE_WORKERS_H
@@ -27,7 +24,8 @@ void workers_start(struct workers *workers, void *(*function)(void *), void *ite
 		   size_t item_size, unsigned count);
 void workers_join(struct workers *workers);
 
-/* Both, with items[0] in the calling thread in between. */
+/* Both, with items[0] in the calling thread in between, and those for which no thread could be
+ * started. */
 void workers_run(void *(*function)(void *), void *items, size_t item_size, unsigned count);
 
 #endif
