@@ -2,13 +2,13 @@
 #include "analysis/content.h"
 
 #include "analysis/content_idioms.h"
+#include "analysis/content_pointers.h"
 #include "analysis/content_text.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define EXAMINED_BYTES	 4096 /* of a chunk, for text and pointers */
-#define EXAMPLE_BYTES	 8    /* of data, in hexadecimal */
+#define EXAMPLE_BYTES	 8 /* of data, in hexadecimal */
 #define NAMES_KEPT	 4096
 #define ARRAY_STRIDE_MAX 512 /* words from an object in an array to the next */
 #define VTABLE_PREFIX	 "vtable for "
@@ -278,9 +278,9 @@ const char *content_example(struct content_recogniser *recogniser, const struct 
 						  content->what, words.text);
 		return content->what;
 	}
-	size_t got =
-	    address_space_span(recogniser->subject->target->space, chunk->address,
-			       chunk->size < EXAMINED_BYTES ? chunk->size : EXAMINED_BYTES, &bytes);
+	size_t got = address_space_span(
+	    recogniser->subject->target->space, chunk->address,
+	    chunk->size < CONTENT_EXAMINED_BYTES ? chunk->size : CONTENT_EXAMINED_BYTES, &bytes);
 	if (got == 0)
 		return string_pool_add(recogniser->strings, "not dumped");
 	if (content->kind == CONTENT_TEXT) {
@@ -295,41 +295,14 @@ const char *content_example(struct content_recogniser *recogniser, const struct 
 
 /* Pointers. */
 
-struct pointer_count {
-	uint64_t words, pointers; /* that are not zero; of these, into chunks in use */
-	uint64_t target_size;	  /* of the chunks pointed to; 0: of different sizes */
-};
-
-static struct pointer_count count_pointers(struct content_recogniser *recogniser,
-					   const struct chunk *chunk)
-{
-	struct pointer_count count = { 0 };
-	uint64_t size = chunk->size < EXAMINED_BYTES ? chunk->size : EXAMINED_BYTES;
-	uint64_t word;
-	for (uint64_t at = 0; at + recogniser->word_size <= size; at += recogniser->word_size) {
-		struct chunk target;
-		if (!word_at(recogniser, chunk->address + at, &word) || word == 0)
-			continue;
-		count.words++;
-		if (!chunk_table_find(recogniser->subject->heap->chunks, word, &target) ||
-		    !target.used)
-			continue;
-		if (count.pointers++ == 0)
-			count.target_size = target.size;
-		else if (count.target_size != target.size)
-			count.target_size = 0;
-	}
-	return count;
-}
-
-static const char *pointer_type(const struct pointer_count *count)
+static const char *pointer_type(const struct content_pointers *count)
 {
 	return count->pointers * 2 < count->words || count->words < 2 ? "record with pointers"
 								      : "pointers to chunks";
 }
 
 static const char *pointer_phrase(struct content_recogniser *recogniser,
-				  const struct pointer_count *count)
+				  const struct content_pointers *count)
 {
 	if (count->pointers * 2 < count->words || count->words < 2 || count->target_size == 0)
 		return pointer_type(count);
@@ -420,11 +393,11 @@ static bool name_text(struct content_recogniser *recogniser, const struct idiom_
 	const uint8_t *bytes;
 	struct chunk target;
 	const struct chunk *chunk = look->chunk;
-	size_t got =
-	    address_space_span(recogniser->subject->target->space, chunk->address,
-			       chunk->size < EXAMINED_BYTES ? chunk->size : EXAMINED_BYTES, &bytes);
+	size_t got = address_space_span(
+	    recogniser->subject->target->space, chunk->address,
+	    chunk->size < CONTENT_EXAMINED_BYTES ? chunk->size : CONTENT_EXAMINED_BYTES, &bytes);
 	/* Six bytes of a pointer may well be printable ("0IhfU"), with a NUL after them. */
-	if (got == 0 || !content_is_text(bytes, got, got == EXAMINED_BYTES) ||
+	if (got == 0 || !content_is_text(bytes, got, got == CONTENT_EXAMINED_BYTES) ||
 	    (look->count > 0 &&
 	     chunk_table_find(recogniser->subject->heap->chunks, look->words[0], &target) &&
 	     target.used))
@@ -445,7 +418,7 @@ void content_recognise(struct content_recogniser *recogniser, const struct chunk
 		*content = (struct content){ CONTENT_EMPTY, "zeros", "zeros" };
 		return;
 	}
-	struct pointer_count count = count_pointers(recogniser, chunk);
+	struct content_pointers count = content_pointers_count(recogniser->subject, chunk);
 	const char *inner = inner_object_name(recogniser, &look);
 	if (inner != NULL)
 		*content = (struct content){ CONTENT_OBJECT, inner, inner };

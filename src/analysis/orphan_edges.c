@@ -149,9 +149,8 @@ static void scan_bytes(struct search *search, const uint8_t *bytes, uint64_t siz
 	for (uint64_t left = size / step; left > 0;) {
 		const uint64_t part = left < BATCH ? left : BATCH;
 		const unsigned before = search->word_count;
-		search->word_count +=
-		    word_form_gather(&building->form, bytes, part, building->low, building->span,
-				     search->words + before);
+		search->word_count += word_form_gather(&building->form, bytes, part, building->low,
+						       building->span, search->words + before);
 		for (unsigned i = before; i < search->word_count; i++)
 			search->nodes[i] = search->node;
 		bytes += part * step;
@@ -286,8 +285,7 @@ static struct error *find_edges(struct building *building)
 }
 
 struct error *orphan_edges_find(const struct subject *subject,
-				const struct reachability *reachability,
-				struct orphan_graph *graph)
+				const struct reachability *reachability, struct orphan_graph *graph)
 {
 	struct building building = { .graph = graph,
 				     .subject = subject,
@@ -299,8 +297,8 @@ struct error *orphan_edges_find(const struct subject *subject,
 		building.span = regions[count - 1].end - regions[0].start;
 	}
 	building.region_bytes = chunk_bytes_new(subject->target, graph->table);
-	struct error *error = building.region_bytes != NULL ? find_nodes(&building, reachability)
-							     : error_no_memory();
+	struct error *error =
+	    building.region_bytes != NULL ? find_nodes(&building, reachability) : error_no_memory();
 	if (error == NULL)
 		error = find_edges(&building);
 	free(building.region_bytes);

@@ -40,9 +40,9 @@ static inline uint64_t word_form_load(const struct word_form *form, const uint8_
 
 /* Keeps of `count` words those in [low, low + span), without a branch for each: which are pointers
  * cannot be foreseen. Returns how many; `words` has room for all. */
-static inline __attribute__((always_inline)) unsigned
-word_form_gather_as(const struct word_form *form, const uint8_t *bytes, uint64_t count,
-		    uint64_t low, uint64_t span, uint64_t *words)
+static inline __attribute__((always_inline)) unsigned word_form_gather_as(
+    const struct word_form *form, const uint8_t *bytes, uint64_t count, uint64_t low, uint64_t span,
+    uint64_t *words)
 {
 	unsigned kept = 0;
 	for (uint64_t i = 0; i < count; i++) {
@@ -57,9 +57,8 @@ static inline unsigned word_form_gather(const struct word_form *form, const uint
 					uint64_t count, uint64_t low, uint64_t span,
 					uint64_t *words)
 {
-	return form->native
-		   ? word_form_gather_as(&word_form_native, bytes, count, low, span, words)
-		   : word_form_gather_as(form, bytes, count, low, span, words);
+	return form->native ? word_form_gather_as(&word_form_native, bytes, count, low, span, words)
+			    : word_form_gather_as(form, bytes, count, low, span, words);
 }
 
 struct span_walk {

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/content_pointers.h"
+
+#include "analysis/span_walk.h"
+#include "heap/chunk_lookup.h"
+
+#define LINE	    64
+#define ASKED_BYTES 192 /* of a chunk, ahead of its turn */
+
+struct content_pointers content_pointers_count(const struct subject *subject,
+					       const struct chunk *chunk)
+{
+	const struct word_form form = word_form_of(subject->target->arch);
+	const struct chunk_table *table = subject->heap->chunks;
+	struct content_pointers count = { 0 };
+	const uint64_t size =
+	    chunk->size < CONTENT_EXAMINED_BYTES ? chunk->size : CONTENT_EXAMINED_BYTES;
+	struct span_walk walk =
+	    span_walk_over(subject->target, chunk->address, chunk->address + size);
+	const uint8_t *bytes;
+	uint64_t address;
+	for (size_t got; (got = span_walk_next(&walk, UINT64_MAX, &address, &bytes)) != 0;)
+		for (size_t at = 0; at < got; at += form.size) {
+			const uint64_t word = word_form_load(&form, bytes + at);
+			struct chunk target;
+			if (word == 0)
+				continue;
+			count.words++;
+			if (!chunk_table_find(table, word, &target) || !target.used)
+				continue;
+			if (count.pointers++ == 0)
+				count.target_size = target.size;
+			else if (count.target_size != target.size)
+				count.target_size = 0;
+		}
+	return count;
+}
+
+void content_pointers_ask(const struct subject *subject, uint64_t address)
+{
+	const uint8_t *bytes;
+	const size_t got = address_space_span(subject->target->space, address, ASKED_BYTES, &bytes);
+	for (size_t at = 0; at < got; at += LINE)
+		__builtin_prefetch(bytes + at);
+}
+
+void content_pointers_ask_targets(const struct subject *subject, uint64_t address, uint64_t size)
+{
+	const struct word_form form = word_form_of(subject->target->arch);
+	const struct chunk_table *table = subject->heap->chunks;
+	const uint8_t *bytes;
+	const size_t got = address_space_span(subject->target->space, address,
+					      size < ASKED_BYTES ? size : ASKED_BYTES, &bytes);
+	for (size_t at = 0; at + form.size <= got; at += form.size) {
+		const uint64_t word = word_form_load(&form, bytes + at);
+		const struct chunk_region *region = chunk_lookup_region(table, word);
+		if (region == NULL)
+			continue;
+		const uint64_t granule = chunk_lookup_granule(region, word);
+		__builtin_prefetch(&table->levels[0][granule / 64]);
+		__builtin_prefetch(&table->used[granule / 64]);
+	}
+}
