@@ -41,6 +41,19 @@ void *large_array_new(size_t count, size_t item_size)
 	return items;
 }
 
+void *large_array_grow(void *items, size_t count, size_t more, size_t item_size)
+{
+	if (more > (SIZE_MAX / 2 - LARGE_PAGE) / item_size)
+		return NULL;
+	size_t size = mapped_size(more, item_size);
+	void *grown = mremap(items, mapped_size(count, item_size), size, MREMAP_MAYMOVE);
+	if (grown == MAP_FAILED)
+		return NULL;
+	if (size > LARGE_PAGE)
+		madvise(grown, size, MADV_HUGEPAGE);
+	return grown;
+}
+
 void large_array_free(void *items, size_t count, size_t item_size)
 {
 	if (items != NULL)

@@ -14,6 +14,9 @@ const uint8_t **chunk_bytes_new(const struct target *target, const struct chunk_
 
 /* Zeroed memory in large pages, where the kernel grants them; NULL when there is none. */
 void *large_array_new(size_t count, size_t item_size);
+/* The array with room for more items, zeroed, perhaps elsewhere; NULL, and the array as it was,
+ * when there is no memory. Whole pages are moved, not copied. */
+void *large_array_grow(void *items, size_t count, size_t more, size_t item_size);
 void large_array_free(void *items, size_t count, size_t item_size);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/orphan_graph.h"
 
-#include "analysis/orphan_edges.h"
 #include "heap/chunk_lookup.h"
 
 /* --- components: Tarjan's search in the form of Pearce ("A space-efficient algorithm for finding
@@ -61,7 +60,7 @@ static bool search_from(struct search *search, uint32_t start)
 			continue;
 		}
 		/* An edge is looked at again after its target was visited. */
-		uint32_t target = graph->edges.items[visit->edge];
+		uint32_t target = graph->edges[visit->edge];
 		if (graph->component[target] == 0) {
 			graph->component[target] = search->index++;
 			if (!array_push(&search->visits,
@@ -118,7 +117,7 @@ static bool find_owners(struct orphan_graph *graph)
 		if (graph->owner[from] == UINT32_MAX)
 			graph->owner[from] = from;
 		for (uint32_t edge = graph->first[node]; edge < graph->first[node + 1]; edge++) {
-			uint32_t to = graph->component[graph->edges.items[edge]];
+			uint32_t to = graph->component[graph->edges[edge]];
 			if (to == from || graph->owner[to] == graph->owner[from])
 				continue;
 			if (graph->owner[to] == UINT32_MAX) {
@@ -132,11 +131,50 @@ static bool find_owners(struct orphan_graph *graph)
 	return true;
 }
 
+static void find_places(struct orphan_graph *graph, const struct chunk_set *orphans)
+{
+	struct chunk_set_walk walk = { .end = orphans->word_count };
+	for (uint32_t node = 0; chunk_set_next(orphans, &walk); node++) {
+		const uint64_t size = chunk_lookup_size(graph->table, walk.region, walk.number);
+		graph->addresses[node] = chunk_lookup_address(walk.region, walk.number);
+		graph->sizes[node] = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
+	}
+}
+
+static struct error *find_nodes(const struct subject *subject,
+				const struct reachability *reachability, struct orphan_graph *graph)
+{
+	struct chunk_set orphans;
+	const uint64_t *start = chunk_table_start_bits(graph->table);
+	const uint64_t *used = chunk_table_used_bits(graph->table);
+	if (!chunk_set_new(graph->table, &orphans))
+		return error_no_memory();
+	for (uint64_t i = 0; i < orphans.word_count; i++)
+		orphans.words[i].bits =
+		    start[i] & used[i] & ~reachability->reachable[i] & ~reachability->possible[i];
+	chunk_set_count(&orphans);
+	struct error *error =
+	    chunk_graph_make(subject, &orphans, "folding orphaned chunks", &graph->chunks);
+	if (error == NULL) {
+		graph->count = (uint32_t)orphans.count;
+		graph->first = graph->chunks.first;
+		graph->edges = graph->chunks.edges;
+		graph->addresses = malloc((orphans.count + 1) * sizeof *graph->addresses);
+		graph->sizes = malloc((orphans.count + 1) * sizeof *graph->sizes);
+		if (graph->addresses == NULL || graph->sizes == NULL)
+			error = error_no_memory();
+		else
+			find_places(graph, &orphans);
+	}
+	chunk_set_free(&orphans);
+	return error;
+}
+
 struct error *orphan_graph_make(const struct subject *subject,
 				const struct reachability *reachability, struct orphan_graph *graph)
 {
 	struct orphan_graph made = { .table = subject->heap->chunks };
-	struct error *error = orphan_edges_find(subject, reachability, &made);
+	struct error *error = find_nodes(subject, reachability, &made);
 	if (error == NULL && !(find_components(&made) && find_owners(&made)))
 		error = error_no_memory();
 	if (error != NULL) {
@@ -149,11 +187,9 @@ struct error *orphan_graph_make(const struct subject *subject,
 
 void orphan_graph_free(struct orphan_graph *graph)
 {
-	free(graph->bits);
 	free(graph->addresses);
 	free(graph->sizes);
-	free(graph->first);
-	array_free(&graph->edges);
+	chunk_graph_free(&graph->chunks);
 	free(graph->component);
 	free(graph->order);
 	free(graph->owner);

@@ -6,17 +6,16 @@
 #ifndef CORESCAN_ANALYSIS_ORPHAN_GRAPH_H
 #define CORESCAN_ANALYSIS_ORPHAN_GRAPH_H
 
+#include "analysis/chunk_graph.h"
 #include "analysis/reachability.h"
-#include "base/array.h"
 
 struct orphan_graph {
 	const struct chunk_table *table;
 	uint32_t count;	     /* of nodes, in the order of the table's granules */
-	uint64_t *bits;	     /* start bits of the orphans, over the granules of the table */
 	uint64_t *addresses; /* user address of each node */
 	uint32_t *sizes;     /* usable bytes; UINT32_MAX: so many or more */
-	uint32_t *first; /* the edges of node n are .edges[first[n]] to .edges[first[n + 1] - 1] */
-	ARRAY(uint32_t) edges;
+	struct chunk_graph chunks;
+	const uint32_t *first, *edges; /* of .chunks: those of node n begin at edges[first[n]] */
 
 	/* Components are numbered so that every edge leads from a lower to a higher one. */
 	uint32_t component_count;

@@ -65,7 +65,7 @@ static bool survey_node(struct folding *folding, uint32_t node, uint32_t owner,
 	const uint64_t size = orphan_graph_size(graph, node);
 	uint64_t equals = 0;
 	for (uint32_t edge = graph->first[node]; edge < graph->first[node + 1]; edge++) {
-		uint32_t target = graph->edges.items[edge], component = graph->component[target];
+		uint32_t target = graph->edges[edge], component = graph->component[target];
 		if (graph->owner[component] != owner) {
 			note_shared(folding, owner, component);
 			continue;

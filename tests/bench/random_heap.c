@@ -2,9 +2,10 @@
  *
  * Sizes are those of real heaps: most of 24 to 120 bytes, few of some kilobytes, 140 on average.
  * Each live chunk hangs in a tree below the first one, which a global points to, at a random
- * place; about every eighth word of a chunk leads to a random chunk, that of a live one only to
- * live ones. So exactly the orphans are orphaned. All is built on a stack of its own that is gone
- * afterwards. When it is done, it prints its truth and waits to be dumped.
+ * place, and some have a global of their own; about every eighth word of a chunk leads to a random
+ * chunk, that of a live one only to live ones. So exactly the orphans are orphaned. All is built on
+ * a stack of its own that is gone afterwards. When it is done, it prints its truth and waits to be
+ * dumped.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include <inttypes.h>
@@ -18,6 +19,7 @@
 
 #define STACK_SIZE ((size_t)1 << 20)
 #define NODE_WORDS 2 /* the first child, the next sibling */
+#define OTHERS	   16
 
 struct graph {
 	uint64_t count;
@@ -28,7 +30,8 @@ struct graph {
 	uint64_t orphans, orphaned_bytes, bytes;
 };
 
-uint64_t *first; /* the only root */
+/* The roots: all live chunks are below the first one, some are held by others, too. */
+uint64_t *first, *others[OTHERS];
 
 static uint64_t next_random(struct graph *graph)
 {
@@ -40,8 +43,7 @@ static uint64_t next_random(struct graph *graph)
 
 static void *map(size_t size)
 {
-	void *memory =
-	    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED) {
 		perror("mmap");
 		exit(1);
@@ -121,6 +123,8 @@ static void *build(void *argument)
 	for (uint64_t i = 0; i < graph->count; i++)
 		fill(graph, i);
 	first = graph->nodes[0];
+	for (unsigned i = 0; i < OTHERS; i++)
+		others[i] = graph->nodes[random_live(graph, graph->count)];
 	munmap(graph->nodes, size);
 	munmap(graph->orphaned, bits);
 	return NULL;

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/chunk_set.h"
+
+#include "analysis/chunk_bytes.h"
+
+bool chunk_set_new(const struct chunk_table *table, struct chunk_set *set)
+{
+	struct chunk_set made = { .table = table,
+				  .word_count = (chunk_table_granules(table) + 63) / 64 };
+	made.words = large_array_new(made.word_count + 1, sizeof *made.words);
+	if (made.words == NULL)
+		return false;
+	*set = made;
+	return true;
+}
+
+void chunk_set_count(struct chunk_set *set)
+{
+	set->count = 0;
+	for (uint64_t i = 0; i < set->word_count; i++) {
+		set->words[i].before = set->count;
+		set->count += (uint64_t)__builtin_popcountll(set->words[i].bits);
+	}
+	set->words[set->word_count].before = set->count;
+}
+
+void chunk_set_free(struct chunk_set *set)
+{
+	large_array_free(set->words, set->word_count + 1, sizeof *set->words);
+	*set = (struct chunk_set){ 0 };
+}
