@@ -67,7 +67,7 @@ static void consider(struct search *search, const struct candidate *candidate)
 	uint64_t start = chunk_lookup_address(region, number);
 	uint64_t offset = candidate->address - start;
 	uint64_t size = chunk_lookup_size(search->table, region, number);
-	if (offset >= size ||
+	if (!interior_reaches(size, offset) ||
 	    (search->exact != NULL && offset != 0 && chunk_lookup_bit(search->exact, number) &&
 	     interior_idiom(search->subject->target, search->table, start, size, offset) == NULL))
 		return;

@@ -69,7 +69,8 @@ static bool is_reachable(const struct explaining *explaining, const struct chunk
 	return reachability_state(explaining->reachability, chunk) == CHUNK_REACHABLE;
 }
 
-/* The first word in a piece of memory that points to the chunk's start, else into it. */
+/* The first word in a piece of memory that points to the chunk's start, else into it, or right
+ * behind it. */
 struct first_word {
 	const struct target *target;
 	const struct chunk_table *table;
@@ -128,10 +129,10 @@ static bool add_root_hop(const struct explaining *explaining, const struct root 
 		struct reference hop = { 0 };
 		if (root->bytes != NULL)
 			word_scan_bytes(target, root->bytes, root->size, chunk->address,
-					chunk->size, take_first, &first);
+					chunk->size + 1, take_first, &first);
 		else
 			word_scan_memory(target, root->start, root->end, chunk->address,
-					 chunk->size, take_first, &first);
+					 chunk->size + 1, take_first, &first);
 		if (!first.found)
 			continue;
 		hop.value = first.value;
@@ -154,7 +155,7 @@ static bool add_chunk_hop(const struct explaining *explaining, const struct chun
 				    .exact = is_reachable(explaining, to) };
 	struct reference hop = { 0 };
 	word_scan_memory(explaining->subject->target, from->address, from->address + from->size,
-			 to->address, to->size, take_first, &first);
+			 to->address, to->size + 1, take_first, &first);
 	if (!first.found)
 		return true;
 	hop.at = first.at;
@@ -308,9 +309,9 @@ static struct error *find_structure(const struct explaining *explaining)
 static const char *why_weak(const struct root *root)
 {
 	if (root == NULL || root->strength == ROOT_STRONG)
-		return "a pointer on this way, the shortest, points into the middle of a chunk as "
-		       "no known idiom does, and there is none without: it may be left over from "
-		       "an earlier use of the memory";
+		return "a pointer on this way, the shortest, points into the middle of a chunk, or "
+		       "right behind it, as no known idiom does, and there is none without: it "
+		       "may be left over from an earlier use of the memory";
 	if (root->kind == ROOT_KERNEL)
 		return "only words that the kernel holds for the process, or handed back to it, "
 		       "lead to it";
@@ -423,8 +424,8 @@ static struct error *explain(struct explaining *explaining)
 	made->has_referrers = is_worth_asking(made);
 	if (error == NULL && made->has_referrers)
 		error = referrers_find(subject, explaining->roots, explaining->reachability,
-				       explaining->map, made->object, made->object_size,
-				       &made->referrers);
+				       explaining->map, made->object,
+				       made->object_size + made->in_chunk, &made->referrers);
 	for (size_t i = 0; i < made->referrers.list.count; i++)
 		put_in_words(explaining, &made->referrers.list.items[i].word);
 	return error;

@@ -90,6 +90,8 @@ const char *interior_idiom(const struct target *target, const struct chunk_table
 	const struct interior interior = { target, table, address, size, offset };
 	const unsigned word = target->arch->word_size;
 	uint64_t words[LINKS];
+	if (offset >= size)
+		return NULL;
 	if (offset < word)
 		return "low-bit tag";
 	if (offset <= HEADER_MAX)

@@ -12,12 +12,23 @@
  *                      three words point back, or to the same place in a chunk of equal size:
  *                      list_head, hlist, red-black trees, singly linked nodes but for the last
  *
+ * A pointer right behind a chunk's last usable byte (the end of an array that fills it) is weak
+ * evidence like the others: it lies before the next chunk's first byte, since the allocator's
+ * header is between them. Right behind an mmapped chunk another mapping may begin: there it counts
+ * for nothing.
+ *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef CORESCAN_ANALYSIS_INTERIOR_H
 #define CORESCAN_ANALYSIS_INTERIOR_H
 
 #include "heap/chunk_table.h"
 #include "target/target.h"
+
+/* Whether a pointer `offset` bytes from a chunk's start can mean the chunk of `size` bytes. */
+static inline bool interior_reaches(uint64_t size, uint64_t offset)
+{
+	return offset <= size;
+}
 
 /* The idiom ("low-bit tag", "header" …; a literal) that explains a pointer `offset` bytes into the
  * chunk of `size` bytes at `address`, or NULL. The table is frozen. May be called from several

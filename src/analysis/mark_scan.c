@@ -97,7 +97,7 @@ static bool interior_counts(struct marking *marking, const struct candidate *can
 			    uint64_t number, uint64_t offset)
 {
 	uint64_t size = find_size(marking, candidate->region, number);
-	if (offset >= size)
+	if (!interior_reaches(size, offset))
 		return false;
 	if (marking->held == NULL ||
 	    interior_idiom(marking->target, marking->table, candidate->address - offset, size,

@@ -182,5 +182,27 @@ class NotDumped(unittest.TestCase):
                                  [], some=True)
 
 
+class Policy(unittest.TestCase):
+    """What counts as a pointer and what does not, as corescan(1) says."""
+
+    def check(self, program, arguments):
+        state = states(*arguments)
+        for line in program.told("policy"):
+            with self.subTest(line=line):
+                self.assertEqual(state[line["policy"]], line["state"])
+        past, = [line["policy"] for line in program.told("policy")
+                 if line["how"] == "one past the end"]
+        found = corescan_json("explain", past, *arguments)["explanation"]
+        self.assertEqual([int(word["value"], 16) - int(past, 16) for word in found["path"]], [72])
+        self.assertIn("right behind it", found["why"])
+        self.assertEqual(found["referrers"]["counts"]["root"], 1)
+
+    def test_forms_of_pointers(self):
+        with Program(compile_program("orphans_policy", "-D_GNU_SOURCE")) as program:
+            program.settle()
+            self.assertEqual(len(program.told("policy")), 25)
+            each_way(self, program, lambda arguments, way: self.check(program, arguments))
+
+
 if __name__ == "__main__":
     unittest.main()

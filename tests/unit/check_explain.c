@@ -300,6 +300,7 @@ START_TEST(referrers_are_told_by_what_they_keep)
 	put(world, DATA, chunk + 39);
 	put(world, DATA + 8, chunk + 40);
 	put(world, DATA + 16, chunk - 1);
+	put(world, DATA + 24, chunk + 41);
 	in_red_zone(world, chunk);
 	put(world, STACK + 64, chunk);
 	put(world, other, chunk + 8);
@@ -308,20 +309,23 @@ START_TEST(referrers_are_told_by_what_they_keep)
 	put(world, chunk + 16, chunk);
 	explain(world, chunk + 3, &explanation);
 	const struct referrers *referrers = &explanation.referrers;
-	static const uint64_t counts[REFERRER_CLASS_COUNT] = { 1, 1, 1, 1, 3 };
+	static const uint64_t counts[REFERRER_CLASS_COUNT] = { 2, 1, 1, 1, 3 };
 	for (int i = 0; i < REFERRER_CLASS_COUNT; i++)
 		ck_assert_uint_eq(referrers->counts[i], counts[i]);
-	ck_assert_uint_eq(referrers->list.count, 7);
+	ck_assert_uint_eq(referrers->list.count, 8);
 	const struct referrer *list = referrers->list.items;
 	ck_assert_uint_eq(list[0].word.at, DATA);
 	ck_assert_uint_eq(list[0].word.value - explanation.object, 39);
-	ck_assert_int_eq(list[1].word.storage.kind, STORAGE_RED_ZONE);
-	ck_assert_uint_eq(list[2].word.at, other);
-	ck_assert_int_eq(list[2].state, CHUNK_ORPHANED);
-	ck_assert_uint_eq(list[3].word.at, chunk + 16);
-	ck_assert_uint_eq(list[4].word.at, freed + 8);
-	ck_assert_int_eq(list[5].word.storage.kind, STORAGE_ALLOCATOR);
-	ck_assert_int_eq(list[6].word.storage.kind, STORAGE_UNUSED_STACK);
+	/* Right behind it. */
+	ck_assert_uint_eq(list[1].word.at, DATA + 8);
+	ck_assert_uint_eq(list[1].word.value - explanation.object, 40);
+	ck_assert_int_eq(list[2].word.storage.kind, STORAGE_RED_ZONE);
+	ck_assert_uint_eq(list[3].word.at, other);
+	ck_assert_int_eq(list[3].state, CHUNK_ORPHANED);
+	ck_assert_uint_eq(list[4].word.at, chunk + 16);
+	ck_assert_uint_eq(list[5].word.at, freed + 8);
+	ck_assert_int_eq(list[6].word.storage.kind, STORAGE_ALLOCATOR);
+	ck_assert_int_eq(list[7].word.storage.kind, STORAGE_UNUSED_STACK);
 	explain_free(&explanation);
 	finish(world);
 }
