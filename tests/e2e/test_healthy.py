@@ -41,31 +41,46 @@ def children(pid):
     return [int(child) for child in path.read_text().split()]
 
 
-class Healthy(unittest.TestCase):
+class Looks(unittest.TestCase):
+    """What has to hold whenever one looks at a program that is well."""
+
+    def check(self, document):
+        self.assertGreater(len(document["waits"]), 0)
+        self.assertEqual(document["deadlocks"], [])
+        self.assertEqual(document["suspicions"], [])
+        self.assertEqual([lock for lock in document["locks"] if lock["orphaned"]], [])
+        tids = {thread["tid"] for thread in document["threads"]}
+        for lock in document["locks"]:
+            if lock["owner"] is not None:
+                self.assertIn(lock["owner"], tids, lock)
+
     def look(self, pid, times=LOOKS, *options):
         for _ in range(times):
-            document = corescan_json("locks", *options, "-p", pid)
-            self.assertGreater(len(document["waits"]), 0)
-            self.assertEqual(document["deadlocks"], [])
-            self.assertEqual(document["suspicions"], [])
-            self.assertEqual([lock for lock in document["locks"] if lock["orphaned"]], [])
-            tids = {thread["tid"] for thread in document["threads"]}
-            for lock in document["locks"]:
-                if lock["owner"] is not None:
-                    self.assertIn(lock["owner"], tids, lock)
+            self.check(corescan_json("locks", *options, "-p", pid))
+
+    def look_at_core(self, pid):
+        with tempfile.TemporaryDirectory(prefix="corescan-healthy-") as directory:
+            subprocess.run(["gcore", "-o", f"{directory}/core", str(pid)], check=True,
+                           capture_output=True)
+            self.check(corescan_json("locks", f"{directory}/core.{pid}"))
 
     def under_load(self, client, pid):
-        """Looks while `client` runs, stopped and not; it must be at work all the time."""
+        """Looks while `client` runs, stopped, not, and at a core; it must be at work all the
+        time."""
         load = subprocess.Popen(client, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             time.sleep(0.5)
             self.look(pid)
             self.look(pid, 2, "--all")
+            self.look(pid, 2, "--stop")
+            self.look_at_core(pid)
             self.assertIsNone(load.poll(), "the client has ended")
         finally:
             load.kill()
             load.wait()
 
+
+class Healthy(Looks):
     def test_redis(self):
         with Program("/usr/bin/redis-server", "--port", "54331", "--save", "", "--io-threads",
                      "4", "--appendonly", "yes", ready=False) as program:
@@ -108,12 +123,15 @@ class Healthy(unittest.TestCase):
         with Program(PYTHON, PROGRAMS / "healthy_threads.py") as program:
             self.look(program.pid)
             self.look(program.pid, 2, "--all")
+            self.look_at_core(program.pid)
 
     def test_java(self):
         if not shutil.which("java"):
             self.skipTest("no java")
-        with Program(shutil.which("java"), PROGRAMS / "HealthyThreads.java") as program:
+        with Program(shutil.which("java"), "-Xmx64m",
+                     PROGRAMS / "HealthyThreads.java") as program:
             self.look(program.pid, 3)
+            self.look_at_core(program.pid)
 
     def test_gdb(self):
         with Program(compile_program("waits_held", "-D_GNU_SOURCE"), "convoy") as program:
@@ -123,6 +141,7 @@ class Healthy(unittest.TestCase):
             try:
                 time.sleep(1.5)
                 self.look(debugger.pid, 3)
+                self.look_at_core(debugger.pid)
             finally:
                 debugger.stdin.close()
                 debugger.wait(timeout=PATIENCE)
@@ -131,6 +150,8 @@ class Healthy(unittest.TestCase):
         with Program(compile_program("waits_healthy", "-D_GNU_SOURCE")) as program:
             self.look(program.pid, 10)
             self.look(program.pid, 4, "--all")
+            for _ in range(3):
+                self.look_at_core(program.pid)
 
     def test_postgresql(self):
         PostgreSQL = test_real_programs.PostgreSQL
@@ -149,7 +170,9 @@ class Healthy(unittest.TestCase):
                 self.assertGreater(len(processes), 8)
                 for pid in processes:
                     self.look(pid, 1)
+                self.look_at_core(processes[-1])
                 self.look(load.pid, 3)
+                self.look_at_core(load.pid)
                 self.assertIsNone(load.poll(), "pgbench has ended")
             finally:
                 load.kill()
