@@ -24,6 +24,23 @@ void chunk_set_count(struct chunk_set *set)
 	set->words[set->word_count].before = set->count;
 }
 
+uint64_t chunk_set_address(const struct chunk_set *set, uint32_t rank)
+{
+	uint64_t low = 0, high = set->word_count;
+	while (high - low > 1) {
+		const uint64_t middle = low + (high - low) / 2;
+		if (set->words[middle].before <= rank)
+			low = middle;
+		else
+			high = middle;
+	}
+	uint64_t bits = set->words[low].bits;
+	for (uint64_t before = set->words[low].before; before < rank; before++)
+		bits &= bits - 1;
+	const uint64_t number = low * 64 + (uint64_t)__builtin_ctzll(bits);
+	return chunk_lookup_address(chunk_lookup_numbered(set->table, number), number);
+}
+
 void chunk_set_free(struct chunk_set *set)
 {
 	large_array_free(set->words, set->word_count + 1, sizeof *set->words);

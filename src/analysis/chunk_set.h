@@ -34,6 +34,9 @@ static inline bool chunk_set_rank(const struct chunk_set *set, uint64_t number, 
 	return true;
 }
 
+/* The user address of the chunk with that rank, which the set has. */
+uint64_t chunk_set_address(const struct chunk_set *set, uint32_t rank);
+
 /* The chunks of words[word] to words[end - 1], in the order of their ranks:
  *     struct chunk_set_walk walk = { .end = set->word_count };
  *     while (chunk_set_next(set, &walk)) … */

@@ -28,7 +28,7 @@ struct dominator_item {
 /* A chunk that no item holds alone, with what it holds. */
 struct dominator_head {
 	uint64_t address, size;
-	uint32_t number;	 /* private */
+	uint32_t rank;		 /* private */
 	struct chunk_total held; /* the chunk itself included */
 	/* Who leads to it: items, or other such chunks. */
 	struct dominator_holder {
@@ -59,7 +59,7 @@ struct dominator_options {
 };
 
 /* `sources` are grouped by item, item numbers rise. All reachable chunks are in exactly one of
- * .items, .shared, .internal and .pinned. Needs about 40 bytes of
+ * .items, .shared, .internal and .pinned. Needs about 35 bytes of
  * memory a chunk. ERROR_NO_MEMORY; ERROR_UNSUPPORTED for more than 2^31 chunks or 2^32
  * pointers. */
 struct error *dominators_find(const struct subject *subject,

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/flow.h"
+
+#define BATCH	    64 /* words of a source */
+#define ASKED_AHEAD 16 /* edges of a chunk */
+
+/* Edges are numbered ranks from here on, the last one of each chunk is told. */
+static bool take_graph(struct flow *flow)
+{
+	struct chunk_graph *graph = &flow->graph;
+	for (uint64_t rank = 0; rank < flow->set.count; rank++) {
+		const uint32_t first = graph->first[rank], end = graph->first[rank + 1];
+		flow->chunks[rank].next = first < end ? first : FLOW_NOTHING;
+		if (first < end)
+			graph->edges[end - 1] |= FLOW_LAST;
+	}
+	chunk_graph_free_first(graph);
+	flow->parent = large_array_new(flow->nodes, sizeof *flow->parent);
+	flow->semi = large_array_new(flow->nodes, sizeof *flow->semi);
+	flow->label = large_array_new(flow->nodes, sizeof *flow->label);
+	return flow->parent != NULL && flow->semi != NULL && flow->label != NULL;
+}
+
+/* Sees to an edge between nodes; true when it has to be kept: it leads to a node with a lower
+ * number in the same interval. */
+static inline bool see_edge(struct flow *flow, uint32_t from, uint32_t to)
+{
+	if (to == from || to == FLOW_INTERNAL)
+		return false;
+	if (to > from) {
+		if (flow->semi[to] > from)
+			flow->semi[to] = from;
+		return false;
+	}
+	if (to >= flow->item_node)
+		return true;
+	flow->semi[to] = 0;
+	return false;
+}
+
+/* A new node; its edges are looked at from the top of the stack on. */
+static inline void visit(struct flow *flow, uint32_t rank, uint32_t from, size_t *depth)
+{
+	struct flow_chunk *chunk = &flow->chunks[rank];
+	const uint32_t number = ++flow->count;
+	chunk->number = number;
+	flow->parent[number] = flow->semi[number] = from;
+	if (chunk->next != FLOW_NOTHING)
+		flow->label[(*depth)++] = rank;
+	if (number % FLOW_PROGRESS_NODES == 0)
+		progress_tell(flow->subject->progress, "following what the roots hold", number,
+			      flow->nodes);
+}
+
+/* Asks for the chunks that the edges from `next` on lead to, then for their edges. */
+static inline void ask_ahead(const struct flow *flow, uint32_t next)
+{
+	const uint32_t *edges = flow->graph.edges + next;
+	unsigned count = 0;
+	do
+		__builtin_prefetch(&flow->chunks[edges[count] & ~FLOW_LAST], 1);
+	while ((edges[count++] & FLOW_LAST) == 0 && count < ASKED_AHEAD);
+	for (unsigned i = 0; i < count; i++) {
+		const struct flow_chunk *chunk = &flow->chunks[edges[i] & ~FLOW_LAST];
+		if (chunk->number == 0 && chunk->next != FLOW_NOTHING)
+			__builtin_prefetch(&flow->graph.edges[chunk->next], 1);
+	}
+}
+
+/* Looks at the edges of the chunk on the top of the stack, up to one that leads to a new node with
+ * edges, which is the top then. */
+static inline void look(struct flow *flow, size_t *depth)
+{
+	const size_t own = *depth;
+	struct flow_chunk *chunk = &flow->chunks[flow->label[own - 1]];
+	const uint32_t node = chunk->number;
+	uint32_t *edge = flow->graph.edges + chunk->next, last;
+	do {
+		const uint32_t to = *edge & ~FLOW_LAST, number = flow->chunks[to].number;
+		last = *edge & FLOW_LAST;
+		if (number == 0) {
+			/* What is looked at for the last time makes room for what it leads to. */
+			if (last != 0)
+				*depth = own - 1;
+			visit(flow, to, node, depth);
+			*edge++ = last;
+			if (*depth == own + 1 || last != 0)
+				break;
+			continue;
+		}
+		*edge++ = (see_edge(flow, node, number) ? number : 0) | last;
+		if (last != 0)
+			*depth = own - 1;
+	} while (last == 0);
+	chunk->next = (uint32_t)(edge - flow->graph.edges);
+}
+
+/* Follows a pointer of the item whose interval is being made to the chunk with that rank. */
+static void enter(struct flow *flow, uint32_t rank)
+{
+	size_t depth = 0;
+	uint32_t seen = flow->count;
+	if (flow->chunks[rank].number != 0) {
+		see_edge(flow, flow->item_node, flow->chunks[rank].number);
+		return;
+	}
+	visit(flow, rank, flow->item_node, &depth);
+	while (depth > 0) {
+		if (flow->count != seen)
+			ask_ahead(flow, flow->chunks[flow->label[depth - 1]].next);
+		seen = flow->count;
+		look(flow, &depth);
+	}
+}
+
+static void scan_bytes(struct flow *flow, const uint8_t *bytes, uint64_t size)
+{
+	uint64_t words[BATCH];
+	const uint64_t step = flow->form.size;
+	for (uint64_t left = size / step; left > 0;) {
+		const uint64_t some = left < BATCH ? left : BATCH;
+		const unsigned count =
+		    word_form_gather(&flow->form, bytes, some, flow->low, flow->span, words);
+		for (unsigned i = 0; i < count; i++) {
+			struct chunk chunk;
+			uint32_t rank;
+			if (chunk_table_find(flow->table, words[i], &chunk) &&
+			    chunk_set_rank(&flow->set, chunk.number, &rank))
+				enter(flow, rank);
+		}
+		bytes += some * step;
+		left -= some;
+	}
+}
+
+static void scan_source(struct flow *flow, const struct dominator_source *source)
+{
+	if (source->bytes != NULL) {
+		scan_bytes(flow, source->bytes, source->size);
+		return;
+	}
+	struct span_walk walk = span_walk_over(flow->subject->target, source->start, source->end);
+	const uint8_t *bytes;
+	uint64_t address;
+	for (size_t got; (got = span_walk_next(&walk, UINT64_MAX, &address, &bytes)) != 0;)
+		scan_bytes(flow, bytes, got);
+}
+
+struct error *flow_walk(struct flow *flow, const struct dominator_source *sources, size_t count)
+{
+	struct error *error =
+	    chunk_graph_make(flow->subject, &flow->set, "finding who points to whom", &flow->graph);
+	if (error != NULL)
+		return error;
+	if (!take_graph(flow))
+		return error_no_memory();
+	for (size_t i = 0; i < count; i++) {
+		uint32_t *node = &flow->item_nodes[sources[i].item];
+		if (*node == 0) {
+			*node = flow->item_node = ++flow->count;
+			flow->parent[*node] = flow->semi[*node] = 0;
+		}
+		scan_source(flow, &sources[i]);
+	}
+	return NULL;
+}
