@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/crash.h"
 
+#include "analysis/exception.h"
+
 #include "modules/abort_message.h"
 
 #include <inttypes.h>
@@ -11,7 +13,6 @@
 /* How near to the stack pointer a fault must lie to be the stack's own growth: a frame of an
  * ordinary function, and the probes of large ones, are smaller. */
 #define STACK_GROWTH 65536
-
 
 /* si_code of SIGSYS; <signal.h> leaves it out. */
 #define CODE_SECCOMP 1
@@ -253,14 +254,44 @@ static bool has_frame(const struct thread *thread, const char *linkage)
 	return false;
 }
 
-static const char *own_words(const struct crash *crash)
+/* A broken noexcept does not go by way of std::terminate itself, but by functions that have no
+ * symbol in a stripped library, save the one that unwinding calls. */
+static bool was_terminated(const struct thread *thread)
+{
+	static const char *const functions[] = {
+		"_ZSt9terminatev",
+		"_ZN10__cxxabiv111__terminateEPFvvE",
+		"_ZN9__gnu_cxx27__verbose_terminate_handlerEv",
+		"__cxa_call_terminate",
+		"__gxx_personality_v0",
+	};
+	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+		if (has_frame(thread, functions[i]))
+			return true;
+	return false;
+}
+
+/* An exception that is being handled is no cause: one is that is on its way. */
+static const char *terminate_words(const struct subject *subject, const struct crash *crash)
+{
+	const bool thrown = has_frame(crash->thread, "__cxa_throw") ||
+			    has_frame(crash->thread, "__cxa_rethrow") ||
+			    has_frame(crash->thread, "_Unwind_Resume");
+	const char *exception = thrown ? exception_of(subject, crash->thread) : NULL;
+	if (exception != NULL)
+		return string_pool_format(modules_strings(subject->modules),
+					  "an exception that nothing catches: %s (std::terminate)",
+					  exception);
+	return thrown ? "an exception that nothing catches (std::terminate)"
+		      : "the C++ runtime ended the program (std::terminate)";
+}
+
+static const char *own_words(const struct subject *subject, const struct crash *crash)
 {
 	if (crash->signal.number != SIGABRT)
 		return "the program sent it to itself";
-	if (has_frame(crash->thread, "_ZSt9terminatev"))
-		return has_frame(crash->thread, "__cxa_throw")
-			   ? "an exception that nothing catches (std::terminate)"
-			   : "the C++ runtime ended the program (std::terminate)";
+	if (was_terminated(crash->thread))
+		return terminate_words(subject, crash);
 	return "the program ended itself (abort)";
 }
 
@@ -270,7 +301,7 @@ static const char *sender_words(const struct subject *subject, const struct cras
 	if (sender == 0)
 		return "sent by the kernel, or from outside the container";
 	if (sender == subject->target->pid)
-		return own_words(crash);
+		return own_words(subject, crash);
 	return string_pool_format(modules_strings(subject->modules), "sent by process %" PRId32,
 				  sender);
 }

@@ -112,9 +112,22 @@ static bool put_in_target_order(struct collecting *collecting)
 	return held->bytes != NULL;
 }
 
+/* By their rings. */
+static bool makes_requests(const struct subject *subject)
+{
+	size_t count;
+	const struct segment *segments = address_space_segments(subject->target->space, &count);
+	for (size_t i = 0; i < count; i++)
+		if (segments[i].name != NULL &&
+		    (strcmp(segments[i].name, "anon_inode:[io_uring]") == 0 ||
+		     strncmp(segments[i].name, "/[aio]", 6) == 0))
+			return true;
+	return false;
+}
+
 struct error *kernel_held_find(const struct subject *subject, struct kernel_held *held)
 {
-	struct kernel_held found = { 0 };
+	struct kernel_held found = { .requests = makes_requests(subject) };
 	struct collecting collecting = { .subject = subject, .held = &found };
 	bool fits = add_registered(&collecting) && add_all_events(&collecting) &&
 		    put_in_target_order(&collecting);

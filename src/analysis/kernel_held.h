@@ -32,6 +32,8 @@ struct kernel_held {
 	uint8_t *bytes; /* their values, in the target's byte order and word size */
 	/* A thread that waits for events of an epoll whose registrations are not known; or NULL. */
 	const struct thread *unseen;
+	bool requests; /* the program uses io_uring or io_submit: /proc does not tell what it gave
+			  requests under way */
 };
 
 /* ERROR_NO_MEMORY. */

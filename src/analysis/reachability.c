@@ -128,6 +128,10 @@ static void tell_caution(const struct roots *roots, struct reachability *result)
 			 "thread %" PRId32 " waits in epoll_wait: chunks that only the kernel "
 			 "points to (epoll_event.data) cannot be told from orphans in a core",
 			 thread->tid);
+	else if (roots->kernel.requests)
+		snprintf(result->caution, sizeof result->caution,
+			 "the program uses io_uring or io_submit: chunks that only requests under "
+			 "way point to (user_data) cannot be told from orphans");
 }
 
 /* --- states */

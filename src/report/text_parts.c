@@ -53,9 +53,13 @@ static void header_layouts(struct text *text, const struct findings *findings)
 {
 	const struct glibc_pthreads *pthreads = findings->subject->pthreads;
 	const char *version = findings->libc_version;
+	const struct module *program = findings_executable(findings);
+	const char *unknown = program != NULL && program->is_libc
+				  ? "glibc, static, its version not told by the program"
+				  : "glibc of unknown version";
 	if (pthreads != NULL && pthreads->layout.evidence != LAYOUT_NONE)
 		text_itemf(text, 2, false, "%s (layouts from %s)",
-			   version != NULL ? version : "glibc of unknown version",
+			   version != NULL ? version : unknown,
 			   layout_evidence_name(pthreads->layout.evidence));
 	else if (version != NULL)
 		text_item(text, 2, false, version);

@@ -12,7 +12,8 @@ from harness import Program, compile_program, corescan, corescan_json
 class Crashes(unittest.TestCase):
     CAUSES = ("null_read", "wild_read", "write_constant", "jump_null", "jump_heap",
               "stack_overflow", "no_access", "past_file", "zero_division", "assertion",
-              "double_free", "exception", "sent")
+              "double_free", "exception", "own_exception", "thrown_again", "not_joined",
+              "not_joined_in_handler", "broken_promise", "sent")
 
     def check_cause(self, executable, cause):
         with Program(executable, cause) as program:

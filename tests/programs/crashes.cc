@@ -145,14 +145,74 @@ static void double_free()
 
 static void exception()
 {
-	expect("SIGABRT", "unknown", nullptr, "an exception that nothing catches", "");
+	expect("SIGABRT", "unknown", nullptr,
+	       "an exception that nothing catches: std::runtime_error \\\"planted\\\" "
+	       "(std::terminate)",
+	       "");
 	refuse();
+}
+
+namespace shop
+{
+struct sold_out : std::runtime_error {
+	using std::runtime_error::runtime_error;
+};
+} // namespace shop
+
+static void own_exception()
+{
+	expect("SIGABRT", "unknown", nullptr, "catches: shop::sold_out (std::terminate)", "");
+	throw shop::sold_out("planted");
+}
+
+/* Caught, and thrown on. */
+static void thrown_again()
+{
+	expect("SIGABRT", "unknown", nullptr, "catches: int (std::terminate)", "");
+	try {
+		throw 7;
+	} catch (...) {
+		throw;
+	}
+}
+
+/* No exception, but std::terminate: a thread that was neither joined nor detached. */
+static void not_joined()
+{
+	expect("SIGABRT", "unknown", nullptr, "the C++ runtime ended the program (std::terminate)",
+	       "");
+	std::thread([] { pause(); });
 }
 
 static void sent()
 {
 	expect("SIGSEGV", "unknown", nullptr, "the program sent it to itself", "");
 	raise(SIGSEGV);
+}
+
+/* The same while an exception is handled, which is not the cause. */
+static void not_joined_in_handler()
+{
+	try {
+		refuse();
+	} catch (const std::exception &) {
+		not_joined();
+	}
+}
+
+/* Thrown out of a function that says it throws nothing. */
+[[gnu::noinline]] static void promise() noexcept
+{
+	refuse();
+}
+
+static void broken_promise()
+{
+	expect("SIGABRT", "unknown", nullptr, "catches: std::runtime_error \\\"planted", "");
+	try {
+		promise();
+	} catch (...) {
+	}
 }
 
 static const struct {
@@ -171,6 +231,11 @@ static const struct {
 	{ "assertion", assertion },
 	{ "double_free", double_free },
 	{ "exception", exception },
+	{ "own_exception", own_exception },
+	{ "thrown_again", thrown_again },
+	{ "not_joined", not_joined },
+	{ "not_joined_in_handler", not_joined_in_handler },
+	{ "broken_promise", broken_promise },
 	{ "sent", sent },
 };
 

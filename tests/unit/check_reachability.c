@@ -293,6 +293,19 @@ START_TEST(events_of_epoll_wait_are_weak)
 }
 END_TEST
 
+START_TEST(what_nobody_tells_is_said)
+{
+	static const char *const names[] = { "anon_inode:[io_uring]", "/[aio] (deleted)" };
+	struct world *world = world_new();
+	uint64_t chunk = world_chunk(world, 24);
+	fake_target_map(world->target, 0x10000, 0x1000, "rw-s", names[_i]);
+	world_ready(world);
+	ck_assert_int_eq(world_state(world, chunk), CHUNK_ORPHANED);
+	ck_assert_ptr_nonnull(strstr(world->reachability.caution, "io_uring or io_submit"));
+	world_free(world);
+}
+END_TEST
+
 /* Arguments that mean nothing. */
 START_TEST(hostile_arguments_of_epoll_wait_do_no_harm)
 {
@@ -893,6 +906,7 @@ int main(void)
 	tcase_add_test(roots, a_chunk_that_was_not_dumped_raises_doubt);
 	tcase_add_test(roots, what_the_kernel_holds_is_weak);
 	tcase_add_loop_test(roots, events_of_epoll_wait_are_weak, 0, 4);
+	tcase_add_loop_test(roots, what_nobody_tells_is_said, 0, 2);
 	tcase_add_loop_test(roots, hostile_arguments_of_epoll_wait_do_no_harm, 0, 5);
 	tcase_add_test(roots, registers_are_roots);
 	tcase_add_loop_test(roots, vector_registers_are_roots, 0, 2);
