@@ -18,7 +18,7 @@ static bool in_module(const struct subject *subject, uint64_t address, struct pl
 	if (subject->modules == NULL)
 		return false;
 	const struct module *module = modules_find(subject->modules, address);
-	if (module == NULL || !modules_loaded_at(subject->modules, module, address))
+	if (module == NULL)
 		return false;
 	place->module = module;
 	if (modules_symbol_at(subject->modules, address, &place->symbol)) {

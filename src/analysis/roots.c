@@ -516,8 +516,6 @@ static bool add_plain(struct collection *collection, const struct segment *segme
 	};
 	if (modules != NULL)
 		root.module = modules_find(modules, segment->start);
-	if (root.module != NULL && !modules_loaded_at(modules, root.module, segment->start))
-		root.module = NULL;
 	if (root.module != NULL)
 		root.kind = ROOT_MODULE_DATA;
 	else if (holds_thread_pointer(collection, start, end))

@@ -335,7 +335,7 @@ const struct module *modules_list(const struct modules *modules, size_t *count)
 	return modules->list;
 }
 
-const struct module *modules_find(const struct modules *modules, uint64_t address)
+static const struct module *find_range(const struct modules *modules, uint64_t address)
 {
 	size_t low = 0, high = modules->entries.count;
 	while (low < high) {
@@ -351,12 +351,8 @@ const struct module *modules_find(const struct modules *modules, uint64_t addres
 	return NULL;
 }
 
-const struct module_image *modules_image(const struct modules *modules, const struct module *module)
-{
-	return &modules_entry(modules, module)->described;
-}
-
-bool modules_loaded_at(const struct modules *modules, const struct module *module, uint64_t address)
+static bool is_loaded_at(const struct modules *modules, const struct module *module,
+			 uint64_t address)
 {
 	const struct module_image *image = modules_image(modules, module);
 	const uint64_t page = modules->target->arch->page_size;
@@ -367,6 +363,17 @@ bool modules_loaded_at(const struct modules *modules, const struct module *modul
 			return true;
 	}
 	return image->count == 0;
+}
+
+const struct module *modules_find(const struct modules *modules, uint64_t address)
+{
+	const struct module *module = find_range(modules, address);
+	return module != NULL && is_loaded_at(modules, module, address) ? module : NULL;
+}
+
+const struct module_image *modules_image(const struct modules *modules, const struct module *module)
+{
+	return &modules_entry(modules, module)->described;
 }
 
 const struct module *modules_executable(const struct modules *modules)

@@ -70,7 +70,9 @@ void modules_free(struct modules *modules);
 /* In address order; borrowed. */
 const struct module *modules_list(const struct modules *modules, size_t *count);
 
-/* The module whose mappings hold `address`, or NULL. */
+/* The module that has `address` in a page of one of its PT_LOADs, or NULL: in the holes between
+ * them, which large alignment and huge pages leave, others may map what they like (seen: a page of
+ * generated code in a hole of glibc 2.31's ld.so). Where they are not known: in its range. */
 const struct module *modules_find(const struct modules *modules, uint64_t address);
 
 /* What a module's program headers say, at their addresses in the target. */
@@ -94,11 +96,6 @@ struct module_image {
 /* Borrowed; never NULL for a module of the list. Empty when its headers could not be read. */
 const struct module_image *modules_image(const struct modules *modules,
 					 const struct module *module);
-
-/* Whether `address` lies in a page of one of the module's PT_LOADs: between them, in the holes that
- * large alignment leaves, others may map what they like. True where they are not known. */
-bool modules_loaded_at(const struct modules *modules, const struct module *module,
-		       uint64_t address);
 
 /* The program itself, or NULL. */
 const struct module *modules_executable(const struct modules *modules);

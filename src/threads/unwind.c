@@ -130,7 +130,7 @@ static bool read_rules(Dwarf_CFI *information, uint64_t pc, struct place *place)
 static struct place look_at(struct unwinder *unwinder, uint64_t lookup_pc)
 {
 	struct place place = { .module = modules_find(unwinder->modules, lookup_pc) };
-	if (!unwinder->attached)
+	if (!unwinder->attached || place.module == NULL)
 		return place;
 	Dwfl_Module *module = dwfl_addrmodule(modules_dwfl(unwinder->modules), lookup_pc);
 	if (module == NULL)
