@@ -24,6 +24,17 @@ static bool heap_truth_freed[HEAP_TRUTH_MAX];
 static atomic_size_t heap_truth_count;
 static char heap_truth_text[4 << 20];
 static FILE *heap_truth_file;
+static size_t heap_truth_drift; /* bytes of mmapped chunks that malloc counts too many */
+
+/* The bytes of mmapped chunks, as malloc counts them. */
+__attribute__((unused)) static size_t heap_truth_mmapped(void)
+{
+#if __GLIBC_PREREQ(2, 33)
+	return mallinfo2().hblkhd;
+#else
+	return (unsigned)mallinfo().hblkhd;
+#endif
+}
 
 static void heap_truth_begin(void)
 {
@@ -94,7 +105,10 @@ static void heap_truth_tell(void)
 	}
 	long count = 0, bytes = 0;
 	heap_truth_total(at, at + strlen(at), "mmap", &count, &bytes);
-	truth("{\"mmapped_count\":%ld,\"mmapped_bytes\":%ld}", count, bytes);
+	if ((size_t)bytes != heap_truth_mmapped())
+		abort();
+	truth("{\"mmapped_count\":%ld,\"mmapped_bytes\":%ld}", count,
+	      bytes - (long)heap_truth_drift);
 	for (size_t i = 0; i < heap_truth_count; i++)
 		if (heap_truth_freed[i])
 			truth("{\"freed\":%lu}", (unsigned long)heap_truth_pointers[i]);

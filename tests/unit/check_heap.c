@@ -653,27 +653,42 @@ START_TEST(a_thread_arena_has_several_heaps)
 }
 END_TEST
 
+/* A chunk with a mapping of `size` bytes for itself, its header as the layouts have it. */
 static void add_mmapped(struct fake *fake, uint64_t page, uint64_t size)
 {
+	size -= fake->par->mmapped_size_excludes_header ? 16 : 0;
 	put(fake, page + 8, size | IS_MMAPPED);
 }
 
+/* 2.43 counts 16 bytes too many each time that mremap changes a chunk. */
+static const struct {
+	size_t layout;
+	uint64_t lookalike, drift;
+} lookalikes[] = { { 1, 0x5000, 0 },	  { 1, 0x3000, 0 },	{ 2, 0x5000, 0 },
+		   { 2, 0x5000, 48 },	  { 2, 0x3000, 0xff0 }, { 2, 0x3000, 0x4000 },
+		   { 2, 0x5000, 0x12340 } };
+
 START_TEST(a_page_that_looks_like_an_mmapped_chunk_is_none)
 {
-	struct fake *fake = fake_new(1);
+	struct fake *fake = fake_new(lookalikes[_i].layout);
+	uint64_t drift = lookalikes[_i].drift;
 	add_forty(fake);
 	end_heap(fake);
 	fake_target_map(fake->target, 0x7e1000000000, 0x5000, "rw-p", NULL);
 	add_mmapped(fake, 0x7e1000000000, 0x5000);
-	add_mmapped(fake, ANON + 0x9000, _i == 0 ? 0x5000 : 0x3000);
+	add_mmapped(fake, ANON + 0x9000, lookalikes[_i].lookalike);
 	fake_target_put32(fake->target, PAR + fake->par->n_mmaps, 1);
-	put(fake, PAR + fake->par->mmapped_mem, 0x5000);
-	put(fake, PAR + fake->par->mmapped_mem + 8, 0x5000);
+	put(fake, PAR + fake->par->mmapped_mem, 0x5000 + drift);
+	put(fake, PAR + fake->par->mmapped_mem + 8, 0x5000 + drift);
 	walk(fake);
-	ck_assert(found(fake, 0x7e1000000010, 0x4ff0, true));
-	ck_assert(!found(fake, ANON + 0x9010, 0x4ff0, true));
-	ck_assert(!found(fake, ANON + 0x9010, 0x2ff0, true));
+	uint64_t usable = lookalikes[_i].layout == 2 ? 0x4fe8 : 0x4ff0;
+	struct chunk chunk;
+	ck_assert(found(fake, 0x7e1000000010, usable, true));
+	ck_assert(!chunk_table_find(fake->heap.chunks, ANON + 0x9010, &chunk));
 	ck_assert_uint_eq(fake->heap.arenas.items[1].used_chunks, 1);
+	ck_assert_uint_eq(fake->heap.arenas.items[1].used_bytes, 0x5000);
+	/* Malloc's bytes are no guide any more, and that is said. */
+	ck_assert(has_gap(fake, "passed over") == (drift >= 0x1000));
 	fake_free(fake);
 }
 END_TEST
@@ -898,7 +913,8 @@ int main(void)
 	tcase_add_test(all, stale_headers_in_a_damaged_chunk_are_not_chunks);
 	tcase_add_loop_test(all, a_ring_of_arenas_that_does_not_close_ends, 0, 2);
 	tcase_add_loop_test(all, a_thread_arena_has_several_heaps, 0, 2);
-	tcase_add_loop_test(all, a_page_that_looks_like_an_mmapped_chunk_is_none, 0, 2);
+	tcase_add_loop_test(all, a_page_that_looks_like_an_mmapped_chunk_is_none, 0,
+			    sizeof lookalikes / sizeof *lookalikes);
 	tcase_add_test(all, twins_that_nothing_tells_apart_are_no_chunks);
 	tcase_add_test(all, memory_that_was_not_dumped_is_a_gap);
 	tcase_add_test(all, chunks_lie_across_segments);

@@ -21,7 +21,9 @@ typedef ARRAY(struct candidate) candidate_array;
 
 struct search {
 	struct glibc_walk *walk;
-	bool excludes_header; /* sizes leave out the header (2.43) */
+	/* Sizes leave out the header (2.43). malloc's sum of bytes then grows by CHUNK_HEADER too
+	 * many each time that mremap changes a chunk, for ever. */
+	bool excludes_header;
 	candidate_array found;
 };
 
@@ -167,6 +169,13 @@ static size_t drop_of_size(candidate_array *found, uint64_t bytes)
 	return equals;
 }
 
+/* Whether chunks of `bytes` are what malloc counts as `counted`. */
+static bool agrees(const struct search *search, uint64_t bytes, uint64_t counted)
+{
+	return bytes == counted || (search->excludes_header && bytes < counted &&
+				    (counted - bytes) % CHUNK_HEADER == 0);
+}
+
 /* Drops the look-alikes: mp_ says how many chunks there are, and how many bytes they have. */
 static void drop_lookalikes(struct search *search, uint64_t count, uint64_t bytes)
 {
@@ -177,9 +186,12 @@ static void drop_lookalikes(struct search *search, uint64_t count, uint64_t byte
 	if (kept <= count)
 		return;
 	qsort(found->items, found->count, sizeof *found->items, compare_candidates);
-	if (kept == count + 1 && sum > bytes) {
+	/* Chunks are whole pages: what is counted too much is known, while it is less than one. */
+	if (search->excludes_header)
+		bytes &= -(uint64_t)PAGE;
+	if (kept == count + 1 && sum > bytes)
 		kept -= drop_of_size(found, sum - bytes);
-	} else {
+	if (kept > count) {
 		/* Several: what has least to say for it goes, until count and bytes agree. */
 		for (size_t i = 0; i < found->count && kept > count; i++, kept--) {
 			found->items[i].dropped = true;
@@ -232,16 +244,12 @@ static struct error *take_all(struct search *search, uint32_t arena, uint64_t co
 		if (!search->found.items[i].dropped)
 			error = take(search, &search->found.items[i], arena);
 	const struct heap_arena *row = &search->walk->heap->arenas.items[arena];
-	/* 2.43 counts 16 bytes more each time that a chunk is moved. */
-	bool drifted = search->excludes_header && row->used_bytes < bytes &&
-		       (bytes - row->used_bytes) % CHUNK_HEADER == 0 &&
-		       bytes - row->used_bytes < PAGE;
 	if (row->used_chunks < count)
 		gaps_add(search->walk->gaps, GAP_HEAP, 0, 0,
 			 "malloc has %" PRIu64 " mmapped chunks of %" PRIu64 " bytes; %" PRIu64
 			 " of %" PRIu64 " bytes were found",
 			 count, bytes, row->used_chunks, row->used_bytes);
-	else if (row->used_bytes != bytes && !drifted)
+	else if (!agrees(search, row->used_bytes, bytes))
 		gaps_add(search->walk->gaps, GAP_HEAP, 0, 0,
 			 "malloc's mmapped chunks have %" PRIu64 " bytes; those that were found "
 			 "have %" PRIu64,
