@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "heap/glibc/glibc.h"
+#include "heap/glibc/malloc_frames.h"
 #include "fake_target.h"
 
 #include <check.h>
@@ -606,6 +607,45 @@ START_TEST(a_ring_of_arenas_that_does_not_close_ends)
 END_TEST
 
 /* A thread arena of two heaps at `heaps`. */
+/* A stack from its innermost frame on, until a frame of the program; NULL: no name is known. */
+static const struct {
+	const char *innermost, *caller, *expected;
+	bool in_libc;
+} stacks[] = {
+	{ "_int_malloc", "malloc", "_int_malloc", true },
+	{ "__GI___libc_free", "main", "__GI___libc_free", true },
+	{ "unlink_chunk.isra.0", NULL, "unlink_chunk.isra.0", true },
+	{ "_int_free_merge_chunk", NULL, "_int_free_merge_chunk", true },
+	{ "__libc_malloc2", "main", "__libc_malloc2", true },
+	{ "malloc", "main", NULL, false },
+	{ "malloc_info", "main", NULL, true },
+	{ "freeaddrinfo", "main", NULL, true },
+	{ "pause", "malloc", NULL, true },
+	{ NULL, "cfree", "cfree", true },
+	{ NULL, "printf", NULL, true },
+	{ NULL, NULL, NULL, true },
+};
+
+START_TEST(frames_of_malloc_are_known)
+{
+	struct fake *fake = fake_new(1);
+	static const struct module libc = { .name = "libc.so.6", .is_libc = true };
+	const struct module *module = stacks[_i].in_libc ? &libc : NULL;
+	const struct frame frames[] = {
+		{ .pc = HEAP + 64, .module = module, .linkage = stacks[_i].innermost },
+		{ .pc = HEAP + 128, .module = module, .linkage = stacks[_i].caller },
+		{ .pc = HEAP + 192, .function = "main" },
+	};
+	walk(fake);
+	const char *function = glibc_malloc_function(fake->target, fake->modules, frames, 3, 0);
+	if (stacks[_i].expected == NULL)
+		ck_assert_ptr_null(function);
+	else
+		ck_assert_str_eq(function, stacks[_i].expected);
+	fake_free(fake);
+}
+END_TEST
+
 static void add_thread_arena(struct fake *fake, const uint64_t heaps[2])
 {
 	uint64_t arena = heaps[0] + 48;
@@ -627,6 +667,31 @@ static void add_thread_arena(struct fake *fake, const uint64_t heaps[2])
 	put(fake, heaps[1] + 48 + 64 + 8, (0x21000 - 48 - 64) | 1);
 	put(fake, arena + fake->state->top, heaps[1] + 48 + 64);
 }
+
+/* libc's data was not dumped: main_arena's place is in the ring. 1: and the ring is broken, where
+ * nothing of malloc's may be taken for a main_arena either. */
+START_TEST(a_thread_arena_leads_to_an_absent_main_arena)
+{
+	static const uint64_t heaps[2] = { 0x7d0000000000, 0x7d0004000000 };
+	const uint64_t absent = 0x7d2000000000;
+	struct fake *fake = fake_new(1);
+	fake_target_map(fake->target, heaps[0], 0x1000, "rw-p", NULL);
+	fake_target_map(fake->target, heaps[1], 0x21000, "rw-p", NULL);
+	fake_target_absent(fake->target, absent, 0x1000, "rw-p", NULL);
+	add_thread_arena(fake, heaps);
+	put(fake, heaps[0] + 48 + fake->state->next, _i == 0 ? absent + 0xc60 : 0);
+	memset(fake_target_bytes(fake->target, LIBC, 0x3000), 0, 0x3000);
+	walk(fake);
+	ck_assert_uint_eq(fake->heap.findings.count, 0);
+	ck_assert(found(fake, 0x7d0004000040, 56, true) == (_i == 0));
+	if (_i == 0) {
+		ck_assert_uint_eq(fake->heap.arenas.items[0].address, absent + 0xc60);
+		ck_assert_uint_eq(fake->heap.arenas.items[1].used_chunks, 3);
+		ck_assert(has_gap(fake, "main_arena, at 0x7d2000000c60, is not there"));
+	}
+	fake_free(fake);
+}
+END_TEST
 
 START_TEST(a_thread_arena_has_several_heaps)
 {
@@ -912,7 +977,9 @@ int main(void)
 	tcase_add_test(all, a_cached_chunk_of_another_size_is_found);
 	tcase_add_test(all, stale_headers_in_a_damaged_chunk_are_not_chunks);
 	tcase_add_loop_test(all, a_ring_of_arenas_that_does_not_close_ends, 0, 2);
+	tcase_add_loop_test(all, frames_of_malloc_are_known, 0, sizeof stacks / sizeof *stacks);
 	tcase_add_loop_test(all, a_thread_arena_has_several_heaps, 0, 2);
+	tcase_add_loop_test(all, a_thread_arena_leads_to_an_absent_main_arena, 0, 2);
 	tcase_add_loop_test(all, a_page_that_looks_like_an_mmapped_chunk_is_none, 0,
 			    sizeof lookalikes / sizeof *lookalikes);
 	tcase_add_test(all, twins_that_nothing_tells_apart_are_no_chunks);

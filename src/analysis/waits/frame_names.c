@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/frame_names.h"
 
-#include "analysis/waits/call_target.h"
+#include "heap/glibc/malloc_frames.h"
 
 #include <string.h>
 
@@ -131,36 +131,11 @@ bool frame_in_static_program(const struct frame *frame)
 	return frame->module != NULL && frame->module->is_libc && frame->module->is_executable;
 }
 
-static bool is_allocation(const char *function)
+const char *frame_allocates(const struct subject *subject, const struct thread *thread,
+			    const struct frame *frame)
 {
-	static const char *const names[] = {
-		"malloc",	  "calloc",
-		"realloc",	  "free",
-		"cfree",	  "memalign",
-		"int_malloc",	  "int_free",
-		"int_realloc",	  "int_memalign",
-		"sysmalloc",	  "systrim",
-		"arena_get2",	  "malloc_consolidate",
-		"libc_malloc",	  "libc_calloc",
-		"libc_realloc",	  "libc_free",
-		"libc_memalign",  "posix_memalign",
-		"int_free_chunk", "aligned_alloc",
-	};
-	struct plain_name plain = plain_name(function);
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (plain_name_is(plain, names[i]))
-			return true;
-	return false;
-}
-
-bool frame_allocates(const struct frame *frame)
-{
-	return (frame_in_runtime(frame) || frame_in_static_program(frame)) &&
-	       frame_symbol(frame) != NULL && is_allocation(frame_symbol(frame));
-}
-
-bool frame_called_allocation(const struct subject *subject, const struct frame *frame)
-{
-	struct symbol symbol;
-	return call_target(subject, frame->pc, &symbol) && is_allocation(symbol.linkage);
+	const struct target *target = subject != NULL ? subject->target : NULL;
+	struct modules *modules = subject != NULL ? subject->modules : NULL;
+	return glibc_malloc_function(target, modules, thread->frames, thread->frame_count,
+				     (size_t)(frame - thread->frames));
 }

@@ -39,8 +39,9 @@ bool frame_in_rust_library(const struct frame *frame);
  * source lines tell them apart. */
 bool frame_in_static_program(const struct frame *frame);
 
-/* Whether a frame is one of malloc's functions, or has called one. */
-bool frame_allocates(const struct frame *frame);
-bool frame_called_allocation(const struct subject *subject, const struct frame *frame);
+/* The name of malloc's function that a frame of the thread is in, or NULL. Where `subject` is NULL
+ * only the frame's own name tells. */
+const char *frame_allocates(const struct subject *subject, const struct thread *thread,
+			    const struct frame *frame);
 
 #endif

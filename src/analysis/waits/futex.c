@@ -156,7 +156,7 @@ static void examine_futex(struct examined *examined)
 		.is_private = (operation & FUTEX_PRIVATE) != 0,
 		.is_realtime = (operation & FUTEX_REALTIME) != 0,
 		.value = (uint32_t)examined->arguments[2],
-		.call = known_call_find(examined->thread),
+		.call = known_call_find(examined->all->subject, examined->thread),
 	};
 	futex.word_known = examined_u32(examined, futex.address, &futex.word);
 	examined->wait->shared = !futex.is_private;

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/futex.h"
+#include "threads/call_target.h"
 
 #include <string.h>
 
@@ -26,13 +27,18 @@ static void runner_unknown(struct examined *examined)
 			  "another thread runs it; which one could not be told");
 }
 
-/* Where its name is unknown: a frame of libc that has called back into the program. */
-static bool maybe_once(const struct frame *frame, const struct frame *called)
+/* Where its name is unknown: a frame of libc that pthread_once has called, or that has called back
+ * into the program. */
+static bool maybe_once(const struct examined *examined, const struct thread *thread, size_t index)
 {
-	if (frame->function != NULL)
-		return frame_is_function(frame, "pthread_once_slow") ||
-		       frame_is_function(frame, "pthread_once");
-	return frame_in_runtime(frame) && !frame_in_runtime(called);
+	const struct subject *subject = examined->all->subject;
+	const struct frame *frame = &thread->frames[index];
+	const char *name = frame_called_as(subject->target, subject->modules, thread->frames,
+					   thread->frame_count, index);
+	if (name != NULL && (plain_name_is(plain_name(name), "pthread_once_slow") ||
+			     plain_name_is(plain_name(name), "pthread_once")))
+		return true;
+	return frame->function == NULL && frame_in_runtime(frame) && !frame_in_runtime(frame - 1);
 }
 
 /* While pthread_once runs the routine, its frame keeps the address of the control word, for the
@@ -42,7 +48,7 @@ static bool runs_once(const struct examined *examined, const struct thread *thre
 {
 	for (size_t i = 1; i + 1 < thread->frame_count; i++) {
 		const struct frame *frame = &thread->frames[i];
-		if (!maybe_once(frame, frame - 1))
+		if (!maybe_once(examined, thread, i))
 			continue;
 		uint64_t end = thread->frames[i + 1].sp;
 		if (frame->sp == 0 || end <= frame->sp || end - frame->sp > ONCE_FRAME_MAX)

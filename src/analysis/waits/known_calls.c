@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/known_calls.h"
 
-#include "analysis/waits/call_target.h"
 #include "analysis/waits/frame_names.h"
+#include "threads/call_target.h"
 
 #include <string.h>
 
@@ -107,18 +107,21 @@ static bool is_lock_helper(const struct frame *frame)
 }
 
 /* The first function outside of the lock's own: who takes it ("malloc"). */
-static void internal_lock(const struct thread *thread, size_t first, struct known_call *call)
+static void internal_lock(const struct subject *subject, const struct thread *thread, size_t first,
+			  struct known_call *call)
 {
 	for (size_t i = first; i < thread->frame_count && i < RUNTIME_FRAMES_MAX; i++) {
 		const struct frame *frame = &thread->frames[i];
 		if (is_lock_helper(frame))
 			continue;
-		if (frame_symbol(frame) == NULL ||
-		    (!frame_in_runtime(frame) && !frame_in_static_program(frame)))
+		const char *name = frame_symbol(frame) != NULL
+				       ? frame_symbol(frame)
+				       : frame_allocates(subject, thread, frame);
+		if (name == NULL || (!frame_in_runtime(frame) && !frame_in_static_program(frame)))
 			return;
 		call->kind = WAIT_MUTEX;
 		call->internal_lock = true;
-		call->name = frame->function != NULL ? frame->function : frame->linkage;
+		call->name = frame->function != NULL ? frame->function : name;
 		call->frame = frame;
 		return;
 	}
@@ -149,7 +152,7 @@ static void refine_atomic(const struct thread *thread, struct known_call *call)
 	}
 }
 
-struct known_call known_call_find(const struct thread *thread)
+struct known_call known_call_find(const struct subject *subject, const struct thread *thread)
 {
 	struct known_call call = { .kind = WAIT_NONE };
 	size_t helper = SIZE_MAX;
@@ -179,11 +182,11 @@ struct known_call known_call_find(const struct thread *thread)
 		    (helper == SIZE_MAX && frame_is_function(frame, "lll_lock_wait")))
 			helper = i + 1;
 		/* Whose helper has no name. */
-		if (helper == SIZE_MAX && frame_allocates(frame))
+		if (helper == SIZE_MAX && frame_allocates(subject, thread, frame) != NULL)
 			helper = i;
 	}
 	if (helper != SIZE_MAX)
-		internal_lock(thread, helper, &call);
+		internal_lock(subject, thread, helper, &call);
 	return call;
 }
 
@@ -247,7 +250,7 @@ struct known_call known_call_by_instruction(const struct subject *subject,
 		i++;
 	struct symbol symbol;
 	if (i == 0 || i == thread->frame_count ||
-	    !call_target(subject, thread->frames[i].pc, &symbol))
+	    !call_target(subject->target, subject->modules, thread->frames[i].pc, &symbol))
 		return call;
 	call.kind = function_kind(symbol.linkage);
 	call.name = symbol.linkage;

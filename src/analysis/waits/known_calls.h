@@ -17,8 +17,8 @@ struct known_call {
 };
 
 /* The innermost frame that is a known waiting function of libc or the C++ runtime. Frames of the
- * program itself end the search. */
-struct known_call known_call_find(const struct thread *thread);
+ * program itself end the search. Where `subject` is NULL names alone tell. */
+struct known_call known_call_find(const struct subject *subject, const struct thread *thread);
 
 /* What Rust's standard library waits for in syscall(), by its functions on the stack. */
 struct known_call known_call_of_rust(const struct thread *thread);

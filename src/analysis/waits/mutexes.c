@@ -150,10 +150,11 @@ static void owner_by_field(struct examined *examined, const struct mutex_words *
  * lock that it holds itself. */
 static bool interrupted_allocation(const struct examined *examined, const struct frame *waiting)
 {
+	const struct subject *subject = examined->all->subject;
 	const struct thread *thread = examined->thread;
 	const struct frame *end = thread->frames + thread->frame_count;
 	bool interrupted = false; /* between the signal's frame and the program's next one */
-	if (!frame_allocates(waiting))
+	if (frame_allocates(subject, thread, waiting) == NULL)
 		return false;
 	for (const struct frame *frame = waiting + 1; frame < end; frame++) {
 		if (frame->signal_frame) {
@@ -162,12 +163,10 @@ static bool interrupted_allocation(const struct examined *examined, const struct
 		}
 		if (!interrupted)
 			continue;
-		if (frame_allocates(frame))
+		if (frame_allocates(subject, thread, frame) != NULL)
 			return true;
-		/* libc's function has no name, but the call of it may tell. */
 		if (!frame_in_runtime(frame))
-			return frame_in_runtime(frame - 1) && !frame[-1].signal_frame &&
-			       frame_called_allocation(examined->all->subject, frame);
+			return false;
 	}
 	return false;
 }

@@ -32,7 +32,7 @@ static const struct frame *static_site(const struct thread *thread)
 	for (size_t i = 0; i < thread->frame_count && i < RUNTIME_FRAMES_MAX; i++)
 		if (thread->frames[i].file != NULL && !frame_in_cxx_library(&thread->frames[i]))
 			return &thread->frames[i];
-	struct known_call call = known_call_find(thread);
+	struct known_call call = known_call_find(NULL, thread);
 	size_t next = call.frame != NULL ? (size_t)(call.frame - thread->frames) + 1 : 1;
 	return next < thread->frame_count ? &thread->frames[next] : NULL;
 }

@@ -125,7 +125,7 @@ static bool by_frames(const struct subject *subject, const struct thread *thread
 		for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++)
 			if (frame_is_function(&thread->frames[i], rows[row].function))
 				return number_of(subject->target->arch, rows[row].syscall, number);
-	return known_call_find(thread).kind != WAIT_NONE &&
+	return known_call_find(subject, thread).kind != WAIT_NONE &&
 	       number_of(subject->target->arch, "futex", number);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "heap/glibc/glibc.h"
+#include "heap/glibc/malloc_frames.h"
 
 #include "modules/abort_message.h"
 
@@ -13,61 +14,16 @@ static const char *const verdicts[] = {
 	"unaligned ",	  "tcache_thread_shu", "chunk_",
 };
 
-/* The allocator's functions: the exported ones, and by the debug file the inner ones. */
-static const char *const functions[] = {
-	"malloc",
-	"free",
-	"cfree",
-	"calloc",
-	"realloc",
-	"memalign",
-	"aligned_alloc",
-	"posix_memalign",
-	"malloc_trim",
-	"__libc_malloc",
-	"__libc_free",
-	"__libc_calloc",
-	"__libc_realloc",
-	"__libc_memalign",
-	"_int_malloc",
-	"_int_free",
-	"_int_realloc",
-	"_int_memalign",
-	"sysmalloc",
-	"malloc_consolidate",
-	"unlink_chunk",
-	"systrim",
-	"tcache_put",
-	"_int_free_chunk",
-	"_int_free_merge_chunk",
-	"reallocarray",
-	"valloc",
-	"pvalloc",
-	"__GI___libc_malloc",
-	"__GI___libc_free",
-	"__GI___libc_realloc",
-	"__malloc_arena_thread_freeres",
-	"__libc_thread_freeres",
-};
-
-bool glibc_is_malloc_frame(const struct frame *frame)
+bool glibc_is_malloc_frame(const struct glibc_walk *walk, const struct thread *thread, size_t index)
 {
-	if (frame->linkage == NULL || frame->module == NULL || !frame->module->is_libc)
-		return false;
-	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
-		if (strcmp(frame->linkage, functions[i]) == 0)
-			return true;
-	/* GCC's clones: _int_free.constprop.0, unlink_chunk.isra.0 */
-	return strncmp(frame->linkage, "_int_", 5) == 0 ||
-	       strncmp(frame->linkage, "unlink_chunk", 12) == 0 ||
-	       strncmp(frame->linkage, "sysmalloc", 9) == 0 ||
-	       strncmp(frame->linkage, "tcache_", 7) == 0;
+	return glibc_malloc_function(walk->context->target, walk->context->modules, thread->frames,
+				     thread->frame_count, index) != NULL;
 }
 
-static bool is_in_malloc(const struct thread *thread)
+static bool is_in_malloc(const struct glibc_walk *walk, const struct thread *thread)
 {
 	for (size_t i = 0; i < thread->frame_count && i < GLIBC_MALLOC_FRAMES; i++)
-		if (glibc_is_malloc_frame(&thread->frames[i]))
+		if (glibc_is_malloc_frame(walk, thread, i))
 			return true;
 	return false;
 }
@@ -93,7 +49,7 @@ static bool has_died_of_it(struct glibc_walk *walk)
 	return (signal->number == SIGSEGV || signal->number == SIGBUS) && signal->code > 0 &&
 	       threads != NULL && threads->count > 0 && threads->items[0].crashed &&
 	       threads->items[0].frame_count > 0 &&
-	       glibc_is_malloc_frame(&threads->items[0].frames[0]);
+	       glibc_is_malloc_frame(walk, &threads->items[0], 0);
 }
 
 void glibc_find_flux(struct glibc_walk *walk)
@@ -101,7 +57,7 @@ void glibc_find_flux(struct glibc_walk *walk)
 	const struct threads *threads = walk->context->threads;
 	walk->malloc_died = has_died_of_it(walk);
 	walk->in_malloc = !walk->malloc_died && threads != NULL && threads->count == 1 &&
-			  is_in_malloc(&threads->items[0]);
+			  is_in_malloc(walk, &threads->items[0]);
 }
 
 bool glibc_thread_in_malloc(const struct glibc_walk *walk, uint64_t thread_pointer)
@@ -110,6 +66,6 @@ bool glibc_thread_in_malloc(const struct glibc_walk *walk, uint64_t thread_point
 	for (size_t i = 0; threads != NULL && i < threads->count; i++)
 		if (threads->items[i].thread_pointer == thread_pointer)
 			return !(walk->malloc_died && threads->items[i].crashed) &&
-			       is_in_malloc(&threads->items[i]);
+			       is_in_malloc(walk, &threads->items[i]);
 	return false;
 }

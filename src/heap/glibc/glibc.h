@@ -1,6 +1,7 @@
 /* The inside of the glibc provider: what its files share.
  *
  *     locate.c   finds main_arena and mp_ of every copy of malloc in the process
+ *     locate_ring.c  finds main_arena where only arenas of threads are there
  *     arenas.c   the arenas of one copy, and the segments of memory that belong to each
  *     scattered.c  the main arena's segments where the break did not give all of them
  *     walk.c     the chunks of one segment
@@ -138,8 +139,9 @@ void glibc_find_flux(struct glibc_walk *walk);
 /* malloc's own frames lie among so many innermost ones of a thread. */
 #define GLIBC_MALLOC_FRAMES 64
 
-/* flux.c: whether the frame is in a function of libc's malloc, by its name. */
-bool glibc_is_malloc_frame(const struct frame *frame);
+/* flux.c: whether the thread's frame `index` is in a function of libc's malloc. */
+bool glibc_is_malloc_frame(const struct glibc_walk *walk, const struct thread *thread,
+			   size_t index);
 
 /* Whether the thread with this thread pointer was inside of malloc; not the one that malloc's
  * own checks ended. */
@@ -172,6 +174,18 @@ bool glibc_segment_is_anonymous(const struct segment *segment);
 
 /* locate.c: fills walk->copies. */
 struct error *glibc_locate(struct glibc_walk *walk);
+
+/* locate.c: how many bins of a malloc_state at `address` are in order; 0 when there are too few, or
+ * its other fields forbid. */
+unsigned glibc_state_score(struct glibc_walk *walk, uint64_t address,
+			   const struct state_layout *layout);
+
+/* locate_ring.c: whether `address` lies in the first page of a thread arena, which its heap_info
+ * names: [S] the arena follows its first heap's heap_info, of 32 or 48 bytes. */
+bool glibc_in_thread_arena(struct glibc_walk *walk, uint64_t address);
+
+/* locate_ring.c: main_arena, which need not be there, and the layout, by a thread arena. */
+bool glibc_locate_by_ring(struct glibc_walk *walk, struct malloc_copy *copy);
 
 /* arenas.c: the arenas and segments of `copy`, with a row in heap.arenas for each. */
 struct error *glibc_find_arenas(struct glibc_walk *walk, struct malloc_copy *copy);

@@ -14,12 +14,12 @@
 #define OWN_STACK_MAX (1u << 16)
 
 /* Where the stack of malloc's own frames ends; 0: the thread is not inside malloc. */
-static uint64_t own_stack_end(const struct thread *thread)
+static uint64_t own_stack_end(const struct glibc_walk *walk, const struct thread *thread)
 {
 	uint64_t end = 0;
 	for (size_t i = 0; i < thread->frame_count && i < GLIBC_MALLOC_FRAMES; i++) {
 		const struct frame *frame = &thread->frames[i];
-		if (!glibc_is_malloc_frame(frame))
+		if (!glibc_is_malloc_frame(walk, thread, i))
 			continue;
 		/* The caller's SP, which inlined frames share with the frame that holds them. */
 		size_t caller = i + 1;
@@ -61,7 +61,7 @@ static void take_chain(struct glibc_walk *walk, uint64_t header)
 static void take_from_thread(struct glibc_walk *walk, const struct thread *thread)
 {
 	const struct arch *arch = walk->context->target->arch;
-	uint64_t end = own_stack_end(thread), word;
+	uint64_t end = own_stack_end(walk, thread), word;
 	if (end == 0)
 		return;
 	const struct registers *registers = &thread->raw->registers;

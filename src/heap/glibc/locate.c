@@ -34,9 +34,8 @@ static bool bin_is_whole(struct glibc_walk *walk, uint64_t links)
 	       address_space_u64(walk->space, last + 16, &back) && back == bin;
 }
 
-/* How many bins of a malloc_state at `address` are in order; 0 when its other fields forbid. */
-static unsigned state_score(struct glibc_walk *walk, uint64_t address,
-			    const struct state_layout *layout)
+unsigned glibc_state_score(struct glibc_walk *walk, uint64_t address,
+			   const struct state_layout *layout)
 {
 	uint64_t first, next, top;
 	uint32_t mutex, flags;
@@ -114,29 +113,14 @@ struct scan {
 	bool par_is_ambiguous;
 };
 
-/* Thread arenas lie at the start of their first heap, behind its heap_info, which names them.
- * `bins` is where the bins lie: with another layout than the right one the struct would begin
- * elsewhere. */
-static bool is_thread_arena(struct glibc_walk *walk, uint64_t bins)
-{
-	for (size_t i = 0; i < malloc_state_layout_count; i++) {
-		uint64_t arena, address = bins - malloc_state_layouts[i].bins;
-		uint64_t offset = address % 4096;
-		if ((offset == 32 || offset == 48) &&
-		    address_space_u64(walk->space, address - offset, &arena) && arena == address)
-			return true;
-	}
-	return false;
-}
-
 /* Two layouts may agree on where bins and next lie, and differ in where the struct begins: only
  * with the right one does the ring of arenas come back to its beginning. */
 static void try_state(struct glibc_walk *walk, uint64_t address, struct scan *scan)
 {
 	for (size_t i = 0; i < malloc_state_layout_count; i++) {
 		const struct state_layout *layout = &malloc_state_layouts[i];
-		unsigned points = state_score(walk, address, layout);
-		if (points < BINS_AT_LEAST || is_thread_arena(walk, address + layout->bins))
+		unsigned points = glibc_state_score(walk, address, layout);
+		if (points < BINS_AT_LEAST || glibc_in_thread_arena(walk, address + layout->bins))
 			continue;
 		points += ring_closes(walk, address, layout) ? MALLOC_BINS : 0;
 		if (points <= scan->state_points)
@@ -226,7 +210,7 @@ static void state_by_symbol(struct glibc_walk *walk, struct malloc_copy *copy)
 	} else {
 		for (size_t i = 0; i < malloc_state_layout_count; i++) {
 			const struct state_layout *layout = &malloc_state_layouts[i];
-			unsigned bins = state_score(walk, symbol.address, layout);
+			unsigned bins = glibc_state_score(walk, symbol.address, layout);
 			bool fits = symbol.size == layout->size;
 			if (bins + fits > most) {
 				most = bins + fits;
@@ -270,7 +254,7 @@ static void settle_layout(struct glibc_walk *walk, struct scan *scan)
 	for (size_t i = 0; i < malloc_state_layout_count; i++) {
 		const struct state_layout *layout = &malloc_state_layouts[i];
 		uint64_t address = scan->state + scan->state_layout->bins - layout->bins;
-		unsigned points = state_score(walk, address, layout);
+		unsigned points = glibc_state_score(walk, address, layout);
 		points += points != 0 && ring_closes(walk, address, layout) ? MALLOC_BINS : 0;
 		if (points == scan->state_points &&
 		    (layout->fastbins == MALLOC_NO_FIELD) ==
@@ -378,6 +362,7 @@ struct error *glibc_locate(struct glibc_walk *walk)
 	if (error != NULL || walk->copies.count != 0)
 		return error;
 	struct malloc_copy copy = { 0 };
-	find_by_scan(walk, &copy, 0, UINT64_MAX);
+	if (!glibc_locate_by_ring(walk, &copy))
+		find_by_scan(walk, &copy, 0, UINT64_MAX);
 	return add_copy(walk, &copy) ? NULL : error_no_memory();
 }
