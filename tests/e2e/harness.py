@@ -26,9 +26,24 @@ WORK = Path(tempfile.mkdtemp(prefix="corescan-e2e-"))
 # Where scripts/glibc-matrix runs the tests on another glibc: its compilers, and its debug files.
 COMPILERS = os.environ.get("CORESCAN_TEST_COMPILERS")
 DEBUG_DIRECTORY = os.environ.get("CORESCAN_TEST_DEBUG_DIR")
+if DEBUG_DIRECTORY:
+    os.environ["DEBUG_DIR"] = DEBUG_DIRECTORY  # for heap_dump and its like
+# Without its debug files, glibc's local functions have no names (most of them; 2.31's libpthread
+# has a symbol table).
+LOCAL_NAMES = not COMPILERS or bool(DEBUG_DIRECTORY)
+# Its programs are built once for all runs; what was compared is counted for its table.
+PROGRAMS = Path(os.environ.get("CORESCAN_TEST_PROGRAMS", WORK))
+COUNTS = os.environ.get("CORESCAN_TEST_COUNTS")
 PATIENCE = 60  # seconds until a program that says nothing is given up
 
 atexit.register(shutil.rmtree, WORK, ignore_errors=True)
+
+
+def count(what, number=1):
+    """Adds to what is told, in the end, of the things that were compared."""
+    if COUNTS:
+        with open(COUNTS, "a") as file:
+            file.write(f"{what}\t{number}\n")
 
 
 def compile_program(name, *flags, output=None, source=None):
@@ -40,10 +55,15 @@ def compile_program(name, *flags, output=None, source=None):
     compiler = "c++" if path.suffix == ".cc" else "cc"
     if COMPILERS:
         compiler = Path(COMPILERS) / compiler
-    executable = WORK / (output or name + "".join(flags).replace("/", "_"))
+    executable = PROGRAMS / (output or name + "".join(flags).replace("/", "_"))
     if not executable.exists():
-        subprocess.run([compiler, "-O1", "-g", "-pthread", "-Wall", *flags, "-o", executable, path,
+        unfinished = WORK / executable.name
+        subprocess.run([compiler, "-O1", "-g", "-pthread", "-Wall", *flags, "-o", unfinished, path,
                         "-ldl", "-lrt"], check=True)
+        if PROGRAMS != WORK:
+            here = PROGRAMS / f"{executable.name}.{os.getpid()}"
+            shutil.copy(unfinished, here)
+            here.rename(executable)  # another run may build it at the same time
     return executable
 
 
@@ -111,9 +131,14 @@ class Program:
 
     def gcore(self):
         """A core by gdb's gcore; the program runs on."""
-        subprocess.run(["gcore", "-o", self.directory / "gcore", str(self.pid)], check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return self.directory / f"gcore.{self.pid}"
+        core = self.directory / f"gcore.{self.pid}"
+        command = [Path(COMPILERS) / "gcore", str(self.pid), core] if COMPILERS else \
+            ["gcore", "-o", self.directory / "gcore", str(self.pid)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        if not core.exists():
+            raise RuntimeError(f"gcore wrote no core of {self.executable}")
+        return core
 
     def core(self, number=signal.SIGABRT):
         """A core by the kernel; ends the program. None: let it die by itself."""

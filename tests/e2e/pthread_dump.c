@@ -35,7 +35,7 @@ int main(int count, char **arguments)
 {
 	struct gaps gaps = { 0 };
 	struct target_options target_options = { 0 };
-	struct modules_options modules_options = { 0 };
+	struct modules_options modules_options = { .debug_dir = getenv("DEBUG_DIR") };
 	struct target *target;
 	struct modules *modules;
 	struct glibc_pthreads pthreads;

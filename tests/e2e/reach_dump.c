@@ -157,8 +157,10 @@ int main(int argc, char **argv)
 	bool live = argv[1][strspn(argv[1], "0123456789")] == 0;
 	must(live ? target_open_live(atoi(argv[1]), &options, &gaps, &target)
 		  : target_open_core(argv[1], &options, &gaps, &target));
-	must(modules_open(target, &(struct modules_options){ .sysroot = getenv("SYSROOT") }, &gaps,
-			  &modules));
+	must(modules_open(target,
+			  &(struct modules_options){ .sysroot = getenv("SYSROOT"),
+						     .debug_dir = getenv("DEBUG_DIR") },
+			  &gaps, &modules));
 	must(glibc_pthreads_open(target, modules, &gaps, &pthreads));
 	must(threads_open(target, modules, &(struct threads_options){ 0 }, &gaps, &threads));
 	const struct heap_context context = { target, modules, &threads, &pthreads, NULL };

@@ -78,6 +78,9 @@ class Corruption(unittest.TestCase):
         executable = compile_program("corrupt_heap")
         for mode, lost in MODES.items():
             with self.subTest(mode=mode), Program(executable, mode) as program:
+                if program.told("without"):
+                    self.assertEqual(mode, "fastbin-twice")  # glibc 2.43 has no fastbins
+                    continue
                 truth = program.told("kind")[0]
 
                 def look(arguments, way):

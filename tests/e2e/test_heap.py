@@ -11,7 +11,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from harness import CORESCAN, WORK, Program, compile_program, each_way
+from harness import CORESCAN, WORK, Program, compile_program, count, each_way
 
 HEAP_DUMP = Path(os.environ.get("HEAP_DUMP", CORESCAN.parent / "heap_dump"))
 SLACK = 4096  # of a thread arena: malloc_state, heap_infos, fenceposts
@@ -63,6 +63,7 @@ class Heap(unittest.TestCase):
             self.assertIn(address, chunks)
 
     def compare(self, program, arguments):
+        count("heaps told")
         heap = heap_of(arguments)
         self.compare_arenas(program.told("arena"), heap)
         mmapped = [arena for arena in heap["arenas"] if arena["kind"] == "mmapped"][0]
@@ -72,6 +73,8 @@ class Heap(unittest.TestCase):
         self.compare_pointers(program, heap)
         self.assertEqual(heap["findings"], [])
         self.assertEqual([gap["text"] for gap in heap["gaps"] if gap["kind"] == "heap"], [])
+        count("heaps walked as told")
+        count("pointers", len(program.told("pointer")))
         return heap
 
     def run_and_compare(self, name, *arguments, flags=(), environment=None):
@@ -107,7 +110,8 @@ class Heap(unittest.TestCase):
         """The program's libc has no build-id and no debug link: nothing leads to a debug file."""
         executable = compile_program("heap_arenas")
         library = next(Path(line.split()[2]) for line in subprocess.run(
-            ["ldd", executable], capture_output=True, text=True, check=True).stdout.splitlines()
+            [executable], env={"LD_TRACE_LOADED_OBJECTS": "1"}, capture_output=True, text=True,
+            check=True).stdout.splitlines()
             if "libc.so.6" in line)
         directory = WORK / "bare"
         directory.mkdir(exist_ok=True)
@@ -115,7 +119,7 @@ class Heap(unittest.TestCase):
                         ".gnu_debuglink", library, directory / "libc.so.6"], check=True)
         try:
             with Program(executable, "3",
-                         environment={"LD_LIBRARY_PATH": str(directory)}) as program:
+                         environment={"LD_PRELOAD": str(directory / "libc.so.6")}) as program:
                 heap = self.compare(program, ["-p", program.pid])
                 self.assertIn("built-in layout, found in memory", heap["evidence"])
                 self.compare(program, [program.executable, program.core()])

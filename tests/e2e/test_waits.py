@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-from harness import TOP, WORK, Program, compile_program, corescan, corescan_json, each_way
+from harness import TOP, WORK, Program, compile_program, corescan, corescan_json, count, each_way
 
 
 def wait_of(document, tid):
@@ -121,9 +121,11 @@ class Planted(unittest.TestCase):
             def look(arguments, way):
                 document = corescan_json("waits", *arguments)
                 self.assertEqual(document["deadlocks"], [])
+                count("waits planted", len(planted))
                 for truth in planted:
                     with self.subTest(truth=truth, way=way):
                         self.check_wait(wait_of(document, truth["tid"]), truth, way)
+                        count("waits right")
 
             self.assertGreaterEqual(len(planted), least)
             each_way(self, program, look)
@@ -138,10 +140,12 @@ class Planted(unittest.TestCase):
 
             def look(arguments, way):
                 document = corescan_json("waits", *arguments)
+                count("waits planted", len(planted))
                 for truth in planted:
                     with self.subTest(truth=truth, way=way):
                         self.check_wait(wait_of(document, truth["tid"]), {**truth, "name": ""},
                                         way)
+                        count("waits right")
 
             each_way(self, program, look)
 
@@ -177,7 +181,9 @@ class Deadlocks(unittest.TestCase):
     def check_deadlocks(self, document, program):
         planted = sorted(sorted(line["deadlock"]) for line in program.told("deadlock"))
         found = sorted(sorted(deadlock["tids"]) for deadlock in document["deadlocks"])
+        count("deadlocks planted", len(planted))
         self.assertEqual(found, planted)
+        count("deadlocks right", len(planted))
         behind = sorted(line["behind"] for line in program.told("behind"))
         self.assertEqual(sorted(tid for deadlock in document["deadlocks"]
                                 for tid in deadlock["behind"]), behind)

@@ -93,9 +93,9 @@ __attribute__((noinline)) static void plant_system()
 	FILE *file = fopen("/dev/null", "r");
 	snprintf(text, sizeof text, "FILE (fd %d)", fileno(file));
 	told(file, text);
-	// Every open FILE is reachable from here.
-	auto **all = static_cast<FILE **>(dlsym(RTLD_DEFAULT, "_IO_list_all"));
-	*all = nullptr;
+	// Every open FILE is reachable from _IO_list_all, and from its neighbours in that list.
+	auto unlink = reinterpret_cast<void (*)(FILE *)>(dlsym(RTLD_DEFAULT, "_IO_un_link"));
+	unlink(file);
 	DIR *directory = opendir("/");
 	readdir(directory);
 	snprintf(text, sizeof text, "DIR (fd %d)", dirfd(directory));

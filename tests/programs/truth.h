@@ -49,13 +49,22 @@ __attribute__((unused)) static void truth_name_thread(const char *name)
 	prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
-/* Overwrites dead stack below the caller and the caller-saved registers, so that no stale copy of
- * a pointer keeps an orphan reachable. Call it after the last use of pointers to plant. */
+#define TRUTH_VECTORS                                                                              \
+	"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",   \
+	    "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+
+/* Overwrites dead stack below the caller and the vector registers, so that no stale copy of a
+ * pointer keeps an orphan reachable. Call it after the last use of pointers to plant. */
 __attribute__((noinline, unused)) static void truth_wipe_stack(void)
 {
 	volatile char dead[16384];
 	for (size_t i = 0; i < sizeof dead; i++)
 		dead[i] = 0;
+#ifdef __x86_64__
+	/* Compilers keep pairs of pointers in there, and no system call changes them. */
+	if (__builtin_cpu_supports("avx"))
+		__asm__ volatile("vzeroall" ::: "memory", TRUTH_VECTORS);
+#endif
 	__asm__ volatile("" ::: "memory");
 }
 

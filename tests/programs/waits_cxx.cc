@@ -4,14 +4,17 @@
 #include "waits_truth.h"
 
 #include <atomic>
-#include <barrier>
 #include <condition_variable>
 #include <future>
-#include <latch>
 #include <mutex>
-#include <semaphore>
 #include <shared_mutex>
 #include <thread>
+#if __has_include(<latch>) // since GCC 11
+#include <barrier>
+#include <latch>
+#include <semaphore>
+#define WITH_ATOMIC_WAITS
+#endif
 
 static std::atomic<int> started;
 
@@ -44,6 +47,7 @@ std::condition_variable condition;
 std::once_flag once;
 std::promise<int> promise;
 std::shared_future<int> future = promise.get_future().share();
+#ifdef WITH_ATOMIC_WAITS
 std::atomic<int> atomic;
 std::binary_semaphore semaphore(0);
 std::latch latch(1);
@@ -51,6 +55,7 @@ std::barrier<> barrier(2);
 std::atomic<long> wide;
 std::atomic_flag flag;
 std::counting_semaphore<8> counting(0);
+#endif
 std::shared_timed_mutex shared_timed;
 std::recursive_timed_mutex recursive_timed;
 std::condition_variable_any any_condition;
@@ -99,6 +104,7 @@ int main()
 	tell("static initialisation", plant("static", initialise), nullptr, "guard variable for",
 	     runner);
 	tell("future", plant("future", [] { future.wait(); }), nullptr, "", 0);
+#ifdef WITH_ATOMIC_WAITS
 	tell("atomic", plant("atomic", [] { atomic.wait(0); }), &atomic, "atomic", 0);
 	tell("semaphore", plant("semaphore", [] { semaphore.acquire(); }), &semaphore, "semaphore",
 	     0);
@@ -111,6 +117,7 @@ int main()
 	tell("semaphore",
 	     plant("counting", [] { (void)counting.try_acquire_for(std::chrono::hours(5)); }),
 	     nullptr, "", 0);
+#endif
 	shared_timed.lock();
 	recursive_timed.lock();
 	tell("rwlock (read)",
