@@ -18,13 +18,19 @@
 /* Copying this much takes about as long as looking at threads and waits does. */
 #define SMALL_COPY (128ul << 20)
 
-/* A live process is stopped only for as long as its memory is copied. Where the copy does not fit,
- * or, without the heap, is the longer way, it stays stopped until it was looked at. */
+/* A live process is stopped only for as long as its memory is copied; without the heap, what its
+ * threads point to. Where that does not fit it stays stopped until it was looked at. */
 static void copy_memory(struct run *run)
 {
-	struct error *error = live_process_snapshot(
-	    run->target, (run->needs & NEED_MEMORY) != 0 ? UINT64_MAX : SMALL_COPY,
-	    &run->progress.progress, &run->gaps);
+	const struct progress *progress = &run->progress.progress;
+	run->by_threads = !run->unstopped && !run->options->locals &&
+			  (run->needs & NEED_MEMORY) == 0 && (run->needs & NEED_THREADS) != 0;
+	struct error *error =
+	    run->by_threads
+		? live_process_snapshot_threads(run->target, SMALL_COPY, progress, &run->gaps)
+		: live_process_snapshot(run->target,
+					(run->needs & NEED_MEMORY) != 0 ? UINT64_MAX : SMALL_COPY,
+					progress, &run->gaps);
 	run->copied = error == NULL;
 	if (error != NULL && error->code != ERROR_UNSUPPORTED && !run->unstopped)
 		message(&run->progress, "warning: %s; it is stopped while corescan looks at it",
@@ -224,11 +230,20 @@ static void keep_reason(struct run *run, const char *why_stop)
 		run->target->stopped_because = strdup(why_stop);
 }
 
+/* The loader's list was read: the process runs on. */
+static struct error *let_go(struct run *run)
+{
+	struct error *error = live_process_release(run->target, &run->gaps);
+	return error != NULL ? error : modules_settle(run->modules);
+}
+
 bool run_open(struct run *run)
 {
 	struct error *error = open_target(run);
 	if (error == NULL && run->why_stop[0] == '\0')
 		error = open_modules(run);
+	if (error == NULL && run->modules != NULL && run->copied && run->by_threads)
+		error = let_go(run);
 	if (error == NULL)
 		return run->why_stop[0] == '\0';
 	message(&run->progress, "%s", error->message);

@@ -43,7 +43,8 @@ struct run {
 	/* A process that is looked at without a stop: why that does not do, so that it has to be
 	 * stopped; "" if it does. */
 	bool unstopped;
-	bool copied; /* the analyses read a copy of the process's memory */
+	bool copied;	 /* the analyses read a copy of the process's memory */
+	bool by_threads; /* of it, only what its threads point to */
 	char why_stop[WHY_MAX];
 };
 

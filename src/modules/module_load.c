@@ -241,6 +241,16 @@ struct error *module_load_files(struct modules *modules, const struct modules_op
 	return NULL;
 }
 
+struct error *module_load_splice(struct modules *modules)
+{
+	struct error *error = NULL;
+	bool private_dumped = private_memory_dumped(modules->target);
+	for (size_t i = 0; i < modules->entries.count && error == NULL; i++)
+		if (modules->entries.items[i].file.bytes != NULL)
+			error = splice(modules, &modules->entries.items[i], private_dumped);
+	return error;
+}
+
 /* Files that are used on weaker evidence than a build-id: one gap for all of them. */
 static void unverified_gap(const struct modules *modules, struct gaps *gaps)
 {

@@ -11,6 +11,9 @@
 struct error *module_load_files(struct modules *modules, const struct modules_options *options,
 				struct module_file *exe, struct gaps *gaps);
 
+/* Once more gives absent memory the bytes of the files. ERROR_NO_MEMORY. */
+struct error *module_load_splice(struct modules *modules);
+
 /* A gap for each file that is missing, another build, or not verified. */
 void module_load_gaps(const struct modules *modules, struct gaps *gaps);
 

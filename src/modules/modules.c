@@ -305,6 +305,11 @@ struct error *modules_open(struct target *target, const struct modules_options *
 	return NULL;
 }
 
+struct error *modules_settle(struct modules *modules)
+{
+	return module_load_splice(modules);
+}
+
 void modules_free(struct modules *modules)
 {
 	if (modules == NULL)

@@ -67,6 +67,10 @@ struct error *modules_open(struct target *target, const struct modules_options *
 			   struct gaps *gaps, struct modules **modules);
 void modules_free(struct modules *modules);
 
+/* After address_space_settle, of modules that were opened before: gives the memory that is absent
+ * now the bytes of their files. ERROR_NO_MEMORY. */
+struct error *modules_settle(struct modules *modules);
+
 /* In address order; borrowed. */
 const struct module *modules_list(const struct modules *modules, size_t *count);
 

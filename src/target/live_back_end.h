@@ -13,14 +13,15 @@
 
 struct live_back_end {
 	int32_t pid;
-	struct ptrace_stop *stop;     /* NULL before the process was stopped */
-	struct live_threads *threads; /* of a process that is not stopped, else NULL */
+	struct ptrace_stop *stop;	 /* NULL before the process was stopped */
+	struct live_threads *threads;	 /* of a process that is not stopped, else NULL */
 	const struct held_threads *held; /* of one that a debugger holds, else NULL */
 	struct live_memory memory;
-	struct live_links *links; /* or NULL */
-	pthread_mutex_t reading;  /* held while memory is read */
-	bool closed;		  /* nothing is read any more; changed under .reading only */
-	struct page_pool *pool;	  /* for a snapshot, or NULL */
+	struct live_links *links;      /* or NULL */
+	pthread_mutex_t reading;       /* held while memory is read */
+	bool closed;		       /* nothing is read any more; changed under .reading only */
+	struct page_pool *pool;	       /* for a snapshot, or NULL */
+	ARRAY(struct page_run) missed; /* what a snapshot could not copy any more */
 };
 
 #endif

@@ -375,6 +375,7 @@ static void close_live(struct target *target)
 	live_threads_free(live->threads);
 	live_links_free(live->links);
 	page_pool_free(live->pool);
+	array_free(&live->missed);
 	live_memory_close(&live->memory);
 	pthread_mutex_destroy(&live->reading);
 	free(live);

@@ -21,6 +21,15 @@
 struct error *live_process_snapshot(struct target *target, uint64_t most,
 				    const struct progress *progress, struct gaps *gaps);
 
+/* The same for threads and waits alone: of large mappings only what the threads point to is copied.
+ * The process stays stopped, and what is read until live_process_release comes from it, and is kept:
+ * modules_open next, which walks the loader's list. Then live_process_release and modules_settle. */
+struct error *live_process_snapshot_threads(struct target *target, uint64_t most,
+					    const struct progress *progress, struct gaps *gaps);
+
+/* Ends the stop after that. ERROR_NO_MEMORY. */
+struct error *live_process_release(struct target *target, struct gaps *gaps);
+
 /* Of a process that is not stopped: whether every thread has slept since the target was opened, so
  * that what was read of its memory is of one moment. Those that have not are marked as moved in
  * the target and lose their registers; `why` says who. True of every other target. */

@@ -2,6 +2,7 @@
 #include "target/live_snapshot.h"
 
 #include "target/live_back_end.h"
+#include "target/live_pointed.h"
 #include "target/live_process.h"
 
 #include <inttypes.h>
@@ -33,11 +34,22 @@
 /* File pages between copied ones that it is cheaper to copy too. */
 #define FILE_HOLE_MAX 65536
 
+/* For threads alone, mappings in which more than this was touched are not copied whole. */
+#define LARGE_MAPPING MEGABYTE
+
 /* What is to be copied. */
 struct plan {
 	ARRAY(struct page_run) runs;
 	uint64_t bytes; /* that really have to be read, and be held in our memory */
+	bool for_threads;
+	ARRAY(struct page_run) large; /* for threads: what is left out, in address order */
 };
+
+static void plan_free(struct plan *plan)
+{
+	array_free(&plan->runs);
+	array_free(&plan->large);
+}
 
 static bool plan_run(struct plan *plan, uint64_t start, uint64_t end)
 {
@@ -86,23 +98,47 @@ static bool has_file(const struct target *target, const struct proc_mapping *map
 	return !mapping->deleted && length < (int)sizeof path && access(path, R_OK) == 0;
 }
 
+/* Adds what was planned of a mapping; for threads only where that is little. */
+static bool plan_part(struct plan *plan, const struct plan *part,
+		      const struct proc_mapping *mapping)
+{
+	bool fits = true;
+	if (plan->for_threads && part->bytes > LARGE_MAPPING)
+		return array_push(&plan->large, (struct page_run){ mapping->start, mapping->end });
+	plan->bytes += part->bytes;
+	for (size_t i = 0; i < part->runs.count && fits; i++)
+		fits = array_push(&plan->runs, part->runs.items[i]);
+	return fits;
+}
+
+static bool plan_anonymous(struct plan *plan, const struct live_memory *memory,
+			   const struct proc_mapping *mapping)
+{
+	struct plan part = { 0 };
+	/* Generated code is for the unwinder. */
+	if (!plan->for_threads || (mapping->permissions & SEGMENT_EXECUTE) != 0)
+		return plan_pages(plan, memory, mapping, PAGES_TOUCHED, HOLE_MAX, true);
+	bool fits = plan_pages(&part, memory, mapping, PAGES_TOUCHED, HOLE_MAX, true) &&
+		    plan_part(plan, &part, mapping);
+	plan_free(&part);
+	return fits;
+}
+
 static bool plan_shared(struct plan *plan, const struct live_memory *memory,
 			const struct proc_mapping *mapping, struct gaps *gaps)
 {
 	struct plan part = { 0 };
 	bool fits = plan_pages(&part, memory, mapping, PAGES_TOUCHED, FILE_HOLE_MAX, false);
-	if (part.bytes > SHARED_MAX) {
+	if (part.bytes > SHARED_MAX && !plan->for_threads) {
 		gaps_add(gaps, GAP_LIMIT, mapping->start, mapping->end,
 			 "%" PRIu64 " MB of shared memory at 0x%" PRIx64
 			 " (%s) were not copied: a core has them",
 			 part.bytes / MEGABYTE, mapping->start,
 			 mapping->name != NULL ? mapping->name : "anonymous");
 	} else {
-		plan->bytes += part.bytes;
-		for (size_t i = 0; i < part.runs.count && fits; i++)
-			fits = array_push(&plan->runs, part.runs.items[i]);
+		fits = fits && plan_part(plan, &part, mapping);
 	}
-	array_free(&part.runs);
+	plan_free(&part);
 	return fits;
 }
 
@@ -140,7 +176,7 @@ static bool plan_mapping(struct plan *plan, const struct target *target,
 	if ((mapping->permissions & SEGMENT_READ) == 0 || !live_memory_is_readable(mapping))
 		return true;
 	if (live_memory_starts_as_zero(mapping))
-		return plan_pages(plan, &live->memory, mapping, PAGES_TOUCHED, HOLE_MAX, true);
+		return plan_anonymous(plan, &live->memory, mapping);
 	if (mapping->inode == 0 && !mapping->shared)
 		return plan_all(plan, mapping, DATA_MAX); /* [vdso], [uprobes] */
 	if (!mapping->shared)
@@ -234,16 +270,16 @@ static void copy(struct target *target, struct plan *plan, const struct progress
 }
 
 /* What the stop was too short for must not be taken for what a file says of it. */
-static struct error *tell_missed(struct target *target, const struct plan *plan, struct gaps *gaps)
+static struct error *tell_missed(struct target *target, struct gaps *gaps)
 {
+	const struct live_back_end *live = target->back_end;
 	struct error *error = NULL;
 	uint64_t bytes = 0;
-	for (size_t i = 0; i < plan->runs.count && error == NULL; i++) {
-		const struct page_run *run = &plan->runs.items[i];
+	for (size_t i = 0; i < live->missed.count && error == NULL; i++) {
+		const struct page_run *run = &live->missed.items[i];
 		bytes += run->end - run->start;
 		error = address_space_lose(target->space, run->start, run->end);
 	}
-	const struct live_back_end *live = target->back_end;
 	if (bytes > 0 && ptrace_stop_cut_short(live->stop))
 		gaps_add(gaps, GAP_LIMIT, 0, 0,
 			 "%" PRIu64 " KB of memory were not read: the stop of process %" PRId32
@@ -288,34 +324,81 @@ struct page_pool *live_snapshot_prepare(struct proc_task task, const struct prog
 							      : NULL;
 }
 
+static bool is_gone(const struct live_back_end *live)
+{
+	struct proc_stat stat;
+	return !proc_read_stat(live->memory.task, &stat) || stat.state == 'Z';
+}
+
+static struct error *take_pointed(struct target *target, const struct plan *plan, uint64_t most)
+{
+	struct live_back_end *live = target->back_end;
+	bool fits = live_pointed_read(target, plan->large.items, plan->large.count, most);
+	if (!reading_ended(live)) {
+		if (fits)
+			return NULL;
+		return error_new(ERROR_UNSUPPORTED,
+				 "a copy of what the threads of process %" PRId32
+				 " point to needs more than %" PRIu64 " MB",
+				 target->pid, most / MEGABYTE);
+	}
+	for (size_t i = 0; i < plan->large.count; i++)
+		if (!array_push(&live->missed, plan->large.items[i]))
+			return error_no_memory();
+	return NULL;
+}
+
+/* Copies what the plan says; what it could not is left in live->missed. */
+static struct error *take(struct target *target, struct plan *plan, uint64_t most,
+			  const struct progress *progress, struct gaps *gaps)
+{
+	struct live_back_end *live = target->back_end;
+	struct error *error = make_plan(target, most, plan, gaps);
+	if (error == NULL) {
+		live->memory.pool = live->pool;
+		copy(target, plan, progress);
+		live->memory.pool = NULL;
+		for (size_t i = 0; i < plan->runs.count && error == NULL; i++)
+			if (!array_push(&live->missed, plan->runs.items[i]))
+				error = error_no_memory();
+	}
+	if (error == NULL && plan->large.count > 0)
+		error = take_pointed(target, plan, most);
+	if (!is_gone(live))
+		return error;
+	/* Nothing that was found since then means anything. */
+	error_free(error);
+	gaps_add(gaps, GAP_MEMORY, 0, 0,
+		 "process %" PRId32 " was killed while its memory was copied", target->pid);
+	return NULL;
+}
+
+struct error *live_process_snapshot_threads(struct target *target, uint64_t most,
+					    const struct progress *progress, struct gaps *gaps)
+{
+	struct plan plan = { .for_threads = true };
+	if (target->kind != TARGET_LIVE || target->resume == NULL)
+		return NULL;
+	struct error *error = take(target, &plan, most, progress, gaps);
+	plan_free(&plan);
+	return error;
+}
+
+struct error *live_process_release(struct target *target, struct gaps *gaps)
+{
+	target_resume(target);
+	struct error *error = address_space_settle(target->space);
+	return error != NULL ? error : tell_missed(target, gaps);
+}
+
 struct error *live_process_snapshot(struct target *target, uint64_t most,
 				    const struct progress *progress, struct gaps *gaps)
 {
+	struct plan plan = { 0 };
 	if (target->kind != TARGET_LIVE || target->resume == NULL)
 		return NULL;
-	struct live_back_end *live = target->back_end;
-	struct plan plan = { 0 };
-	struct error *error = make_plan(target, most, &plan, gaps);
-	if (error == NULL) {
-		live->memory.pool = live->pool;
-		copy(target, &plan, progress);
-		live->memory.pool = NULL;
-	}
-	struct proc_stat stat;
-	if (!proc_read_stat(live->memory.task, &stat) || stat.state == 'Z') {
-		/* Nothing that was found since then means anything. */
-		error_free(error);
-		error = NULL;
-		gaps_add(gaps, GAP_MEMORY, 0, 0,
-			 "process %" PRId32 " was killed while its memory was copied", target->pid);
-	}
-	if (error == NULL) {
-		/* The process has waited long enough. */
-		target_resume(target);
-		error = address_space_settle(target->space);
-	}
-	if (error == NULL)
-		error = tell_missed(target, &plan, gaps);
-	array_free(&plan.runs);
-	return error;
+	struct error *error = take(target, &plan, most, progress, gaps);
+	plan_free(&plan);
+	/* The process has waited long enough. */
+	return error != NULL ? error : live_process_release(target, gaps);
 }

@@ -3,7 +3,7 @@
 
 Runs tests/programs/live_heap with so much heap, and prints a line for each command: the pause that
 corescan tells (least, middle, most of three), and the shortest whole run.
-CORESCAN names the program to measure.
+CORESCAN names the program to measure. scripts/bench has this as its part "pause".
 
 SPDX-License-Identifier: GPL-3.0-or-later
 """
@@ -18,25 +18,33 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
 from harness import Program, compile_program, corescan  # noqa: E402
 
+SIZES = [1024, 4096]
+COLUMNS = ("heap", "stopped", "command", "least", "middle", "most", "run")
 COMMANDS = (["waits"], ["waits", "--stop"], ["report"], ["leaks"], ["leaks", "--max-pause", "50"])
 
 
-def measure(pid, arguments):
+def look(pid, arguments):
     start = time.monotonic()
     document = json.loads(corescan(*arguments, "--json", "-p", pid, timeout=600).stdout)
     return document["target"], time.monotonic() - start
 
 
+def measure(megabytes, directory=None):
+    """The rows of the table for so much heap."""
+    with Program(compile_program("live_heap", "-O2"), str(megabytes)) as program:
+        for arguments in COMMANDS:
+            runs = [look(program.pid, arguments) for _ in range(3)]
+            pauses = sorted(target["stopped_us"] / 1000 for target, _ in runs)
+            yield (f"{megabytes} MB", "yes" if runs[0][0]["stopped"] else "no",
+                   " ".join(arguments), *(f"{pause:.1f} ms" for pause in pauses),
+                   f"{min(run for _, run in runs):.1f} s")
+
+
 def main():
-    for size in [int(argument) for argument in sys.argv[1:]] or [1024, 4096]:
-        with Program(compile_program("live_heap", "-O2"), str(size)) as program:
-            for arguments in COMMANDS:
-                runs = [measure(program.pid, arguments) for _ in range(3)]
-                pauses = sorted(target["stopped_us"] / 1000 for target, _ in runs)
-                print(f"{size:5} MB  {' '.join(arguments):24} stopped "
-                      f"{'no ' if not runs[0][0]['stopped'] else 'yes'}  pause ms "
-                      f"{pauses[0]:7.1f} {pauses[1]:7.1f} {pauses[2]:7.1f}  "
-                      f"run {min(run for _, run in runs):5.1f} s", flush=True)
+    print("  ".join(COLUMNS))
+    for size in [int(argument) for argument in sys.argv[1:]] or SIZES:
+        for row in measure(size):
+            print("  ".join(row), flush=True)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ def functions(thread):
 
 
 class WithoutStop(unittest.TestCase):
-    def check_same(self, executable, *arguments):
-        with Program(executable, *arguments) as program:
+    def check_same(self, executable, *arguments, **environment):
+        with Program(executable, *arguments, environment=environment) as program:
             program.settle()
             before = {tid: switches(program.pid, tid) for tid in tids_of(program.pid)}
             seen = corescan_json("waits", "-p", program.pid)
@@ -62,6 +62,13 @@ class WithoutStop(unittest.TestCase):
                 self.assertEqual(one["thread_pointer"], other["thread_pointer"])
         self.assertEqual([sorted(deadlock["tids"]) for deadlock in seen["deadlocks"]],
                          [sorted(deadlock["tids"]) for deadlock in stopped["deadlocks"]])
+
+    def test_large_heap(self):
+        """Of a heap that is not copied whole for the waits, what the threads point to is."""
+        for name, *flags in (("waits_locks",), ("waits_descriptors",), ("waits_sleeps",),
+                             ("waits_cxx", "-std=c++20")):
+            with self.subTest(program=name):
+                self.check_same(compile_program(name, *flags, "-D_GNU_SOURCE"), BALLAST="40")
 
     def test_locks(self):
         self.check_same(compile_program("waits_locks", "-D_GNU_SOURCE"))

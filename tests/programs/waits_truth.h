@@ -33,6 +33,16 @@ static inline void *planted_main(void *argument)
 	return NULL;
 }
 
+/* BALLAST=MB makes the heap so large before anything else is on it. */
+__attribute__((constructor)) static inline void plant_ballast(void)
+{
+	const char *megabytes = getenv("BALLAST");
+	for (long i = megabytes != NULL ? atol(megabytes) * 256 : 0; i > 0; i--) {
+		char *volatile block = (char *)malloc(4000);
+		memset(block, 1, 4000);
+	}
+}
+
 static inline void plant_pause(void)
 {
 	struct timespec millisecond = { 0, 1000 * 1000 };
