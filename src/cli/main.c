@@ -2,6 +2,7 @@
 #include "cli/inputs.h"
 #include "cli/messages.h"
 #include "cli/run.h"
+#include "cli/serve.h"
 #include "gdb/command_file.h"
 
 #include <locale.h>
@@ -68,5 +69,5 @@ int main(int argc, char **argv)
 	if (inputs_settle(&options))
 		message(NULL, "%s is the core file: read as corescan %s %s", options.core,
 			options.exe, options.core);
-	return run(&options);
+	return options.serve ? serve(&options) : run(&options);
 }

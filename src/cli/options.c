@@ -32,6 +32,8 @@ enum option_key {
 	OPTION_GROUP,
 	OPTION_FROM_GDB,
 	OPTION_GDB_COMMANDS,
+	OPTION_FROM_SERVER,
+	OPTION_LISTEN,
 };
 
 static const struct argp_option rows[] = {
@@ -79,9 +81,15 @@ static const struct argp_option rows[] = {
 	  "Group orphans by the size of their heads, by their type, or by their shape: size, type "
 	  "or shape. Without it, by type and size.",
 	  0 },
+	{ "listen", OPTION_LISTEN, "ADDRESS", 0,
+	  "For gdb-server: wait for a debugger on PORT of the loopback address, on HOST:PORT, or "
+	  "on a "
+	  "Unix socket of that path.",
+	  0 },
 	/* What the commands in gdb run; see gdb/command_file.h. */
 	{ "from-gdb", OPTION_FROM_GDB, NULL, OPTION_HIDDEN, NULL, 0 },
 	{ "gdb-commands", OPTION_GDB_COMMANDS, "PROGRAM", OPTION_HIDDEN, NULL, 0 },
+	{ "from-server", OPTION_FROM_SERVER, NULL, OPTION_HIDDEN, NULL, 0 },
 	{ "verbose", 'v', NULL, 0, "Tell more: full paths, longer lists, evidence.", 0 },
 	{ 0 },
 };
@@ -223,6 +231,8 @@ static void take_positional(struct argp_state *state, struct parse *parse, const
 	const bool first = parse->positional++ == 0;
 	if (first && view != NULL) {
 		options->view = view;
+	} else if (first && strcmp(text, "gdb-server") == 0 && !options->from_server) {
+		options->serve = true;
 	} else if (options->from_gdb) {
 		argp_error(state,
 			   "'%s' is neither a command nor an option: within gdb corescan looks at "
@@ -231,6 +241,9 @@ static void take_positional(struct argp_state *state, struct parse *parse, const
 	} else if (wants_address(options->view) && !parse->has_address) {
 		options->address = parse_address(state, text);
 		parse->has_address = true;
+	} else if (options->from_server) {
+		argp_error(state, "'%s' is no command of corescan's: monitor help lists them",
+			   text);
 	} else if (options->core == NULL) {
 		options->core = text;
 	} else if (options->exe == NULL) {
@@ -244,6 +257,9 @@ static void take_positional(struct argp_state *state, struct parse *parse, const
 
 static void check_view(struct argp_state *state, const struct options *options)
 {
+	if (options->listen != NULL && !options->serve)
+		argp_error(state, "--listen belongs to the command gdb-server, not to %s",
+			   options->view->name);
 	if (options->all && (options->view->needs & NEED_LOCKS) == 0)
 		argp_error(state, "--all belongs to the command locks, not to %s",
 			   options->view->name);
@@ -274,7 +290,7 @@ static void check_whole(struct argp_state *state, const struct parse *parse)
 		argp_error(state, "-p %d: within gdb corescan looks at what gdb has open",
 			   (int)options->pid);
 	if (options->pid == 0 && options->core == NULL && !options->from_gdb &&
-	    options->gdb_commands == NULL)
+	    !options->from_server && options->gdb_commands == NULL)
 		argp_error(state, "no core file and no process (-p PID) was named");
 	if (options->pid == 0 && (options->stop != STOP_IF_NEEDED || options->max_pause_ms != 0))
 		argp_error(state, "--stop, --no-stop and --max-pause are for a process (-p PID)");
@@ -344,6 +360,12 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case OPTION_FROM_GDB:
 		options->from_gdb = true;
 		return 0;
+	case OPTION_FROM_SERVER:
+		options->from_server = true;
+		return 0;
+	case OPTION_LISTEN:
+		options->listen = argument;
+		return 0;
 	case OPTION_GDB_COMMANDS:
 		options->gdb_commands = argument;
 		return 0;
@@ -380,6 +402,8 @@ static char *help_text(int key, const char *text, void *input)
 	const struct view *views = view_list(&count);
 	for (size_t i = 0; i < count; i++)
 		fprintf(out, "  %-9s %s\n", views[i].name, views[i].summary);
+	fputs("  gdb-server  serve gdb or LLDB: target remote | corescan gdb-server [EXE] CORE\n",
+	      out);
 	fprintf(out, "A file named like a command is written ./%s.\n\nOptions:", views[0].name);
 	fclose(out);
 	return help;

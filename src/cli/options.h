@@ -31,6 +31,9 @@ struct options {
 	bool all;	  /* locks that nobody waits for, too */
 	bool dot;	  /* the graph instead of the view */
 	int32_t pid;	  /* 0: a core */
+	bool serve;	  /* gdb-server, in the place of a view */
+	const char *listen; /* where, for it; NULL: standard input and output */
+	bool from_server;   /* a monitor command: the target is open */
 	bool from_gdb;	  /* gdb names the target, on standard input */
 	const struct held_threads *held; /* of a process that gdb holds, or NULL */
 	const char *gdb_commands; /* print gdb's commands for this corescan, and end; or NULL */

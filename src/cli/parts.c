@@ -57,7 +57,7 @@ static void find_threads(struct run *run)
 {
 	const struct threads_options how = {
 		.inlines = true,
-		.registers = run->options->locals,
+		.registers = run->options->locals || run->options->serve,
 		.progress = &run->progress.progress,
 	};
 	if (!part_made(run,

@@ -1,0 +1,313 @@
+"""corescan gdb-server, as gdb, gdb without Python and LLDB see it.
+
+SPDX-License-Identifier: GPL-3.0-or-later
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from harness import CORESCAN, PATIENCE, WORK, Program, compile_program, corescan, corescan_json
+from test_gdb import DEBUGGERS, MINIMAL, run_gdb
+
+SERVER = f"{CORESCAN} gdb-server"
+
+
+def lines_of(text, first):
+    """The lines between "BEGIN first" and "END"."""
+    return text.split(f"BEGIN {first}\n")[1].split("END\n")[0]
+
+
+def framed(name, *commands):
+    return [f"echo BEGIN {name}\\n", *commands, "echo END\\n"]
+
+
+class Client:
+    """A debugger of our own, for what real ones do not send."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen([CORESCAN, "gdb-server", *map(str, arguments)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL)
+        self.buffer = b""
+
+    def raw(self, data):
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def send(self, packet):
+        self.raw(b"$" + packet + b"#%02x" % (sum(packet) & 255))
+
+    def receive(self):
+        """The next packet, acknowledgements passed over."""
+        while True:
+            found = re.match(rb"[+-]*\$([^#]*)#([0-9a-f]{2})", self.buffer)
+            if found:
+                self.buffer = self.buffer[found.end():]
+                assert sum(found[1]) & 255 == int(found[2], 16)
+                return found[1]
+            data = os.read(self.process.stdout.fileno(), 65536)
+            if not data:
+                raise EOFError
+            self.buffer += data
+
+    def ask(self, packet):
+        self.send(packet)
+        return self.receive()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.process.stdin.close()
+        self.process.wait(timeout=PATIENCE)
+        self.process.stdout.close()
+
+
+class Server(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = Path(tempfile.mkdtemp(dir=WORK))
+        cls.executable = compile_program("demo_server")
+        cls.core = cls.directory / "core.demo"
+        with Program(cls.executable) as program:
+            program.settle()
+            cls.leaked = program.told("leaked_list")[0]["leaked_list"]
+            shutil.copy(program.core(), cls.core)
+        cls.remote = f"target remote | {SERVER} {cls.executable} {cls.core}"
+
+    def test_same_as_gdb_itself(self):
+        """Stacks, registers, memory and mappings are those that gdb reads in the core."""
+        self.assertIsNotNone(MINIMAL, "no gdb-minimal: scripts/install-dependencies --tests")
+        questions = [
+            *framed("stacks", "thread apply all -q bt"),
+            *framed("registers", "thread apply all -q info registers rip rsp rbx eflags cs fs_base "
+                    "orig_rax st0 mxcsr fctrl ftag"),
+            *framed("vectors", "thread apply all -q -s output/x $xmm0.v2_int64",
+                    "thread apply all -q -s output/x $xmm5.v2_int64",
+                    "thread apply all -q -s output/x $ymm3.v4_int64"),
+            *framed("memory", "x/32xb &cache_lock", "x/8xg $rsp", "print *cache", "x/s cache->key",
+                    "print errno", "info symbol malloc"),
+            *framed("auxv", "info auxv"),
+        ]
+        for name, debugger in DEBUGGERS.items():
+            plain = run_gdb(debugger, self.executable, self.core, commands=questions)
+            served = run_gdb(debugger, commands=[self.remote, *questions])
+            for part in ("stacks", "registers", "vectors", "memory", "auxv"):
+                with self.subTest(debugger=name, part=part):
+                    self.assertTrue(lines_of(plain, part))
+                    # The loader and the kernel may call a library by different paths.
+                    inside, outside = (re.sub("(target:)?(/usr)?/lib/", "/lib/",
+                                              lines_of(printed, part))
+                                       for printed in (served, plain))
+                    self.assertEqual(inside, outside)
+
+    def test_threads_tell_their_waits(self):
+        waits = corescan_json("waits", self.executable, self.core)["waits"]
+        for name, debugger in DEBUGGERS.items():
+            with self.subTest(debugger=name):
+                printed = run_gdb(debugger, commands=[
+                    self.remote, *framed("threads", "info threads"), "info sharedlibrary",
+                    "info proc mappings", "info proc exe"])
+                threads = lines_of(printed, "threads")
+                for wait in waits:
+                    self.assertIn(f"({wait['text']})", threads)
+                self.assertRegex(printed, r"Yes .*libc\.so\.6")
+                self.assertRegex(printed, r"0x[0-9a-f]+ +0x[0-9a-f]+ .* rw-p +\[heap\]")
+                self.assertIn(f"exe = '{self.executable}'", printed)
+
+    def test_monitor(self):
+        """What monitor says is what corescan says outside."""
+        commands = ("report", "threads", "waits", "locks", "heap", "leaks --limit 3", "maps",
+                    f"explain {self.leaked}", "waits --json", "threads --locals")
+        asked = [line for number, command in enumerate(commands)
+                 for line in framed(number, f"monitor {command}")]
+        served = run_gdb(MINIMAL, commands=[self.remote, *asked])
+        for number, command in enumerate(commands):
+            with self.subTest(command=command):
+                outside = corescan(*command.split(), self.executable, self.core)
+                self.assertEqual(lines_of(served, number), outside.stdout)
+
+    def test_monitor_refuses(self):
+        served = run_gdb("gdb", commands=[
+            self.remote, "monitor help", "monitor nonsense", "monitor leaks --limit x",
+            "monitor explain", "monitor gdb-server", "monitor leaks core", "monitor waits"])
+        self.assertIn("monitor leaks ", served)
+        self.assertIn("'nonsense' is no command", served)
+        self.assertIn("'x'", served)
+        self.assertIn("no address to explain", served)
+        self.assertIn("'gdb-server' is no command", served)
+        self.assertIn("'core' is no command", served)
+        self.assertIn("DEADLOCK", served)
+
+    def test_os_tables(self):
+        groups = corescan_json("leaks", self.executable, self.core)["orphans"]["groups"]
+        served = run_gdb("gdb", commands=[self.remote, "info os", "info os corescan-leaks",
+                                          "info os corescan-waits"])
+        self.assertIn("corescan-leaks", served)
+        for group in groups:
+            self.assertRegex(served, rf"(?m)^{group['bytes']} +{group['chunks']} +")
+        self.assertIn("waits for mutex", served)
+
+    def test_thread_local(self):
+        source = self.directory / "tls.c"
+        source.write_text("""
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+static __thread int mine = 5;
+static void *run(void *value) { mine = *(int *)value; pause(); return NULL; }
+int main(void) {
+	static int values[] = { 11, 12 };
+	pthread_t threads[2];
+	for (int i = 0; i < 2; i++) pthread_create(&threads[i], NULL, run, &values[i]);
+	sleep(1); write(1, "{\\"ready\\":true}\\n", 15); pause(); return mine; }
+""")
+        built = self.directory / "tls"
+        subprocess.run(["cc", "-g", "-pthread", "-o", built, source], check=True)
+        with Program(built) as program:
+            core = program.core()
+            for name, debugger in DEBUGGERS.items():
+                with self.subTest(debugger=name):
+                    printed = run_gdb(debugger, commands=[
+                        f"target remote | {SERVER} {built} {core}",
+                        *framed("values", "thread apply all -q print mine")])
+                    self.assertEqual(sorted(re.findall(r" = (\d+)", lines_of(printed, "values"))),
+                                     ["11", "12", "5"])
+
+    def test_refused_politely(self):
+        for name, debugger in DEBUGGERS.items():
+            with self.subTest(debugger=name):
+                printed = run_gdb(debugger, commands=[
+                    self.remote, "continue", "stepi", "next", "set var cache = 0", "break main",
+                    "continue", "delete", "set $rax = 1", "call (int)getpid()", "kill", "finish",
+                    *framed("after", "print cache != 0", "info threads"), "detach"])
+                self.assertIn("This is a core: nothing in it can run.", printed)
+                after = lines_of(printed, "after")
+                self.assertIn("= 1\n", after)
+                self.assertIn("waits for mutex", after)
+                self.assertIn("Can't kill process", printed)
+                self.assertIn("detached", printed)
+
+    def test_compressed_and_truncated(self):
+        packed = self.directory / "core.zst"
+        with open(packed, "wb") as out:
+            subprocess.run(["zstd", "-q", "-c", self.core], stdout=out, check=True)
+        printed = run_gdb(MINIMAL, commands=[f"target remote | {SERVER} {self.executable} {packed}",
+                                             "monitor waits", "bt"])
+        self.assertIn("DEADLOCK", printed)
+        self.assertIn("main () at ", printed)
+        cut = self.directory / "core.cut"
+        cut.write_bytes(self.core.read_bytes()[:self.core.stat().st_size // 2])
+        printed = run_gdb(MINIMAL, commands=[f"target remote | {SERVER} {self.executable} {cut}",
+                                             "monitor maps", "info threads"])
+        self.assertIn("the core is truncated", printed)
+        self.assertIn("Thread ", printed)
+
+    def test_live(self):
+        """A process is served as it was in one moment, and runs on."""
+        with Program(self.executable) as program:
+            program.settle()
+            for name, debugger in DEBUGGERS.items():
+                with self.subTest(debugger=name):
+                    printed = run_gdb(debugger, commands=[
+                        f"target remote | {SERVER} -p {program.pid}", "info threads", "bt",
+                        "print cache->key", "monitor leaks", "set var cache = 0", "continue",
+                        f"shell grep Tracer /proc/{program.pid}/status", "detach"])
+                    self.assertIn("waits for mutex", printed)
+                    self.assertIn("main () at ", printed)
+                    self.assertIn('= "key-499"', printed)
+                    self.assertIn("ORPHANED", printed)
+                    self.assertIn("TracerPid:\t0", printed)
+            outside = corescan("leaks", "-p", program.pid).stdout
+            self.assertIsNone(program.process.poll())
+            self.assertIn("ORPHANED", outside)
+
+    def test_sockets(self):
+        path = self.directory / "socket"
+        for address in ("0", str(path)):
+            with self.subTest(address=address):
+                server = subprocess.Popen(
+                    [CORESCAN, "gdb-server", "--listen", address, self.executable, self.core],
+                    stderr=subprocess.PIPE, text=True)
+                try:
+                    line = server.stderr.readline()
+                    where = line.split()[-1]
+                    self.assertTrue(where == str(path) or where.startswith("127.0.0.1:"), line)
+                    if where == str(path):
+                        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+                    for _ in range(2):
+                        printed = run_gdb(MINIMAL, commands=[f"target remote {where}", "bt 1"])
+                        self.assertIn("futex_wait", printed)
+                finally:
+                    server.terminate()
+                    server.communicate(timeout=PATIENCE)
+        for address in ("x", "1:2:x", "/nowhere/socket", "999999"):
+            corescan("gdb-server", "--listen", address, self.core, expect=(2,))
+        corescan("waits", "--listen", "0", self.core, expect=(64,))
+
+    def test_lldb(self):
+        self.assertIsNotNone(shutil.which("lldb"), "no lldb: scripts/install-dependencies --tests")
+        server = subprocess.Popen(
+            [CORESCAN, "gdb-server", "--listen", "0", self.executable, self.core],
+            stderr=subprocess.PIPE, text=True)
+        try:
+            where = server.stderr.readline().split()[-1]
+            commands = (f"target create {self.executable}", f"gdb-remote {where}", "thread list",
+                        "bt all", "register read rip rsp ymm3", "image list",
+                        "process plugin packet monitor leaks --limit 1", "target variable cache",
+                        "memory region 0x0", "detach")
+            words = [word for command in commands for word in ("-o", command)]
+            printed = subprocess.run(["lldb", "--batch", "-x", *words], capture_output=True,
+                                     stdin=subprocess.DEVNULL, text=True, timeout=PATIENCE).stdout
+        finally:
+            server.terminate()
+            server.communicate(timeout=PATIENCE)
+        for thread in corescan_json("threads", self.executable, self.core)["threads"]:
+            self.assertIn(f"tid = {thread['tid']}", printed)
+        self.assertIn("signal SIGABRT", printed)
+        self.assertIn("`main", printed)
+        self.assertIn("ORPHANED", printed)
+        self.assertRegex(printed, r"cache = 0x[0-9a-f]+")
+        self.assertIn("libc.so.6", printed)
+
+    def test_odd_packets(self):
+        """Whatever is sent, there is one answer to each packet, and the server stays."""
+        odd = (b"", b"m", b"m,", b"mzz,1", b"m0,1", b"m0,ffffffffffffffff", b"mffffffffffffffff,40",
+               b"p", b"pffffffff", b"H", b"Hg", b"Hgp1", b"Hg99999999999", b"T", b"Tp1.1", b"qXfer:",
+               b"qXfer:features", b"qXfer:features:read", b"qXfer:features:read:x:0,1",
+               b"qXfer:auxv:read::ffffffffffffffff,1", b"qXfer:threads:write::0,1",
+               b"qXfer:osdata:read:" + b"x" * 300 + b":0,10", b"qGetTLSAddr:", b"qGetTLSAddr:1,2",
+               b"qGetTLSAddr:1,2,3", b"qRcmd,", b"qRcmd,6", b"qRcmd,zz", b"qRcmd,00", b"vFile:",
+               b"vFile:open:", b"vFile:open:2f6574632f706173737764,0,0", b"vFile:pread:0,10,0",
+               b"vFile:pread:ffffffffffff,1,1", b"vFile:close:7", b"vFile:fstat:x", b"vCont;c",
+               b"qMemoryRegionInfo:x", b"\xff\xfe}\x03", b"}", b"q" * 5000, b"X0,1:x", b"z0,1,1",
+               b"vRun;x", b"!", b"R00", b"G00", b"P1=2", b"qThreadExtraInfo,zz", b"qThreadStopInfo")
+        with Client(self.executable, self.core) as client:
+            for packet in odd:
+                with self.subTest(packet=packet[:40]):
+                    client.ask(packet)
+            self.assertEqual(client.ask(b"vFile:open:2f6574632f706173737764,0,0"), b"F-1,2")
+            client.raw(b"$g#00" + b"garbage" * 50 + b"$unfinished$m0,1#fd\x03-")
+            client.send(b"$" + b"m" * 70000)
+            client.buffer = b""
+            client.send(b"qSupported:multiprocess+")
+            answers = [client.receive()]
+            while not answers[-1].startswith(b"PacketSize"):
+                answers.append(client.receive())
+            self.assertIn(b"multiprocess+", answers[-1])
+            stop = client.ask(b"?")
+            self.assertRegex(stop, rb"^T06thread:p[0-9a-f]+\.[0-9a-f]+;$")
+            said = client.ask(b"c")
+            self.assertTrue(said.startswith(b"O"))
+            self.assertEqual(client.receive(), stop)
+            self.assertEqual(client.ask(b"D"), b"OK")
+
+
+if __name__ == "__main__":
+    unittest.main()
