@@ -86,9 +86,17 @@ static void find_goroutines(struct run *run)
 		return;
 	}
 	run->findings.go = run->go;
-	if (part_made(run, goroutines_open(run->go, &run->gaps, &run->goroutines), GAP_THREAD,
-		      "the goroutines were not read"))
-		run->findings.goroutines = &run->goroutines;
+	if (!part_made(run, goroutines_open(run->go, &run->gaps, &run->goroutines), GAP_THREAD,
+		       "the goroutines were not read"))
+		return;
+	run->findings.goroutines = &run->goroutines;
+	if (part_made(run, go_heap_open(run->go, &run->go_heap), GAP_HEAP,
+		      "leaked goroutines were not looked for") &&
+	    part_made(run,
+		      goroutine_leaks_find(run->go, &run->goroutines, &run->go_heap,
+					   &run->progress.progress, &run->goroutine_leaks),
+		      GAP_HEAP, "leaked goroutines were not looked for"))
+		run->findings.goroutine_leaks = &run->goroutine_leaks;
 }
 
 static void group_stacks(struct run *run)

@@ -113,6 +113,8 @@ static struct error *open_modules(struct run *run)
 
 void run_end(struct run *run)
 {
+	goroutine_leaks_free(&run->goroutine_leaks);
+	go_heap_free(&run->go_heap);
 	goroutines_free(&run->goroutines);
 	go_process_free(run->go);
 	explain_free(&run->explanation);

@@ -38,6 +38,8 @@ struct run {
 	struct retained retained;
 	struct go_process *go;
 	struct goroutines goroutines;
+	struct go_heap go_heap;
+	struct goroutine_leaks goroutine_leaks;
 	struct subject subject;
 	struct findings findings;
 	/* A process that is looked at without a stop: why that does not do, so that it has to be

@@ -105,7 +105,7 @@ static bool state_of(uint64_t status, enum go_state *state)
 	}
 }
 
-static const struct target_thread *thread_of(const struct target *target, uint64_t procid)
+const struct target_thread *goroutine_thread(const struct target *target, uint64_t procid)
 {
 	for (size_t i = 0; procid != 0 && i < target->threads.count; i++) {
 		const struct target_thread *thread = &target->threads.items[i];
@@ -156,10 +156,9 @@ static void place_running(const struct go_process *process, uint64_t m, struct g
 {
 	const struct target *target = process->target;
 	uint64_t procid = go_pointer(process, m, GO_M_PROCID);
-	const struct target_thread *thread = thread_of(target, procid);
+	const struct target_thread *thread = goroutine_thread(target, procid);
 	goroutine->tid = thread != NULL ? thread->tid : 0;
 	goroutine->exact = true;
-	goroutine->between = true;
 	if (thread != NULL) {
 		uint64_t pc = arch_pc(target->arch, &thread->registers);
 		uint64_t sp = arch_sp(target->arch, &thread->registers);
@@ -196,10 +195,10 @@ static void place(const struct reading *reading, const uint8_t *g, struct gorout
 	}
 	if (goroutine->state == GO_IN_SYSCALL && m != 0) {
 		uint64_t procid = go_pointer(reading->process, m, GO_M_PROCID);
-		const struct target_thread *thread = thread_of(reading->process->target, procid);
+		const struct target_thread *thread =
+		    goroutine_thread(reading->process->target, procid);
 		goroutine->tid = thread != NULL ? thread->tid : 0;
 	}
-	goroutine->between = field(reading, g, GO_G_ASYNCSAFEPOINT, 1) != 0;
 }
 
 /* The runtime's own begin in it, but for the one that runs main. */
@@ -467,9 +466,10 @@ static void find_creator(const struct go_process *process, uint64_t pc, struct g
 	if (pc == 0 || !go_function_at(process, pc, &function))
 		return;
 	uint64_t lookup = pc > function.entry ? pc - 1 : pc;
-	size_t count = go_calls_at(process, &function, pc, lookup, calls);
-	*creator = calls[0];
-	creator->inlined = count > 1;
+	go_calls_at(process, &function, pc, lookup, calls);
+	/* Main, and the runtime's own, were made by it: that tells nobody anything. */
+	if (calls[0].function == NULL || strncmp(calls[0].function, "runtime.", 8) != 0)
+		*creator = calls[0];
 }
 
 static bool make_groups(const struct go_process *process, struct goroutines *result)
@@ -561,6 +561,18 @@ static void find_now(const struct go_process *process, struct goroutines *result
 		result->now = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
+/* Every processor has a heap of them: a slice, since Go 1.23 in a struct. */
+static void count_timers(const struct go_process *process, struct goroutines *result)
+{
+	struct go_slice timers;
+	uint64_t p;
+	for (uint64_t i = 0; i < process->processors.count && i < 4096; i++)
+		if (address_space_u64(process->space, process->processors.address + 8 * i, &p) &&
+		    (go_read_slice(process, p, GO_P_TIMERS_HEAP, &timers) ||
+		     go_read_slice(process, p, GO_P_TIMERS, &timers)))
+			result->timers += timers.count;
+}
+
 static void tell_gaps(const struct goroutines *result, struct gaps *gaps)
 {
 	size_t early = 0, program = 0;
@@ -603,6 +615,7 @@ static struct error *read_goroutines(struct reading *reading, struct gaps *gaps)
 	if (!resolve_stacks(reading) || !make_groups(process, result))
 		return error_no_memory();
 	find_now(process, result);
+	count_timers(process, result);
 	tell_gaps(result, gaps);
 	return NULL;
 }

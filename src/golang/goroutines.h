@@ -27,11 +27,8 @@ struct goroutine {
 	uint64_t stack_low, stack_high;
 	uint64_t pc, sp; /* where its stack was walked from; 0, 0: nowhere */
 	bool exact;	 /* .pc is no return address */
-	/* Between two safe points: which of its words are pointers is not known of the innermost
-	 * frames. */
-	bool between;
-	int32_t tid;	/* of the thread it runs on; 0: none, or not known */
-	uint32_t stack; /* index in .stacks */
+	int32_t tid;	 /* of the thread it runs on; 0: none, or not known */
+	uint32_t stack;	 /* index in .stacks */
 	uint64_t creator_pc, start_pc;
 	struct go_wait wait;
 };
@@ -63,6 +60,7 @@ struct goroutines {
 	size_t group_count;
 	size_t dead;	   /* left by goroutines that have ended, for the next ones */
 	size_t unreadable; /* of the runtime's list, that could not be read */
+	uint64_t timers;   /* that are set, in the whole program */
 	uint64_t total;	   /* entries of that list */
 	int64_t now; /* the latest moment that the runtime noted, in its nanoseconds; 0: none */
 	struct go_wait_objects objects;
@@ -79,6 +77,9 @@ const char *go_state_name(enum go_state state); /* "runnable", "running", "sysca
 
 /* How many of the program's own are in `state`. */
 size_t goroutines_in(const struct goroutines *goroutines, enum go_state state);
+
+/* The thread that the runtime's m of `procid` is; NULL: there is none. */
+const struct target_thread *goroutine_thread(const struct target *target, uint64_t procid);
 
 /* Begins a walk of its stack. */
 void goroutine_unwind(const struct go_process *process, struct go_places *places,

@@ -32,7 +32,6 @@
 	X(G_GOID, "runtime.g", "goid", 152, 152, 152, 160, 160, 152, 152, 152) \
 	X(G_WAITSINCE, "runtime.g", "waitsince", 168, 168, 168, 176, 176, 168, 168, 168) \
 	X(G_WAITREASON, "runtime.g", "waitreason", 176, 176, 176, 184, 184, 176, 176, 176) \
-	X(G_ASYNCSAFEPOINT, "runtime.g", "asyncSafePoint", 180, 180, 180, 188, 188, 180, 180, 180) \
 	X(G_LOCKEDM, "runtime.g", "lockedm", 232, 208, 208, 216, 216, 208, 208, 208) \
 	X(G_GOPC, "runtime.g", "gopc", 296, 280, 280, 288, 288, 280, 288, 288) \
 	X(G_STARTPC, "runtime.g", "startpc", 312, 296, 296, 304, 304, 296, 304, 304) \

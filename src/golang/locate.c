@@ -230,6 +230,8 @@ static void find_variables(struct go_process *process)
 		go_slice_at(process, address, &process->processors);
 	if (symbol_address(process, "runtime.mheap_", &address))
 		process->heap = address;
+	if (symbol_address(process, "runtime.allfin", &address))
+		process->finalizers = address;
 	if (symbol_address(process, "runtime.gcphase", &address))
 		process->gc_phase = address;
 	if (modules_symbol_named(process->modules, process->module, "runtime.waitReasonStrings",

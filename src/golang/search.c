@@ -97,22 +97,32 @@ static bool is_processors(const struct go_process *process, const struct go_slic
 	return true;
 }
 
-/* mheap_.allspans: its spans are of whole pages, and one of them holds the first goroutine. */
+static bool span_at(const struct go_process *process, const struct go_slice *slice, uint64_t i,
+		    uint64_t *start, uint64_t *pages)
+{
+	uint64_t span;
+	return element(process, slice, i, &span) && (span & 7) == 0 &&
+	       go_read(process, span, GO_MSPAN_STARTADDR, 8, start) &&
+	       go_read(process, span, GO_MSPAN_NPAGES, 8, pages) && (*start & 8191) == 0 &&
+	       *start >> 47 == 0 && *pages <= 1ull << 26;
+}
+
+/* mheap_.allspans: all of its spans are of whole pages, and one of them holds the first goroutine.
+ */
 static bool is_spans(const struct go_process *process, const struct go_slice *slice)
 {
-	uint64_t span, start, pages, g;
+	uint64_t start, pages, g;
+	bool holds = false;
 	if (slice->count < 4 || slice->count > SPANS_MAX ||
-	    !element(process, &process->goroutines, 0, &g))
+	    !element(process, &process->goroutines, 0, &g) ||
+	    !span_at(process, slice, slice->count - 1, &start, &pages))
 		return false;
 	for (uint64_t i = 0; i < slice->count; i++) {
-		if (!element(process, slice, i, &span) ||
-		    !go_read(process, span, GO_MSPAN_STARTADDR, 8, &start) ||
-		    !go_read(process, span, GO_MSPAN_NPAGES, 8, &pages) || (start & 8191) != 0)
+		if (!span_at(process, slice, i, &start, &pages))
 			return false;
-		if (g >= start && g - start < pages << 13)
-			return true;
+		holds = holds || (g >= start && g - start < pages << 13);
 	}
-	return false;
+	return holds;
 }
 
 /* The slices among the module's words: pointer, length, capacity. */

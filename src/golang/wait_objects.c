@@ -283,22 +283,23 @@ static bool find_lock(const struct go_process *process, const struct goroutine *
  * and of the next one to be woken, a lock, and the first sudog at 16. */
 enum { NOTIFY_LIST_HEAD = 16, NOTIFY_LIST_IN_COND = 16 };
 
-static bool in_notify_list(const struct go_process *process, uint64_t list, uint64_t g)
+/* The goroutine's sudog in the list; 0: it is none, or another one's. */
+static uint64_t in_notify_list(const struct go_process *process, uint64_t list, uint64_t g)
 {
 	uint64_t sudog;
 	uint32_t waited, notified;
 	if (!address_space_u32(process->space, list, &waited) ||
 	    !address_space_u32(process->space, list + 4, &notified) || waited == notified ||
 	    !address_space_u64(process->space, list + NOTIFY_LIST_HEAD, &sudog))
-		return false;
+		return 0;
 	for (unsigned i = 0; sudog != 0 && i < 4096; i++) {
 		if (go_pointer(process, sudog, GO_SUDOG_G) == g)
-			return true;
+			return sudog;
 		if ((sudog & 7) != 0)
-			return false;
+			return 0;
 		sudog = go_pointer(process, sudog, GO_SUDOG_NEXT);
 	}
-	return false;
+	return 0;
 }
 
 static bool find_condition(const struct go_process *process, const struct goroutine *goroutine,
@@ -310,12 +311,14 @@ static bool find_condition(const struct go_process *process, const struct gorout
 	bool fresh;
 	for (size_t i = 0; i + 8 <= size; i += 8) {
 		uint64_t list = bytes_unsigned(words + i, 8, false);
-		if (!may_point(goroutine, list) ||
-		    !in_notify_list(process, list, goroutine->address))
+		uint64_t sudog = may_point(goroutine, list)
+				     ? in_notify_list(process, list, goroutine->address)
+				     : 0;
+		if (sudog == 0)
 			continue;
 		return object_at(objects, GO_WAIT_CONDITION, list - NOTIFY_LIST_IN_COND, &number,
 				 &fresh) &&
-		       add_case(objects, wait, number, false, 0);
+		       add_case(objects, wait, number, false, sudog);
 	}
 	return true;
 }

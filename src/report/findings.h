@@ -15,6 +15,7 @@
 #include "analysis/waits/waits.h"
 #include "analysis/waits/lock_list.h"
 #include "analysis/waits/wait_graph.h"
+#include "analysis/goroutine_leaks.h"
 #include "golang/goroutines.h"
 
 /* All borrowed. */
@@ -41,6 +42,7 @@ struct findings {
 	const struct retained *retained;
 	const struct go_process *go; /* the Go runtime in the process */
 	const struct goroutines *goroutines;
+	const struct goroutine_leaks *goroutine_leaks;
 	int exit_status; /* that corescan will end with */
 };
 

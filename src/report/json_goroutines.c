@@ -76,6 +76,7 @@ static json_t *waited(const struct goroutines *goroutines, const struct goroutin
 
 static json_t *goroutine_object(struct json_document *document, const struct goroutine *one)
 {
+	const struct goroutine_leaks *leaks = document->findings->goroutine_leaks;
 	json_t *object = json_object();
 	json_put(document, object, "id", json_size(one->id));
 	json_put(document, object, "address", json_address(one->address));
@@ -88,6 +89,10 @@ static json_t *goroutine_object(struct json_document *document, const struct gor
 		 one->parent != 0 ? json_size(one->parent) : json_null());
 	json_put(document, object, "thread", one->tid != 0 ? json_integer(one->tid) : json_null());
 	json_put(document, object, "stack", json_integer(one->stack));
+	bool leaked = leaks != NULL && leaks->leaked[one - document->findings->goroutines->items];
+	json_put(document, object, "leaked", leaks != NULL ? json_boolean(leaked) : json_null());
+	json_put(document, object, "leak_reason",
+		 json_words(leaked ? goroutine_leak_reason(one) : NULL));
 	return object;
 }
 
@@ -132,6 +137,56 @@ static void put_groups(struct json_document *document)
 	json_put(document, document->root, "go_stacks", stacks);
 }
 
+static size_t group_index(const struct json_document *document, const struct go_group *group)
+{
+	return (size_t)(group - document->findings->goroutines->groups);
+}
+
+static json_t *leak_object(struct json_document *document, const struct goroutine_leak *leak)
+{
+	json_t *object = json_object();
+	json_put(document, object, "group", json_size(group_index(document, leak->group)));
+	json_put(document, object, "count", json_size(leak->count));
+	json_put(document, object, "reason",
+		 json_words(goroutine_leak_reason(leak->group->members[0])));
+	json_put(document, object, "bytes", json_size(leak->bytes));
+	json_put(document, object, "objects", json_size(leak->objects));
+	json_put(document, object, "stack_bytes", json_size(leak->stack_bytes));
+	return object;
+}
+
+static json_t *suspicion_object(struct json_document *document,
+				const struct goroutine_suspicion *suspicion)
+{
+	json_t *object = json_object();
+	json_put(document, object, "group", json_size(group_index(document, suspicion->group)));
+	json_put(document, object, "count", json_size(suspicion->count));
+	json_put(document, object, "why", json_words(suspicion->why));
+	return object;
+}
+
+static void put_leaks(struct json_document *document)
+{
+	const struct goroutine_leaks *leaks = document->findings->goroutine_leaks;
+	json_t *object = json_object(), *groups = json_array(), *suspicions = json_array();
+	for (size_t i = 0; i < leaks->group_count; i++)
+		json_append(document, groups, leak_object(document, &leaks->groups[i]));
+	for (size_t i = 0; i < leaks->suspicion_count; i++)
+		json_append(document, suspicions,
+			    suspicion_object(document, &leaks->suspicions[i]));
+	json_put(document, object, "count", json_size(leaks->count));
+	json_put(document, object, "bytes", json_size(leaks->bytes));
+	json_put(document, object, "objects", json_size(leaks->objects));
+	json_put(document, object, "shared_bytes", json_size(leaks->shared_bytes));
+	json_put(document, object, "stack_bytes", json_size(leaks->stack_bytes));
+	json_put(document, object, "live_bytes", json_size(leaks->live_bytes));
+	json_put(document, object, "live_objects", json_size(leaks->live_objects));
+	json_put(document, object, "all_wait", json_boolean(leaks->all_wait));
+	json_put(document, object, "groups", groups);
+	json_put(document, object, "suspicions", suspicions);
+	json_put(document, document->root, "goroutine_leaks", object);
+}
+
 void json_go(struct json_document *document)
 {
 	if (document->findings->go == NULL)
@@ -139,6 +194,8 @@ void json_go(struct json_document *document)
 	put_go(document);
 	if (document->findings->goroutines != NULL)
 		put_groups(document);
+	if (document->findings->goroutine_leaks != NULL)
+		put_leaks(document);
 }
 
 void json_goroutines(struct json_document *document)

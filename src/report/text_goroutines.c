@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "report/text_parts.h"
 
+#include "base/size_text.h"
 #include "report/format.h"
 
 #include <inttypes.h>
@@ -27,27 +28,6 @@ static void states_row(struct text *text, const struct goroutines *goroutines)
 	text_itemf(text, 4, false, "%s of the runtime",
 		   format_count(goroutines->count - program, number));
 	text_line(text);
-}
-
-void text_go(struct text *text, const struct findings *findings)
-{
-	const struct go_process *go = findings->go;
-	char number[FORMAT_MAX];
-	if (go == NULL)
-		return;
-	text_heading(text, TEXT_HEADING, "GO");
-	text_itemf(text, 4, true, "%s", go->version);
-	if (go->processors.count > 0)
-		text_itemf(text, 4, false, "GOMAXPROCS %s",
-			   format_count(go->processors.count, number));
-	if (go->stripped)
-		text_item(text, 4, false, "stripped");
-	if (text->style->verbose > 0)
-		text_itemf(text, 4, false, "layouts: %s",
-			   layout_evidence_name(go->layouts.evidence));
-	text_line(text);
-	if (findings->goroutines != NULL)
-		states_row(text, findings->goroutines);
 }
 
 /* --- stacks */
@@ -117,6 +97,104 @@ static void stack_rows(struct text *text, const struct go_stack *stack, size_t u
 		text_wrap(text, 6, stack->stopped);
 		text_line(text);
 	}
+}
+
+/* --- leaked goroutines */
+
+static const struct goroutine_leak *leak_of(const struct findings *findings,
+					    const struct go_group *group)
+{
+	const struct goroutine_leaks *leaks = findings->goroutine_leaks;
+	for (size_t i = 0; leaks != NULL && i < leaks->group_count; i++)
+		if (leaks->groups[i].group == group)
+			return &leaks->groups[i];
+	return NULL;
+}
+
+/* What is known of a group's members: leaked, and what that keeps; or suspicious. */
+static void verdict_row(struct text *text, const struct findings *findings,
+			const struct go_group *group)
+{
+	const struct goroutine_leaks *leaks = findings->goroutine_leaks;
+	const struct goroutine_leak *leak = leak_of(findings, group);
+	char number[FORMAT_MAX], words[256];
+	if (leak != NULL) {
+		text_put(text, "  ");
+		text_color(text, TEXT_BAD);
+		text_put(text, "leaked");
+		text_color(text, TEXT_PLAIN);
+		if (leak->count < group->count)
+			text_printf(text, ", %s of them", format_count(leak->count, number));
+		text_put(text, ": ");
+		text_wrap(text, 4, goroutine_leak_reason(group->members[0]));
+		snprintf(words, sizeof words, "; they alone keep %s, and stacks of ",
+			 size_text(leak->bytes).text);
+		text_wrap(text, 4, words);
+		text_wrap(text, 4, size_text(leak->stack_bytes).text);
+		text_line(text);
+	}
+	for (size_t i = 0; leaks != NULL && i < leaks->suspicion_count; i++) {
+		if (leaks->suspicions[i].group != group)
+			continue;
+		text_put(text, "  ");
+		text_colored(text, TEXT_WARN, "suspicious");
+		text_put(text, ": so many, but ");
+		text_wrap(text, 4, leaks->suspicions[i].why);
+		text_line(text);
+	}
+}
+
+static void leak_totals(struct text *text, const struct findings *findings)
+{
+	const struct goroutine_leaks *leaks = findings->goroutine_leaks;
+	char number[FORMAT_MAX];
+	if (leaks == NULL)
+		return;
+	if (leaks->all_wait) {
+		text_put(text, "    ");
+		text_color(text, TEXT_BAD);
+		text_wrap(text, 4,
+			  "DEADLOCK: every goroutine of the program waits for another one, and no "
+			  "timer is set");
+		text_color(text, TEXT_PLAIN);
+		text_line(text);
+	}
+	text_put(text, "    ");
+	if (leaks->count == 0) {
+		text_put(text, "none is leaked for sure");
+	} else {
+		text_color(text, TEXT_BAD);
+		text_printf(text, "%s leaked", format_count(leaks->count, number));
+		text_color(text, TEXT_PLAIN);
+		text_wrap(text, 4, ": never to run again; they alone keep ");
+		text_wrap(text, 4, size_text(leaks->bytes).text);
+		text_wrap(text, 4, ", and stacks of ");
+		text_wrap(text, 4, size_text(leaks->stack_bytes).text);
+	}
+	text_line(text);
+}
+
+void text_go(struct text *text, const struct findings *findings)
+{
+	const struct go_process *go = findings->go;
+	char number[FORMAT_MAX];
+	if (go == NULL)
+		return;
+	text_heading(text, TEXT_HEADING, "GO");
+	text_itemf(text, 4, true, "%s", go->version);
+	if (go->processors.count > 0)
+		text_itemf(text, 4, false, "GOMAXPROCS %s",
+			   format_count(go->processors.count, number));
+	if (go->stripped)
+		text_item(text, 4, false, "stripped");
+	if (text->style->verbose > 0)
+		text_itemf(text, 4, false, "layouts: %s",
+			   layout_evidence_name(go->layouts.evidence));
+	text_line(text);
+	if (findings->goroutines == NULL)
+		return;
+	states_row(text, findings->goroutines);
+	leak_totals(text, findings);
 }
 
 /* --- groups */
@@ -270,6 +348,7 @@ static void group_rows(struct text *text, const struct findings *findings,
 	text_color(text, TEXT_PLAIN);
 	waited(text, findings, group);
 	text_line(text);
+	verdict_row(text, findings, group);
 	creator_row(text, group);
 	wait_rows(text, findings, group);
 	group_ids(text, group);
@@ -298,13 +377,16 @@ void text_goroutines(struct text *text, const struct findings *findings)
 
 /* --- in the report: a line for each of the largest groups */
 
-static void group_line(struct text *text, const struct go_group *group)
+static void group_line(struct text *text, const struct findings *findings,
+		       const struct go_group *group)
 {
 	char number[FORMAT_MAX];
 	const struct go_stack *stack = group->stack;
 	size_t first = 0;
 	text_right(text, 9, format_count(group->count, number));
 	text_printf(text, "  %s", what_it_does(group->members[0]));
+	if (leak_of(findings, group) != NULL)
+		text_colored(text, TEXT_BAD, " (leaked)");
 	while (first < stack->count && is_runtime(&stack->calls[first]))
 		first++;
 	if (first < stack->count && stack->calls[first].function != NULL) {
@@ -333,6 +415,6 @@ void text_go_report(struct text *text, const struct findings *findings)
 		count++;
 	size_t rows = text_rows(text, count, 6);
 	for (size_t i = 0; i < rows; i++)
-		group_line(text, &goroutines->groups[i]);
+		group_line(text, findings, &goroutines->groups[i]);
 	text_more(text, 4, rows, count, "groups", "goroutines");
 }

@@ -24,12 +24,27 @@ class Goroutines(unittest.TestCase):
         for truth in program.told("goroutine"):
             with self.subTest(truth=truth):
                 self.check_one(document, found[truth["goroutine"]], truth)
+        self.check_leaks(document, program, found)
         grouped = [number for group in document["goroutine_groups"]
                    for number in group["goroutines"]]
         self.assertEqual(sorted(grouped), sorted(found))
         sizes = [group["count"] for group in document["goroutine_groups"]
                  if not found[group["goroutines"][0]]["system"]]
         self.assertEqual(sizes, sorted(sizes, reverse=True))
+
+    def check_leaks(self, document, program, found):
+        leaks = document["goroutine_leaks"]
+        told = [truth["goroutine"] for truth in program.told("goroutine") if truth["leaked"]]
+        self.assertEqual(sorted(one["id"] for one in found.values() if one["leaked"]),
+                         sorted(told))
+        self.assertEqual(leaks["count"], len(told))
+        self.assertFalse(leaks["all_wait"])
+        heavy = program.told("heavy")[0]["heavy"]
+        largest = max(leaks["groups"], key=lambda group: group["bytes"])
+        group = document["goroutine_groups"][largest["group"]]
+        self.assertIn("main.leakHeavy", group["creator"]["function"])
+        self.assertAlmostEqual(largest["bytes"], heavy, delta=2000)
+        self.assertAlmostEqual(leaks["bytes"], heavy, delta=20000)
 
     def check_one(self, document, one, truth):
         stack = document["go_stacks"][one["stack"]]

@@ -227,6 +227,25 @@ func leakCond() {
 	}()
 }
 
+const heavy = 1 << 20
+
+// A goroutine that keeps much: its buffer, and a list of large objects.
+//
+//go:noinline
+func leakHeavy() {
+	c := make(chan int)
+	buffer := make([]byte, heavy)
+	var list *message
+	for i := 0; i < 1000; i++ {
+		list = &message{next: list}
+	}
+	go func() {
+		tell("heavy", "channel", "int", true, []string{"chan receive"}, channel(c))
+		<-c
+		fmt.Println(buffer, list)
+	}()
+}
+
 // --- those that can go on
 
 var (
@@ -402,7 +421,7 @@ func main() {
 	runtime.GOMAXPROCS(2)
 	for _, leak := range []func(){leakSend, leakBufferedSend, leakReceive, leakNilReceive,
 		leakNilSend, leakEmptySelect, leakSelect, leakRange, leakMutex, leakRead, leakWrite,
-		leakGroup, leakCond} {
+		leakGroup, leakCond, leakHeavy} {
 		twice(1, leak)
 	}
 	started.Add(5)
@@ -420,6 +439,8 @@ func main() {
 	time.Sleep(100 * time.Millisecond)
 	runtime.GC()
 	runtime.GC()
+	// The objects of the list have 24 bytes.
+	fmt.Printf("{\"heavy\":%d}\n", 2*(heavy+1000*24))
 	fmt.Printf("{\"gomaxprocs\":%d,\"goroutines\":%d,\"version\":%q}\n", runtime.GOMAXPROCS(0),
 		runtime.NumGoroutine(), runtime.Version())
 	fmt.Println("{\"ready\":true}")

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "golang/heap.h"
+
+#include <string.h>
+
+/* runtime.mSpanStateBox: in use for objects; 2 is for stacks. */
+#define SPAN_IN_USE 1
+#define ARENA_PAGES 8192
+#define SPANS_MAX   (1ull << 28)
+#define OBJECTS_MAX (1ull << 32)
+/* Arenas lie close to each other, wherever the heap begins: 1 TB here. */
+#define RANGE_MAX   (1ull << 14)
+#define SLOTS	    (2 * RANGE_MAX) /* while arenas are being made, .by_number is a hash of them */
+#define MASKS	    4096	    /* a power of two */
+#define IN_SPAN_MAX 512
+/* Behind the bits of a span with marks of its own (Green Tea): those marks. */
+#define INLINE_MARKS  128
+#define ARENA_2_BYTES (2u << 20)
+#define ARENA_1_BYTES (1u << 20)
+#define NO_MORE_BYTES 16384
+
+/* --- arenas */
+
+/* The arena that holds `address`; made where it is not there yet. */
+static struct go_arena *arena_at(struct go_heap *heap, uint64_t address)
+{
+	uint64_t number = address >> 26;
+	uint32_t *slot =
+	    &heap->by_number[number * UINT64_C(0x9e3779b97f4a7c15) >> 32 & (SLOTS - 1)];
+	while (*slot != 0 && heap->arenas.items[*slot - 1].number != number)
+		slot = slot + 1 < heap->by_number + SLOTS ? slot + 1 : heap->by_number;
+	if (*slot != 0)
+		return &heap->arenas.items[*slot - 1];
+	struct go_arena arena = { .number = number,
+				  .spans = calloc(ARENA_PAGES, sizeof *arena.spans) };
+	if (arena.spans == NULL)
+		return NULL;
+	if (heap->arenas.count >= RANGE_MAX || !array_push(&heap->arenas, arena)) {
+		free(arena.spans);
+		return NULL;
+	}
+	*slot = (uint32_t)heap->arenas.count;
+	return &heap->arenas.items[heap->arenas.count - 1];
+}
+
+/* Enters the span at all its pages. */
+static bool enter(struct go_heap *heap, const struct go_span *span, uint32_t number)
+{
+	for (uint64_t at = span->start; at < span->start + span->size;) {
+		struct go_arena *arena = arena_at(heap, at);
+		if (arena == NULL)
+			return false;
+		do {
+			arena->spans[at >> 13 & (ARENA_PAGES - 1)] = number;
+			at += GO_PAGE;
+		} while (at < span->start + span->size && (at >> 26) == arena->number);
+	}
+	return true;
+}
+
+static bool index_arenas(struct go_heap *heap)
+{
+	uint64_t highest = 0;
+	heap->lowest = UINT64_MAX;
+	for (size_t i = 0; i < heap->arenas.count; i++) {
+		uint64_t number = heap->arenas.items[i].number;
+		heap->lowest = number < heap->lowest ? number : heap->lowest;
+		highest = number > highest ? number : highest;
+	}
+	if (heap->arenas.count == 0 || highest - heap->lowest >= RANGE_MAX)
+		return false;
+	heap->range = highest - heap->lowest + 1;
+	free(heap->by_number);
+	heap->by_number = calloc(heap->range, sizeof *heap->by_number);
+	if (heap->by_number == NULL)
+		return false;
+	for (size_t i = 0; i < heap->arenas.count; i++)
+		heap->by_number[heap->arenas.items[i].number - heap->lowest] = (uint32_t)i + 1;
+	return true;
+}
+
+/* The runtime's struct heapArena for an arena: mheap_.arenas leads to one table for all of 48 bits,
+ * which begins at -2^47. */
+static uint64_t heap_arena(const struct go_heap *heap, const struct go_arena *arena)
+{
+	uint64_t table, at;
+	table = go_pointer(heap->process, heap->process->heap, GO_MHEAP_ARENAS);
+	if (table == 0 || !address_space_u64(heap->process->space,
+					     table + 8 * (arena->number + (1ull << 21)), &at))
+		return 0;
+	return at;
+}
+
+static const uint8_t *borrow(struct go_heap *heap, uint64_t address, uint64_t size)
+{
+	const uint8_t *bytes;
+	if (address_space_span(heap->process->space, address, size, &bytes) == size)
+		return bytes;
+	uint8_t *copy = array_reserve(&heap->copies, 1) ? malloc(size) : NULL;
+	if (copy == NULL || !address_space_probe(heap->process->space, address, copy, size)) {
+		free(copy);
+		return NULL;
+	}
+	array_push(&heap->copies, copy);
+	return copy;
+}
+
+/* The bits of all words, where the arena has them. */
+static void read_arena_bits(struct go_heap *heap, struct go_arena *arena)
+{
+	const struct go_process *process = heap->process;
+	uint64_t base = heap_arena(heap, arena), bits, more;
+	if (base == 0 || !go_offset(process, GO_HEAPARENA_BITMAP, &bits))
+		return;
+	bool one = go_offset(process, GO_HEAPARENA_NOMOREPTRS, &more);
+	arena->bits = borrow(heap, base + bits, one ? ARENA_1_BYTES : ARENA_2_BYTES);
+	if (one)
+		arena->no_more = borrow(heap, base + more, NO_MORE_BYTES);
+}
+
+/* --- spans */
+
+static bool read_layout(const struct go_process *process, uint64_t address, struct go_span *span)
+{
+	uint64_t state, pages, count, offset_free, offset_count, free_index;
+	/* Since Go 1.22 these two are of 16 bits. */
+	if (!go_offset(process, GO_MSPAN_FREEINDEX, &offset_free) ||
+	    !go_offset(process, GO_MSPAN_NELEMS, &offset_count))
+		return false;
+	size_t size = offset_count - offset_free == 8 ? 8 : 2;
+	if (!go_read(process, address, GO_MSPAN_STATE, 1, &state) || state != SPAN_IN_USE ||
+	    !go_read(process, address, GO_MSPAN_STARTADDR, 8, &span->start) ||
+	    !go_read(process, address, GO_MSPAN_NPAGES, 8, &pages) ||
+	    !go_read(process, address, GO_MSPAN_ELEMSIZE, 8, &span->elem_size) ||
+	    !go_read(process, address, GO_MSPAN_NELEMS, size, &count) ||
+	    !go_read(process, address, GO_MSPAN_FREEINDEX, size, &free_index) ||
+	    (span->start & (GO_PAGE - 1)) != 0 || span->start >> 47 != 0 || pages == 0 ||
+	    pages > 1ull << 26 || span->elem_size < 8 || count == 0 ||
+	    span->elem_size > pages * GO_PAGE || count > pages * GO_PAGE / span->elem_size)
+		return false;
+	span->size = pages * GO_PAGE;
+	span->count = (uint32_t)count;
+	span->free_index = free_index < count ? (uint32_t)free_index : span->count;
+	span->scale =
+	    count == 1 ? 0 : (uint32_t)(((1ull << 32) + span->elem_size - 1) / span->elem_size);
+	return count == 1 || span->size <= 1u << 20;
+}
+
+static enum go_map_kind map_kind(const struct go_process *process, uint64_t address,
+				 const struct go_span *span, uint64_t class)
+{
+	uint64_t offset, arena_chunk = 0;
+	go_read(process, address, GO_MSPAN_ISUSERARENACHUNK, 1, &arena_chunk);
+	if ((class & 1) != 0)
+		return GO_MAP_NONE;
+	if (arena_chunk != 0)
+		return GO_MAP_UNKNOWN;
+	if (go_offset(process, GO_HEAPARENA_NOMOREPTRS, &offset))
+		return GO_MAP_ARENA_1;
+	if (go_offset(process, GO_HEAPARENA_BITMAP, &offset))
+		return GO_MAP_ARENA_2;
+	if (span->elem_size <= IN_SPAN_MAX)
+		return GO_MAP_IN_SPAN;
+	return class >> 1 == 0 ? GO_MAP_LARGE : GO_MAP_HEADER;
+}
+
+/* Whether marks stand behind the span's bits: the arena tells of each page. */
+static bool has_inline_marks(const struct go_heap *heap, const struct go_span *span)
+{
+	uint64_t offset;
+	uint8_t byte;
+	const struct go_arena arena = { .number = span->start >> 26 };
+	uint64_t page = span->start >> 13 & (ARENA_PAGES - 1);
+	if (!go_offset(heap->process, GO_HEAPARENA_PAGEUSESPANINLINEMARKBITS, &offset))
+		return false;
+	uint64_t base = heap_arena(heap, &arena);
+	return base != 0 &&
+	       address_space_probe(heap->process->space, base + offset + page / 8, &byte, 1) &&
+	       (byte >> page % 8 & 1) != 0;
+}
+
+static void find_bits(struct go_heap *heap, uint64_t address, struct go_span *span)
+{
+	const struct go_process *process = heap->process;
+	uint64_t bits = go_pointer(process, address, GO_MSPAN_ALLOCBITS);
+	if (span->free_index < span->count && bits != 0)
+		span->allocated = borrow(heap, bits, (span->count + 7) / 8);
+	if (span->map == GO_MAP_LARGE)
+		span->type = go_pointer(process, address, GO_MSPAN_LARGETYPE);
+	if (span->map != GO_MAP_IN_SPAN)
+		return;
+	uint64_t marks = has_inline_marks(heap, span) ? INLINE_MARKS : 0;
+	span->pointers =
+	    borrow(heap, span->start + span->size - marks - span->size / 64, span->size / 64);
+	if (span->pointers == NULL)
+		span->map = GO_MAP_UNKNOWN;
+}
+
+static void find_bytes(struct go_heap *heap, struct go_span *span)
+{
+	struct address_space *space = heap->process->space;
+	const uint8_t *bytes;
+	if (address_space_span(space, span->start, span->size, &bytes) == span->size) {
+		span->bytes = bytes;
+		return;
+	}
+	for (uint64_t at = 0; at < span->size;) {
+		size_t size = address_space_span(space, span->start + at, span->size - at, &bytes);
+		if (size == 0) {
+			size = GO_PAGE - (at & (GO_PAGE - 1));
+			heap->absent_bytes += size;
+		}
+		at += size;
+	}
+}
+
+static bool add_span(struct go_heap *heap, uint64_t address)
+{
+	const struct go_process *process = heap->process;
+	struct go_span span = { 0 };
+	uint64_t class;
+	if (!read_layout(process, address, &span) ||
+	    !go_read(process, address, GO_MSPAN_SPANCLASS, 1, &class))
+		return true;
+	span.map = map_kind(process, address, &span, class);
+	span.specials = go_pointer(process, address, GO_MSPAN_SPECIALS);
+	span.first = heap->objects;
+	find_bytes(heap, &span);
+	find_bits(heap, address, &span);
+	heap->objects += span.count;
+	heap->bytes += span.size;
+	return heap->objects <= OBJECTS_MAX && heap->bytes <= RANGE_MAX << 26 &&
+	       array_push(&heap->spans, span) && enter(heap, &span, (uint32_t)heap->spans.count);
+}
+
+/* A goroutine's g is an object of the heap, in the span that is found for it. */
+static bool agrees(const struct go_heap *heap)
+{
+	const struct go_slice *all = &heap->process->goroutines;
+	uint64_t g, found = 0, looked = 0;
+	for (uint64_t i = 0; i < all->count && looked < 16; i++, looked++) {
+		if (!address_space_u64(heap->process->space, all->address + 8 * i, &g))
+			continue;
+		const struct go_span *span = go_heap_span(heap, g);
+		uint32_t index;
+		found += span != NULL && go_span_object(span, g, &index) &&
+			 span->start + index * span->elem_size == g;
+	}
+	return looked > 0 && 10 * found >= 9 * looked;
+}
+
+static struct error *read_spans(struct go_heap *heap)
+{
+	const struct go_process *process = heap->process;
+	struct go_slice all;
+	uint64_t address;
+	if (process->heap == 0 || !go_read_slice(process, process->heap, GO_MHEAP_ALLSPANS, &all) ||
+	    all.count > SPANS_MAX)
+		return error_new(ERROR_UNSUPPORTED, "the spans of Go's heap were not found");
+	for (uint64_t i = 0; i < all.count; i++)
+		if (!address_space_u64(process->space, all.address + 8 * i, &address) ||
+		    !add_span(heap, address))
+			return error_new(ERROR_UNSUPPORTED,
+					 "the list of the spans of Go's heap could not be read");
+	if (!index_arenas(heap) || !agrees(heap))
+		return error_new(ERROR_UNSUPPORTED,
+				 "the spans of Go's heap do not agree with its goroutines");
+	return NULL;
+}
+
+struct error *go_heap_open(struct go_process *process, struct go_heap *heap)
+{
+	struct go_heap opened = { .process = process };
+	uint64_t offset;
+	opened.masks = calloc(MASKS, sizeof *opened.masks);
+	opened.by_number = calloc(SLOTS, sizeof *opened.by_number);
+	bool room = opened.masks != NULL && opened.by_number != NULL;
+	struct error *error = room ? read_spans(&opened) : error_no_memory();
+	if (error != NULL) {
+		go_heap_free(&opened);
+		return error;
+	}
+	if (go_offset(process, GO_HEAPARENA_BITMAP, &offset))
+		for (size_t i = 0; i < opened.arenas.count; i++)
+			read_arena_bits(&opened, &opened.arenas.items[i]);
+	for (size_t i = 0; i < opened.spans.count; i++) {
+		struct go_span *span = &opened.spans.items[i];
+		span->arena = opened.by_number[(span->start >> 26) - opened.lowest] - 1;
+	}
+	*heap = opened;
+	return NULL;
+}
+
+void go_heap_free(struct go_heap *heap)
+{
+	for (size_t i = 0; i < heap->arenas.count; i++)
+		free(heap->arenas.items[i].spans);
+	for (size_t i = 0; i < heap->copies.count; i++)
+		free(heap->copies.items[i]);
+	array_free(&heap->arenas);
+	array_free(&heap->spans);
+	array_free(&heap->copies);
+	free(heap->by_number);
+	free(heap->masks);
+	*heap = (struct go_heap){ 0 };
+}
+
+/* --- where the pointers are */
+
+static uint64_t all_words(unsigned words)
+{
+	return words >= 64 ? UINT64_MAX : (1ull << words) - 1;
+}
+
+/* `words` bits from bit `at` on. */
+static uint64_t take_bits(const uint8_t *bits, uint64_t at, unsigned words)
+{
+	uint64_t result = 0;
+	for (unsigned have = 0; have < words;) {
+		unsigned shift = (at + have) % 8;
+		result |= (uint64_t)(bits[(at + have) / 8] >> shift) << have;
+		have += 8 - shift;
+	}
+	return result & all_words(words);
+}
+
+static const struct go_mask_cache *mask_of(struct go_heap *heap, uint64_t type)
+{
+	struct go_mask_cache *slot =
+	    &heap->masks[(type * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (MASKS - 1)];
+	if (slot->address == type && type != 0)
+		return slot;
+	*slot = (struct go_mask_cache){ .address = type };
+	if (!go_type_read(heap->process, type, &slot->type))
+		slot->type = (struct go_type){ 0 };
+	else if (slot->type.mask != 0 && slot->type.pointers <= 1u << 30)
+		slot->mask = borrow(heap, slot->type.mask, (slot->type.pointers / 8 + 7) / 8);
+	return slot;
+}
+
+/* By a type whose value is repeated from `offset` bytes of the object on. */
+static uint64_t by_type(struct go_heap *heap, uint64_t type, uint64_t from, uint64_t offset,
+			unsigned words)
+{
+	if (type == 0)
+		return 0;
+	const struct go_mask_cache *mask = mask_of(heap, type);
+	uint64_t size = mask->type.size, pointers = mask->type.pointers / 8, result = 0;
+	if (size != 0 && pointers == 0)
+		return 0;
+	if (size < 8 || (size & 7) != 0 || mask->mask == NULL)
+		return all_words(words);
+	unsigned i = from < offset ? 1 : 0;
+	for (uint64_t at = (from + 8ull * i - offset) % size / 8; i < words; i++) {
+		if (at < pointers && (mask->mask[at / 8] >> at % 8 & 1) != 0)
+			result |= 1ull << i;
+		if (++at == size / 8)
+			at = 0;
+	}
+	return result;
+}
+
+/* Four words a byte: the lower half says which are pointers, the upper which are followed by more.
+ */
+static uint64_t by_arena_2(const struct go_arena *arena, uint64_t address, unsigned words,
+			   bool *more)
+{
+	uint64_t at = (address & ((1u << 26) - 1)) / 8, result = 0;
+	if (arena->bits == NULL || at + words > 1u << 23)
+		return all_words(words);
+	for (unsigned i = 0; i < words; i++, at++) {
+		uint8_t byte = arena->bits[at / 4] >> at % 4;
+		if ((byte & 16) == 0) {
+			*more = false;
+			break;
+		}
+		if ((byte & 1) != 0)
+			result |= 1ull << i;
+	}
+	return result;
+}
+
+static uint64_t by_arena_1(const struct go_arena *arena, uint64_t address, unsigned words,
+			   bool *more)
+{
+	uint64_t at = (address & ((1u << 26) - 1)) / 8, result = 0;
+	if (arena->bits == NULL || arena->no_more == NULL || at + words > 1u << 23)
+		return all_words(words);
+	for (unsigned i = 0; i < words;) {
+		/* Up to the end of the 64 words that share a bit that none follow. */
+		unsigned part = 64 - at % 64;
+		part = part < words - i ? part : words - i;
+		result |= take_bits(arena->bits, at, part) << i;
+		bool last = (arena->no_more[at / 512] >> at / 64 % 8 & 1) != 0;
+		i += part;
+		at += part;
+		if (last && at % 64 == 0) {
+			*more = false;
+			break;
+		}
+	}
+	return result;
+}
+
+uint64_t go_object_pointers(struct go_heap *heap, const struct go_span *span, uint64_t object,
+			    uint64_t from, unsigned words, bool *more)
+{
+	const struct go_arena *arena;
+	uint64_t type = span->type;
+	*more = true;
+	switch (span->map) {
+	case GO_MAP_NONE:
+		*more = false;
+		return 0;
+	case GO_MAP_IN_SPAN:
+		return take_bits(span->pointers, (object + from - span->start) / 8, words);
+	case GO_MAP_HEADER:
+		if (!address_space_u64(heap->process->space, object, &type))
+			return all_words(words);
+		return by_type(heap, type, from, 8, words);
+	case GO_MAP_LARGE:
+		return by_type(heap, type, from, 0, words);
+	case GO_MAP_ARENA_2:
+	case GO_MAP_ARENA_1:
+		/* An object may reach into the next arena. */
+		arena = &heap->arenas.items[span->arena];
+		if ((object + from) >> 26 != arena->number) {
+			uint64_t number = ((object + from) >> 26) - heap->lowest;
+			if (number >= heap->range || heap->by_number[number] == 0)
+				return all_words(words);
+			arena = &heap->arenas.items[heap->by_number[number] - 1];
+		}
+		return span->map == GO_MAP_ARENA_2 ? by_arena_2(arena, object + from, words, more)
+						   : by_arena_1(arena, object + from, words, more);
+	default:
+		return all_words(words);
+	}
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "golang/mark.h"
+
+#include <endian.h>
+#include <string.h>
+
+/* Of a large object so much is followed at once: what waits stays short. */
+#define SLICE	     (128u << 10)
+#define WORDS	     64
+#define SPECIALS_MAX (1u << 26)
+
+struct go_mark *go_mark_new(struct go_heap *heap)
+{
+	struct go_mark *mark = calloc(1, sizeof *mark);
+	if (mark == NULL)
+		return NULL;
+	mark->heap = heap;
+	mark->bits = calloc(heap->objects / 32 + 1, sizeof *mark->bits);
+	if (mark->bits == NULL) {
+		free(mark);
+		return NULL;
+	}
+	return mark;
+}
+
+void go_mark_free(struct go_mark *mark)
+{
+	if (mark == NULL)
+		return;
+	array_free(&mark->open);
+	free(mark->bits);
+	free(mark->hidden);
+	free(mark->colors);
+	free(mark);
+}
+
+/* --- objects */
+
+enum { MARKED = 1, NOTED = 2 };
+
+static unsigned bits_of(const struct go_mark *mark, uint64_t number)
+{
+	return mark->bits[number / 32] >> number % 32 * 2 & 3;
+}
+
+static void set_bit(struct go_mark *mark, uint64_t number, uint64_t bit)
+{
+	mark->bits[number / 32] |= bit << number % 32 * 2;
+}
+
+struct place {
+	const struct go_span *span;
+	uint64_t object, number;
+	uint32_t index;
+};
+
+static inline bool find(const struct go_heap *heap, uint64_t address, struct place *place)
+{
+	place->span = go_heap_span(heap, address);
+	if (place->span == NULL || !go_span_object(place->span, address, &place->index))
+		return false;
+	place->object = place->span->start + place->index * place->span->elem_size;
+	place->number = place->span->first + place->index;
+	return true;
+}
+
+uint64_t go_mark_note(struct go_mark *mark, uint64_t address)
+{
+	struct place place;
+	if (!find(mark->heap, address, &place) || !go_span_allocated(place.span, place.index))
+		return 0;
+	set_bit(mark, place.number, NOTED);
+	return place.object;
+}
+
+bool go_mark_is_marked(const struct go_mark *mark, uint64_t address)
+{
+	struct place place;
+	return find(mark->heap, address, &place) && (bits_of(mark, place.number) & MARKED) != 0;
+}
+
+/* --- hidden words */
+
+static size_t hidden_slot(const struct go_mark *mark, uint64_t address)
+{
+	size_t at = (address * UINT64_C(0x9e3779b97f4a7c15)) >> 20 & (mark->hidden_slots - 1);
+	while (mark->hidden[at] != 0 && mark->hidden[at] != address)
+		at = (at + 1) & (mark->hidden_slots - 1);
+	return at;
+}
+
+static bool grow_hidden(struct go_mark *mark)
+{
+	size_t slots = mark->hidden_slots, more = slots == 0 ? 256 : 2 * slots;
+	uint64_t *old = mark->hidden, *grown = calloc(more, sizeof *grown);
+	if (grown == NULL)
+		return false;
+	mark->hidden = grown;
+	mark->hidden_slots = more;
+	for (size_t i = 0; i < slots; i++)
+		if (old[i] != 0)
+			grown[hidden_slot(mark, old[i])] = old[i];
+	free(old);
+	return true;
+}
+
+bool go_mark_hide(struct go_mark *mark, uint64_t address)
+{
+	if (2 * mark->hidden_count >= mark->hidden_slots && !grow_hidden(mark))
+		return false;
+	size_t at = hidden_slot(mark, address);
+	mark->hidden_count += mark->hidden[at] == 0;
+	mark->hidden[at] = address;
+	return true;
+}
+
+/* --- marking */
+
+static void open_object(struct go_mark *mark, const struct place *place)
+{
+	uint32_t span = (uint32_t)(place->span - mark->heap->spans.items);
+	if (!array_push(&mark->open, (struct go_mark_item){ place->object, 0, span }))
+		mark->no_memory = true;
+}
+
+/* The second time a former color is reached it is shared, and so is what it leads to. */
+static bool recolor(struct go_mark *mark, const struct place *place)
+{
+	uint16_t *color = &mark->colors[place->number], before = *color;
+	if (before == 0 || before == mark->color || before == GO_SHARED)
+		return false;
+	*color = GO_SHARED;
+	mark->color_bytes[before] -= place->span->elem_size;
+	mark->color_bytes[GO_SHARED] += place->span->elem_size;
+	mark->color_objects[before]--;
+	mark->color_objects[GO_SHARED]++;
+	return true;
+}
+
+void go_mark_pointer(struct go_mark *mark, uint64_t pointer)
+{
+	struct place place;
+	if (!find(mark->heap, pointer, &place))
+		return;
+	unsigned bits = bits_of(mark, place.number);
+	if ((bits & MARKED) != 0) {
+		if (mark->color != 0 && recolor(mark, &place) && place.span->map != GO_MAP_NONE)
+			open_object(mark, &place);
+		return;
+	}
+	if (!go_span_allocated(place.span, place.index))
+		return;
+	set_bit(mark, place.number, MARKED);
+	mark->objects++;
+	mark->bytes += place.span->elem_size;
+	if (mark->color != 0) {
+		mark->colors[place.number] = mark->color;
+		mark->color_bytes[mark->color] += place.span->elem_size;
+		mark->color_objects[mark->color]++;
+	}
+	if ((bits & NOTED) != 0 && mark->reached != NULL &&
+	    !mark->reached(mark->context, place.object))
+		return;
+	if (place.span->map != GO_MAP_NONE)
+		open_object(mark, &place);
+}
+
+static void follow_words(struct go_mark *mark, const uint8_t *bytes, uint64_t address,
+			 uint64_t pointers, bool noted)
+{
+	while (pointers != 0) {
+		unsigned i = (unsigned)__builtin_ctzll(pointers);
+		uint64_t word;
+		pointers &= pointers - 1;
+		if (noted && mark->hidden_count > 0 &&
+		    mark->hidden[hidden_slot(mark, address + 8ull * i)] != 0)
+			continue;
+		memcpy(&word, bytes + 8 * i, sizeof word);
+		word = le64toh(word);
+		if (word >= GO_PAGE)
+			go_mark_pointer(mark, word);
+	}
+}
+
+/* Follows [from, to) of an object. Returns where its pointers end: `to`, or before. */
+static uint64_t follow_part(struct go_mark *mark, const struct go_span *span, uint64_t object,
+			    uint64_t from, uint64_t to)
+{
+	uint8_t copy[8 * WORDS];
+	uint64_t number = span->first + (object - span->start) / span->elem_size;
+	bool noted = (bits_of(mark, number) & NOTED) != 0, more = true;
+	for (; from < to && more; from += sizeof copy) {
+		unsigned words = to - from < sizeof copy ? (unsigned)((to - from) / 8) : WORDS;
+		uint64_t pointers =
+		    go_object_pointers(mark->heap, span, object, from, words, &more);
+		const uint8_t *bytes = copy;
+		if (pointers == 0)
+			continue;
+		if (span->bytes != NULL)
+			bytes = span->bytes + (object + from - span->start);
+		else if (!address_space_probe(mark->heap->process->space, object + from, copy,
+					      8ull * words))
+			continue;
+		follow_words(mark, bytes, object + from, pointers, noted);
+	}
+	return more ? to : UINT64_MAX;
+}
+
+void go_mark_drain(struct go_mark *mark)
+{
+	while (mark->open.count > 0 && !mark->no_memory) {
+		struct go_mark_item item = mark->open.items[--mark->open.count];
+		const struct go_span *span = &mark->heap->spans.items[item.span];
+		uint64_t end =
+		    span->elem_size - item.from <= SLICE ? span->elem_size : item.from + SLICE;
+		uint64_t reached;
+		if (end == span->elem_size) {
+			follow_part(mark, span, item.object, item.from, end);
+			continue;
+		}
+		/* The rest waits below what this part leads to. */
+		size_t rest = mark->open.count++;
+		reached = follow_part(mark, span, item.object, item.from, end);
+		mark->open.items[rest] = (struct go_mark_item){
+			item.object, reached == UINT64_MAX ? span->elem_size : end, item.span
+		};
+	}
+}
+
+void go_mark_content(struct go_mark *mark, uint64_t address)
+{
+	struct place place;
+	if (find(mark->heap, address, &place) && place.span->map != GO_MAP_NONE)
+		open_object(mark, &place);
+}
+
+bool go_mark_color(struct go_mark *mark, uint16_t color)
+{
+	if (mark->colors == NULL)
+		mark->colors = calloc(mark->heap->objects + 1, sizeof *mark->colors);
+	mark->color = color;
+	return mark->colors != NULL;
+}
+
+/* --- roots */
+
+static void mark_data(struct go_mark *mark, uint64_t start, uint64_t mask, uint64_t bits)
+{
+	struct address_space *space = mark->heap->process->space;
+	for (uint64_t i = 0; i < bits; i++) {
+		uint64_t word;
+		uint8_t byte;
+		if (!address_space_probe(space, mask + i / 8, &byte, 1))
+			return;
+		if (byte == 0) {
+			i |= 7;
+			continue;
+		}
+		if ((byte >> i % 8 & 1) != 0 && address_space_u64(space, start + 8 * i, &word))
+			go_mark_pointer(mark, word);
+	}
+}
+
+struct special_kinds {
+	unsigned finalizer, cleanup;
+};
+
+/* _KindSpecialFinalizer and _KindSpecialCleanup. */
+static struct special_kinds special_kinds(unsigned minor)
+{
+	if (minor >= 25)
+		return (struct special_kinds){ 2, 7 };
+	return (struct special_kinds){ 1, minor == 24 ? 6 : 0 };
+}
+
+static uint64_t special_offset(const struct go_process *process, uint64_t special)
+{
+	uint64_t offset, kind, value;
+	/* Of 16 bits up to Go 1.23. */
+	if (!go_offset(process, GO_SPECIAL_OFFSET, &offset) ||
+	    !go_offset(process, GO_SPECIAL_KIND, &kind) ||
+	    !go_read(process, special, GO_SPECIAL_OFFSET, kind - offset == 8 ? 8 : 2, &value))
+		return UINT64_MAX;
+	return value;
+}
+
+/* What an object with a finalizer leads to is kept for it, and so is the function; not the object
+ * itself. */
+static void mark_special(struct go_mark *mark, const struct go_span *span, uint64_t special,
+			 uint64_t kind)
+{
+	const struct go_process *process = mark->heap->process;
+	struct special_kinds kinds = special_kinds(process->minor);
+	if (kind == kinds.finalizer) {
+		uint64_t offset = special_offset(process, special);
+		if (offset < span->size)
+			go_mark_content(mark, span->start + offset);
+		go_mark_pointer(mark, go_pointer(process, special, GO_SPECIALFINALIZER_FN));
+	} else if (kind == kinds.cleanup) {
+		uint64_t at, word;
+		go_mark_pointer(mark, go_pointer(process, special, GO_SPECIALCLEANUP_FN));
+		/* A function, its argument, and what calls it. */
+		for (uint64_t i = 0; i < 3 && go_offset(process, GO_SPECIALCLEANUP_CLEANUP, &at);
+		     i++)
+			if (address_space_u64(process->space, special + at + 8 * i, &word))
+				go_mark_pointer(mark, word);
+	}
+}
+
+static void mark_specials(struct go_mark *mark)
+{
+	const struct go_heap *heap = mark->heap;
+	unsigned seen = 0;
+	for (size_t i = 0; i < heap->spans.count; i++) {
+		const struct go_span *span = &heap->spans.items[i];
+		uint64_t kind;
+		for (uint64_t at = span->specials; at != 0 && seen < SPECIALS_MAX; seen++) {
+			if (!go_read(heap->process, at, GO_SPECIAL_KIND, 1, &kind))
+				break;
+			mark_special(mark, span, at, kind);
+			at = go_pointer(heap->process, at, GO_SPECIAL_NEXT);
+		}
+	}
+}
+
+/* Finalizers that were about to run: blocks of them, each with their number at 16, then from 24 on
+ * five words for each. */
+static void mark_pending(struct go_mark *mark)
+{
+	const struct go_process *process = mark->heap->process;
+	uint64_t block = 0, word;
+	uint32_t count;
+	if (process->finalizers == 0 ||
+	    !address_space_u64(process->space, process->finalizers, &block))
+		return;
+	for (unsigned i = 0; block != 0 && i < 1u << 20; i++) {
+		if (!address_space_u32(process->space, block + 16, &count) || count > 1024)
+			return;
+		for (uint64_t k = 0; k < 5ull * count; k++)
+			if (address_space_u64(process->space, block + 24 + 8 * k, &word))
+				go_mark_pointer(mark, word);
+		if (!address_space_u64(process->space, block, &block))
+			return;
+	}
+}
+
+void go_mark_roots(struct go_mark *mark)
+{
+	const struct go_process *process = mark->heap->process;
+	for (size_t i = 0; i < process->list.count; i++) {
+		const struct go_module *module = &process->list.items[i];
+		mark_data(mark, module->data, module->data_mask, module->data_mask_bits);
+		mark_data(mark, module->bss, module->bss_mask, module->bss_mask_bits);
+	}
+	mark_specials(mark);
+	mark_pending(mark);
+	go_mark_drain(mark);
+}
