@@ -184,9 +184,11 @@ void text_wrap(struct text *text, unsigned indent, const char *string)
 			cut--;
 		memcpy(word, string, cut);
 		word[cut] = '\0';
-		bool joined = first || string[-1] != ' '; /* the rest of an overlong word */
-		if (!joined && text_width(text, word) + 1 > text_room(text) &&
-		    text->column > indent) {
+		/* The rest of an overlong word, or the first one without a space before it. */
+		bool joined = first || string[-1] != ' ';
+		const unsigned width = text_width(text, word) + !first;
+		const bool may_break = first ? text->pending > 0 : !joined;
+		if (may_break && width > text_room(text) && text->column > indent) {
 			text_line(text);
 			spaces(text, indent);
 		} else if (!joined) {

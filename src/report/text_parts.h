@@ -33,11 +33,17 @@ void text_some_tids(struct text *text, unsigned indent,
 void text_frames(struct text *text, const struct findings *findings, unsigned indent,
 		 const struct thread *thread, size_t count, size_t limit);
 
-/* "refresh() cache.c:77", with as many of its callers behind it as fit; verbose: below it. */
-void text_site(struct text *text, const struct wait *wait, bool callers);
+/* "refresh() cache.c:77", with as many of its callers behind it as fit; verbose: below it. `alike`:
+ * how many of these calls hold for all whom the line tells of; behind them it says that they
+ * differ. SIZE_MAX: all do. */
+void text_site(struct text *text, const struct wait *wait, size_t alike);
 
 /* The same with its callers, a line each, `limit` lines at most. */
-void text_site_stack(struct text *text, const struct wait *wait, size_t limit);
+void text_site_stack(struct text *text, const struct wait *wait, size_t alike, size_t limit);
+
+/* How many calls that text_site tells, from the site on, are the same for all of the waits;
+ * SIZE_MAX: all calls of all of them. */
+size_t text_calls_alike(const struct wait *const *waits, size_t count);
 
 /* Every deadlock: its threads, each with the place where it waits, or a sentence in their stead;
  * and who waits behind them. */

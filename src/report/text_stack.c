@@ -393,13 +393,37 @@ static void put_call(struct text *text, const struct frame *frame)
 	text_fold(text, words, text_room(text) > 20 ? text_room(text) : 20);
 }
 
-void text_site_stack(struct text *text, const struct wait *wait, size_t limit)
+static bool same_call(const struct frame *one, const struct frame *other)
+{
+	return one->module == other->module && one->function == other->function &&
+	       one->file == other->file && one->line == other->line &&
+	       (one->function != NULL || one->pc == other->pc);
+}
+
+size_t text_calls_alike(const struct wait *const *waits, size_t count)
+{
+	size_t least = SIZE_MAX;
+	for (size_t i = 1; i < count; i++) {
+		const struct frame *one = site_frame(waits[0]), *other = site_frame(waits[i]);
+		size_t calls = 0;
+		for (; one != NULL && other != NULL && same_call(one, other); calls++) {
+			one = next_caller(waits[0]->thread, one);
+			other = next_caller(waits[i]->thread, other);
+		}
+		if ((one != NULL || other != NULL) && calls < least)
+			least = calls;
+	}
+	return least;
+}
+
+void text_site_stack(struct text *text, const struct wait *wait, size_t alike, size_t limit)
 {
 	const unsigned indent = text->column;
 	size_t shown = 0, left = 0;
 	const struct frame *frame = site_frame(wait);
 	text_color(text, TEXT_DIM);
-	for (; frame != NULL && shown < limit; frame = next_caller(wait->thread, frame)) {
+	for (; frame != NULL && shown < limit && shown < alike;
+	     frame = next_caller(wait->thread, frame)) {
 		if (shown++ > 0) {
 			text_line(text);
 			text_column(text, indent);
@@ -408,34 +432,40 @@ void text_site_stack(struct text *text, const struct wait *wait, size_t limit)
 	}
 	for (; frame != NULL; frame = next_caller(wait->thread, frame))
 		left++;
-	if (left > 0) {
+	if (left > 0 || shown == alike) {
 		text_line(text);
 		text_column(text, indent);
+	}
+	if (shown == alike)
+		text_put(text, "… from where differs: corescan threads");
+	else if (left > 0)
 		text_printf(text, "… %zu more frame%s: corescan threads", left,
 			    left == 1 ? "" : "s");
-	}
 	text_color(text, TEXT_PLAIN);
 }
 
-void text_site(struct text *text, const struct wait *wait, bool callers)
+void text_site(struct text *text, const struct wait *wait, size_t alike)
 {
 	char words[1024];
+	size_t shown = 1;
 	const struct frame *frame = site_frame(wait);
 	if (frame == NULL)
 		return;
-	if (callers && text->style->verbose > 0) {
-		text_site_stack(text, wait, 12);
+	if (text->style->verbose > 0) {
+		text_site_stack(text, wait, alike, 12);
 		return;
 	}
 	text_color(text, TEXT_DIM);
 	put_call(text, frame);
-	while (callers && (frame = next_caller(wait->thread, frame)) != NULL) {
+	for (; shown < alike && (frame = next_caller(wait->thread, frame)) != NULL; shown++) {
 		call_words(text, frame, words, sizeof words);
 		if (text_width(text, words) + 3 > text_room(text))
 			break;
 		text_put(text, " ← ");
 		text_put(text, words);
 	}
+	if (shown >= alike && text_room(text) >= text_width(text, " (callers differ)"))
+		text_put(text, " (callers differ)");
 	text_color(text, TEXT_PLAIN);
 }
 

@@ -293,10 +293,11 @@ static void put_row(struct text *text, const struct crash *crash, const struct g
 	text_line(text);
 	if (first->activity != THREAD_NOT_STOPPED) {
 		text_column(text, indent + 2);
+		const size_t same = text_calls_alike(row->members, row->count);
 		if (frames > 1)
-			text_site_stack(text, first, frames);
+			text_site_stack(text, first, same, frames);
 		else
-			text_site(text, first, true);
+			text_site(text, first, same);
 		text_line(text);
 	}
 }

@@ -26,7 +26,7 @@ static void deadlock_row(struct text *text, const struct findings *findings,
 	put_wait(text, findings, wait, wait->brief);
 	text_line(text);
 	text_put(text, "      at ");
-	text_site(text, wait, true);
+	text_site(text, wait, SIZE_MAX);
 	text_line(text);
 }
 
@@ -90,7 +90,7 @@ static void wait_row(struct text *text, const struct findings *findings, const s
 	text_line(text);
 	if (wait->activity != THREAD_NOT_STOPPED) {
 		text_put(text, "      at ");
-		text_site(text, wait, true);
+		text_site(text, wait, SIZE_MAX);
 		text_line(text);
 	}
 	if (text->style->verbose > 0 && wait->evidence != NULL) {

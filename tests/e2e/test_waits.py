@@ -63,6 +63,19 @@ class Convoy(unittest.TestCase):
             self.assertIn("10 mutexes", corescan("-p", program.pid).stdout)
 
 
+class Callers(unittest.TestCase):
+    def test_a_row_tells_only_the_calls_that_its_threads_share(self):
+        with Program(compile_program("waits_callers")) as program:
+            for options in ([], ["-v"]):
+                text = " ".join(corescan("-p", program.pid, *options).stdout.split())
+                row = text[text.index("3 ×"):text.index("HEAP")]
+                self.assertIn("take()", row)
+                self.assertIn("shared_caller()", row)
+                self.assertNotIn("first_caller()", row)
+                if options:  # in one line only where there is room for it
+                    self.assertIn("from where differs", row)
+
+
 class Planted(unittest.TestCase):
     """Each line of truth that has "wait", against the wait of its thread."""
 

@@ -928,6 +928,39 @@ START_TEST(stall_is_suspected_only_where_nobody_is_left)
 }
 END_TEST
 
+/* What a stall of threads that all wait in `function` on words that name no holder is called. */
+static void check_stall(const char *function, const char *words)
+{
+	struct scene scene;
+	struct suspicions suspicions;
+	scene_begin(&scene);
+	for (int i = 0; i < THREADS; i++)
+		block_on_futex(&scene, FIRST + i, DATA + 0x40u * (unsigned)(i % 2),
+			       FUTEX_WAIT_BITSET | PRIVATE, 2);
+	fake_target_put32(scene.target, DATA, 2);
+	fake_target_put32(scene.target, DATA + 0x40, 2);
+	scene_open(&scene);
+	for (int i = 0; i < THREADS; i++) {
+		called(&scene, FIRST + i, "syscall");
+		scene.frames[i][1].function = function;
+		scene.frames[i][1].file = "/rustc/0123/library/std/src/sys/sync/mutex/futex.rs";
+	}
+	scene_find(&scene);
+	succeed(suspicions_find(&scene.subject, &scene.waits, &scene.deadlocks, &suspicions));
+	ck_assert_uint_eq(suspicions.count, 1);
+	has(suspicions.items[0].sentence, words);
+	suspicions_free(&suspicions);
+	scene_end(&scene);
+}
+
+START_TEST(stall_over_locks_without_holders_is_no_lost_wake_up)
+{
+	check_stall("std::sys::sync::mutex::futex::Mutex::lock_contended",
+		    "): probably a deadlock, over locks that do not tell who holds them");
+	check_stall("unheard_of", "): a deadlock, where one holds a lock");
+}
+END_TEST
+
 static size_t locks_in_memory(struct scene *scene, struct locks *locks)
 {
 	scene_open(scene);
@@ -1222,6 +1255,7 @@ static void add_others(Suite *suite)
 	tcase_add_test(deadlocks, deadlocks_and_single_waiters_are_no_convoys);
 	tcase_add_test(deadlocks, lock_of_an_owner_that_is_gone_holds_up_even_one);
 	tcase_add_test(deadlocks, stall_is_suspected_only_where_nobody_is_left);
+	tcase_add_test(deadlocks, stall_over_locks_without_holders_is_no_lost_wake_up);
 	tcase_add_test(deadlocks, held_locks_are_found_where_all_words_agree);
 	tcase_add_test(deadlocks, what_only_looks_like_a_held_lock_is_none);
 	tcase_add_loop_test(deadlocks, noise_holds_nothing_by_strangers, 0, 100);

@@ -54,6 +54,23 @@ static void add_kinds(struct words *words, const struct waits *waits)
 	}
 }
 
+/* Locks whose words do not name a holder, as Rust's, stall as those of a cycle do; a bare futex may
+ * be such a lock. */
+static const char *stall_cause(const struct waits *waits)
+{
+	size_t locks = 0, futexes = 0;
+	for (size_t i = 0; i < waits->count; i++) {
+		locks += wait_kind_is(waits->items[i].kind, WAIT_FOR_LOCK);
+		futexes += waits->items[i].kind == WAIT_FUTEX;
+	}
+	if (locks == waits->count)
+		return "probably a deadlock, over locks that do not tell who holds them.";
+	if (locks + futexes > 0)
+		return "a deadlock, where one holds a lock that another waits for, or a wake-up "
+		       "was lost, unless a signal's handler is to send it.";
+	return "a wake-up was lost, unless a signal's handler is to send it.";
+}
+
 static const char *stall_sentence(const struct subject *subject, const struct waits *waits)
 {
 	struct words words = { 0 };
@@ -65,7 +82,7 @@ static const char *stall_sentence(const struct subject *subject, const struct wa
 			  "do so (",
 			  waits->count);
 	add_kinds(&words, waits);
-	words_add(&words, "): a wake-up was lost, unless a signal's handler is to send it.");
+	words_add(&words, "): %s", stall_cause(waits));
 	return string_pool_add(modules_strings(subject->modules), words.text);
 }
 
