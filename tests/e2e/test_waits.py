@@ -184,8 +184,8 @@ class Planted(unittest.TestCase):
 
 
 class Deadlocks(unittest.TestCase):
-    CASES = ("2", "3", "5", "join", "rwlock", "stdio", "once", "onces", "kinds", "self", "signal",
-             "timed", "two")
+    CASES = ("2", "3", "5", "join", "rwlock", "stdio", "once", "onces", "oncer", "three", "kinds",
+             "self", "signal", "timed", "two")
     HEALTHY = ("gone", "chain", "condition")
 
     def setUp(self):
@@ -231,14 +231,16 @@ class Deadlocks(unittest.TestCase):
 
     def test_static_initialisation(self):
         executable = compile_program("waits_deadlock_cxx", "-D_GNU_SOURCE")
-        for case in ("mutex", "two"):
+        for case in ("mutex", "two", "own", "three", "five"):
             with self.subTest(case=case):
                 self.check_case(case, executable)
 
     def test_loader_lock(self):
         plugin = compile_program("waits_loader", "-D_GNU_SOURCE", "-DPLUGIN", "-shared", "-fPIC",
                                  output="waits_plugin.so")
-        self.check_case(plugin, compile_program("waits_loader", "-D_GNU_SOURCE"), "deadlock")
+        for case in ("2", "3", "5"):
+            with self.subTest(case=case):
+                self.check_case(plugin, compile_program("waits_loader", "-D_GNU_SOURCE"), case)
 
     def test_what_only_looks_like_one(self):
         for case in self.HEALTHY:

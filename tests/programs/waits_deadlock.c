@@ -6,6 +6,8 @@
  *     stdio      a mutex and a stream's lock
  *     once       a mutex and a pthread_once routine
  *     onces      two pthread_once routines, each of which wants the other
+ *     oncer      a pthread_once routine that wants itself
+ *     three      three threads: mutex, write lock, stream
  *     kinds      five threads: mutex, write lock, stream, once routine, join
  *     self       a normal mutex locked twice
  *     signal     a signal handler allocates, having interrupted an allocation
@@ -262,6 +264,45 @@ static void kinds(void)
 	      plant_tid(&planted[4]));
 }
 
+static void kind_loop(void *argument)
+{
+	(void)argument;
+	flockfile(stderr);
+	pthread_barrier_wait(&all_hold);
+	pthread_mutex_lock(&ring_lock[0]);
+}
+
+static void three(void)
+{
+	static void (*const runs[])(void *) = { kind_mutex, kind_rwlock, kind_loop };
+	pthread_barrier_init(&all_hold, NULL, 3);
+	for (int i = 0; i < 3; i++)
+		start("kind", runs[i], NULL);
+	settle();
+	truth("{\"deadlock\":[%d,%d,%d],\"timed\":false}", plant_tid(&planted[0]),
+	      plant_tid(&planted[1]), plant_tid(&planted[2]));
+}
+
+static void own_routine(void)
+{
+	pthread_once(&once_control, own_routine);
+}
+
+static void run_oncer(void *argument)
+{
+	pthread_once(argument, own_routine);
+}
+
+static void oncer(void)
+{
+	start("oncer", run_oncer, &once_control);
+	settle();
+	truth("{\"deadlock\":[%d],\"timed\":false}", plant_tid(&planted[0]));
+	struct planted *thread = start("behind", run_oncer, &once_control);
+	plant_wait_asleep(plant_tid(thread));
+	truth("{\"behind\":%d}", plant_tid(thread));
+}
+
 static void self(void)
 {
 	pthread_mutex_lock(&ring_lock[0]);
@@ -387,6 +428,7 @@ int main(int count, char **arguments)
 		{ "once", pair_once },	    { "self", self },	       { "two", two },
 		{ "gone", gone },	    { "signal", signalled },   { "chain", chain },
 		{ "condition", condition }, { "onces", pair_onces },   { "kinds", kinds },
+		{ "three", three },	    { "oncer", oncer },
 	};
 	const char *name = count > 1 ? arguments[1] : "2";
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)

@@ -43,10 +43,10 @@ static bool maybe_once(const struct examined *examined, const struct thread *thr
 
 /* While pthread_once runs the routine, its frame keeps the address of the control word, for the
  * case of a cancellation. A waiter has no frame above that one but its wait. */
-static bool runs_once(const struct examined *examined, const struct thread *thread,
+static bool runs_once(const struct examined *examined, const struct thread *thread, size_t first,
 		      uint64_t control)
 {
-	for (size_t i = 1; i + 1 < thread->frame_count; i++) {
+	for (size_t i = first; i + 1 < thread->frame_count; i++) {
 		const struct frame *frame = &thread->frames[i];
 		if (!maybe_once(examined, thread, i))
 			continue;
@@ -72,10 +72,21 @@ static bool waits_for(const struct examined *examined, const struct thread *thre
 	       arch_syscall_argument(arch, &thread->raw->registers, 0) == word;
 }
 
+/* Whether a thread runs the initialisation at `word`, by its frames from `first` on. */
+typedef bool runs_function(const struct examined *examined, const struct thread *thread,
+			   size_t first, uint64_t word);
+
+/* Behind the function that waits, where the initialisation may have been begun by the thread
+ * itself. */
+static size_t behind_wait(const struct thread *thread)
+{
+	const struct frame *frame = known_call_find(thread).frame;
+	return frame != NULL ? (size_t)(frame - thread->frames) + 1 : thread->frame_count;
+}
+
 /* The only other thread for which `runs` holds, or NULL. */
 static const struct thread *only_runner(const struct examined *examined, uint64_t word,
-					bool (*runs)(const struct examined *examined,
-						     const struct thread *thread, uint64_t word))
+					runs_function *runs)
 {
 	const struct threads *threads = examined->all->subject->threads;
 	struct known_runner *known = examined->all->last_runner;
@@ -85,11 +96,27 @@ static const struct thread *only_runner(const struct examined *examined, uint64_
 	*known = (struct known_runner){ .word = word };
 	for (size_t i = 0; i < threads->count; i++) {
 		const struct thread *thread = &threads->items[i];
-		if (waits_for(examined, thread, word) || !runs(examined, thread, word))
+		size_t first_frame = waits_for(examined, thread, word) ? behind_wait(thread) : 1;
+		if (!runs(examined, thread, first_frame, word))
 			continue;
 		known->runner = found++ == 0 ? thread : NULL;
 	}
 	return known->runner;
+}
+
+static void find_runner(struct examined *examined, const struct futex_call *futex,
+			runs_function *runs, const char *how)
+{
+	if (runs(examined, examined->thread, behind_wait(examined->thread), futex->address)) {
+		runner_found(examined, examined->thread, how);
+		examined->wait->owner_state = OWNER_SELF;
+		return;
+	}
+	const struct thread *runner = only_runner(examined, futex->address, runs);
+	if (runner != NULL)
+		runner_found(examined, runner, how);
+	else
+		runner_unknown(examined);
 }
 
 bool resolve_once(struct examined *examined, const struct futex_call *futex, bool named)
@@ -99,11 +126,7 @@ bool resolve_once(struct examined *examined, const struct futex_call *futex, boo
 		return false;
 	examined->wait->kind = WAIT_ONCE;
 	examined_object(examined, futex->address);
-	const struct thread *runner = only_runner(examined, futex->address, runs_once);
-	if (runner != NULL)
-		runner_found(examined, runner, "pthread_once on the runner's stack");
-	else
-		runner_unknown(examined);
+	find_runner(examined, futex, runs_once, "pthread_once on the runner's stack");
 	return true;
 }
 
@@ -123,13 +146,13 @@ static const char *linkage_of(const struct frame *frame)
 
 /* The runner is inside the same function, and not on its way into the guard. */
 static bool runs_static_init(const struct examined *examined, const struct thread *thread,
-			     uint64_t word)
+			     size_t first, uint64_t word)
 {
 	(void)word;
 	const struct frame *function = guarded_function(examined->thread);
 	if (function == NULL || linkage_of(function) == NULL)
 		return false;
-	for (size_t i = 1; i < thread->frame_count; i++) {
+	for (size_t i = first; i < thread->frame_count; i++) {
 		const struct frame *frame = &thread->frames[i];
 		if (linkage_of(frame) == NULL || frame->module != function->module ||
 		    strcmp(linkage_of(frame), linkage_of(function)) != 0)
@@ -149,10 +172,6 @@ bool resolve_static_init(struct examined *examined, const struct futex_call *fut
 	examined_object(examined, futex->address);
 	if (!named)
 		examined_evidence(examined, "the memory has the form of a static variable's guard");
-	const struct thread *runner = only_runner(examined, futex->address, runs_static_init);
-	if (runner != NULL)
-		runner_found(examined, runner, "the same function on the runner's stack");
-	else
-		runner_unknown(examined);
+	find_runner(examined, futex, runs_static_init, "the same function on the runner's stack");
 	return true;
 }
