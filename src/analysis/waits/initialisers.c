@@ -76,12 +76,15 @@ static bool waits_for(const struct examined *examined, const struct thread *thre
 typedef bool runs_function(const struct examined *examined, const struct thread *thread,
 			   size_t first, uint64_t word);
 
-/* Behind the function that waits, where the initialisation may have been begun by the thread
- * itself. */
-static size_t behind_wait(const struct thread *thread)
+/* Behind the functions that wait: the routine from which a thread that waits for itself came. */
+static size_t behind_wait(const struct examined *examined, const struct thread *thread)
 {
-	const struct frame *frame = known_call_find(thread).frame;
-	return frame != NULL ? (size_t)(frame - thread->frames) + 1 : thread->frame_count;
+	const struct frame *frame = known_call_find(examined->all->subject, thread).frame;
+	size_t index = frame != NULL ? (size_t)(frame - thread->frames) + 1 : thread->frame_count;
+	while (index < thread->frame_count &&
+	       (frame_in_runtime(&thread->frames[index]) || maybe_once(examined, thread, index)))
+		index++;
+	return index;
 }
 
 /* The only other thread for which `runs` holds, or NULL. */
@@ -96,7 +99,8 @@ static const struct thread *only_runner(const struct examined *examined, uint64_
 	*known = (struct known_runner){ .word = word };
 	for (size_t i = 0; i < threads->count; i++) {
 		const struct thread *thread = &threads->items[i];
-		size_t first_frame = waits_for(examined, thread, word) ? behind_wait(thread) : 1;
+		size_t first_frame =
+		    waits_for(examined, thread, word) ? behind_wait(examined, thread) : 1;
 		if (!runs(examined, thread, first_frame, word))
 			continue;
 		known->runner = found++ == 0 ? thread : NULL;
@@ -107,7 +111,8 @@ static const struct thread *only_runner(const struct examined *examined, uint64_
 static void find_runner(struct examined *examined, const struct futex_call *futex,
 			runs_function *runs, const char *how)
 {
-	if (runs(examined, examined->thread, behind_wait(examined->thread), futex->address)) {
+	if (runs(examined, examined->thread, behind_wait(examined, examined->thread),
+		 futex->address)) {
 		runner_found(examined, examined->thread, how);
 		examined->wait->owner_state = OWNER_SELF;
 		return;
