@@ -103,6 +103,10 @@ class Convoys(unittest.TestCase):
                         self.assert_owner_told(document, truth["head"])
                     else:
                         self.assertIn("held by 2 readers", convoy["sentence"])
+                        reader = program.told("reader")[0]["reader"]
+                        # A core has no names of threads.
+                        self.assertRegex(convoy["sentence"], "its address is on the stack of "
+                                         rf'{reader}( "reader")?\.$')
                     self.assertIn("HELD UP", corescan("report", *arguments).stdout)
 
                 each_way(self, program, look)

@@ -173,7 +173,9 @@ static void lock_write(void *argument)
 
 static void read_and_sleep(void *argument)
 {
-	pthread_rwlock_rdlock(argument);
+	/* To unlock by. */
+	void *volatile lock = argument;
+	pthread_rwlock_rdlock(lock);
 	for (;;)
 		pause();
 }
@@ -181,7 +183,8 @@ static void read_and_sleep(void *argument)
 static void readers(void)
 {
 	pthread_rwlock_rdlock(&written);
-	start("reader", read_and_sleep, &written);
+	int tid = plant_tid(start("reader", read_and_sleep, &written));
+	truth("{\"reader\":%d}", tid);
 	for (int i = 0; i < 4; i++)
 		start("writer", lock_write, &written);
 	truth("{\"head\":0,\"object\":\"%p\",\"count\":4}", (void *)&written);

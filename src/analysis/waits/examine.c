@@ -26,10 +26,10 @@ static void read_own_tids(struct examination *all)
 }
 
 bool examination_begin(struct examination *all, const struct subject *subject,
-		       struct known_runner *last_runner)
+		       struct examination_memory *memory)
 {
-	*last_runner = (struct known_runner){ 0 };
-	*all = (struct examination){ .subject = subject, .last_runner = last_runner };
+	*memory = (struct examination_memory){ 0 };
+	*all = (struct examination){ .subject = subject, .memory = memory };
 	all->own_tids = calloc(subject->threads->count + 1, sizeof *all->own_tids);
 	if (all->own_tids == NULL)
 		return false;

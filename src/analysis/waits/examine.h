@@ -19,6 +19,18 @@ struct known_runner {
 	const struct thread *runner; /* or NULL */
 };
 
+/* Which threads may read the rwlock at `lock`: of the last one that was asked for. */
+struct known_readers {
+	uint64_t lock; /* 0: nothing was asked for yet */
+	struct words words;
+};
+
+/* What is kept from one thread to the next. */
+struct examination_memory {
+	struct known_runner runner;
+	struct known_readers readers;
+};
+
 /* What is the same for all threads of one run of waits_find. */
 struct examination {
 	const struct subject *subject;
@@ -27,7 +39,7 @@ struct examination {
 	 * pthread, or 0: it differs from the kernel's where corescan looks into a PID namespace
 	 * from outside. */
 	int32_t *own_tids;
-	struct known_runner *last_runner;
+	struct examination_memory *memory;
 };
 
 /* One thread. */
@@ -63,7 +75,7 @@ extern const struct wait_row process_rows[]; /* children, signals, System V IPC 
 
 /* What all threads share. False: no memory, and there is nothing to end. */
 bool examination_begin(struct examination *all, const struct subject *subject,
-		       struct known_runner *last_runner);
+		       struct examination_memory *memory);
 void examination_end(struct examination *all);
 
 /* Adds to the evidence, as one more clause. */

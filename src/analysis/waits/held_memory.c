@@ -200,10 +200,10 @@ static void tell_gaps(const struct search *search)
 
 struct error *held_locks_find(const struct subject *subject, held_locks *locks)
 {
-	struct known_runner last_runner;
+	struct examination_memory memory;
 	struct search search = { .subject = subject, .locks = locks };
 	search.tids = calloc(TID_LIMIT / 64, sizeof *search.tids);
-	if (search.tids == NULL || !examination_begin(&search.all, subject, &last_runner)) {
+	if (search.tids == NULL || !examination_begin(&search.all, subject, &memory)) {
 		free(search.tids);
 		return error_no_memory();
 	}

@@ -92,7 +92,7 @@ static const struct thread *only_runner(const struct examined *examined, uint64_
 					runs_function *runs)
 {
 	const struct threads *threads = examined->all->subject->threads;
-	struct known_runner *known = examined->all->last_runner;
+	struct known_runner *known = &examined->all->memory->runner;
 	if (known->word == word && word != 0)
 		return known->runner;
 	size_t found = 0;

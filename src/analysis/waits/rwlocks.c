@@ -77,6 +77,74 @@ static bool surely_rwlock(const struct examined *examined, const struct futex_ca
 		futex->value == lock->readers);
 }
 
+/* Stacks are searched up to so far above SP, and so many threads are named. */
+#define STACK_SEARCHED 65536
+#define READERS_NAMED  4
+
+static bool waits_there(const struct examined *examined, const struct thread *thread, uint64_t lock)
+{
+	const struct arch *arch = examined->all->subject->target->arch;
+	int64_t number;
+	uint64_t word = arch_syscall_argument(arch, &thread->raw->registers, 0);
+	return arch_syscall(arch, &thread->raw->registers, &number) && word >= lock &&
+	       word - lock < RWLOCK_PADDING;
+}
+
+/* Whether the frames of the thread hold the address of the lock. */
+static bool holds_address(const struct examined *examined, const struct thread *thread,
+			  uint64_t lock)
+{
+	uint64_t end = thread->frame_count > 0 ? thread->frames[thread->frame_count - 1].sp : 0;
+	uint64_t start = thread->frame_count > 0 ? thread->frames[0].sp : 0, value;
+	if (start == 0 || end <= start)
+		return false;
+	if (end - start > STACK_SEARCHED)
+		end = start + STACK_SEARCHED;
+	for (uint64_t at = (start + 7) & ~UINT64_C(7); at + 8 <= end; at += 8)
+		if (examined_u64(examined, at, &value) && value == lock)
+			return true;
+	return false;
+}
+
+/* glibc keeps no list of readers. A thread that has locked for reading, and not by a name that its
+ * code knows, mostly has the address on its stack, to unlock by. */
+static const struct words *possible_readers(const struct examined *examined, uint64_t lock)
+{
+	struct known_readers *known = &examined->all->memory->readers;
+	const struct threads *threads = examined->all->subject->threads;
+	size_t count = 0;
+	if (known->lock == lock)
+		return &known->words;
+	*known = (struct known_readers){ .lock = lock };
+	for (size_t i = 0; i < threads->count; i++) {
+		const struct thread *thread = &threads->items[i];
+		if (thread->raw->registers.general_size == 0 ||
+		    waits_there(examined, thread, lock) || !holds_address(examined, thread, lock))
+			continue;
+		if (count < READERS_NAMED) {
+			words_separate(&known->words, ", ");
+			words_add_thread(&known->words, thread);
+		}
+		count++;
+	}
+	if (count > READERS_NAMED)
+		words_add(&known->words, " and %zu more", count - READERS_NAMED);
+	return &known->words;
+}
+
+static void note_readers(struct examined *examined, const struct rwlock_words *lock)
+{
+	uint32_t readers = lock->readers >> READERS_SHIFT;
+	const char *plural = readers == 1 ? "" : "s";
+	examined_no_owner(examined, OWNER_UNKNOWN,
+			  "held by %" PRIu32 " reader%s, which one%s is not recorded%s", readers,
+			  plural, plural, lock->for_write ? "" : ", and a writer goes first");
+	const struct words *candidates = possible_readers(examined, lock->address);
+	if (candidates->length > 0)
+		words_add(&examined->owner_note, "; its address is on the stack of %s",
+			  candidates->text);
+}
+
 static void rwlock_owner(struct examined *examined, const struct rwlock_words *lock)
 {
 	uint32_t readers = lock->readers >> READERS_SHIFT;
@@ -89,10 +157,7 @@ static void rwlock_owner(struct examined *examined, const struct rwlock_words *l
 	} else if (readers == 0) {
 		examined_no_owner(examined, OWNER_NONE, "it is not held any more");
 	} else {
-		examined_no_owner(examined, OWNER_UNKNOWN,
-				  "held by %" PRIu32 " reader%s, which one%s is not recorded%s",
-				  readers, readers == 1 ? "" : "s", readers == 1 ? "" : "s",
-				  lock->for_write ? "" : ", and a writer goes first");
+		note_readers(examined, lock);
 	}
 }
 

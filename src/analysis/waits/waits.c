@@ -154,10 +154,10 @@ static void find_all(const struct examination *all, struct wait *items)
 struct error *waits_find(const struct subject *subject, struct waits *waits)
 {
 	size_t count = subject->threads->count;
-	struct known_runner last_runner;
+	struct examination_memory memory;
 	struct examination all;
 	struct wait *items = calloc(count + 1, sizeof *items);
-	if (items == NULL || !examination_begin(&all, subject, &last_runner)) {
+	if (items == NULL || !examination_begin(&all, subject, &memory)) {
 		free(items);
 		return error_no_memory();
 	}
