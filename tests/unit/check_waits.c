@@ -602,6 +602,39 @@ START_TEST(locks_of_another_libc_keep_their_owner_to_themselves)
 }
 END_TEST
 
+/* Waits that programs and their runtimes build for themselves, by frames of C, C++ and Go. */
+START_TEST(runtimes_are_known_by_their_frames)
+{
+	static const struct {
+		const char *frames[4];
+		const char *detail;
+		bool idle;
+	} rows[] = {
+		{ { "(runtime.futex)", "runtime.stopm" }, "work of Go's scheduler", true },
+		{ { "(runtime.futex)", "runtime.stopmore" }, NULL, false },
+		{ { "(syscall)", "ObjectMonitor::enter(JavaThread*)" },
+		  "a monitor of Java",
+		  false },
+		{ { "(syscall)", "ProcSleep" }, "a lock of PostgreSQL's lock manager", false },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct scene scene;
+		scene_begin(&scene);
+		block_on_futex(&scene, FIRST, DATA, FUTEX_WAIT | PRIVATE, 0);
+		scene_open(&scene);
+		stands_in(&scene, FIRST, rows[i].frames);
+		scene_find(&scene);
+		const struct wait *wait = wait_of(&scene, FIRST);
+		ck_assert_int_eq(wait->idle, rows[i].idle);
+		if (rows[i].detail != NULL)
+			has(wait->detail, rows[i].detail);
+		else
+			ck_assert_ptr_null(wait->detail);
+		scene_end(&scene);
+	}
+}
+END_TEST
+
 START_TEST(restarted_call_is_told_by_where_the_kernel_sleeps)
 {
 	struct scene scene;
@@ -1229,6 +1262,7 @@ static void add_waits(Suite *suite)
 	tcase_add_test(waits, words_of_the_kernel_carry_the_owner);
 	tcase_add_test(waits, missing_memory_invents_no_owner);
 	tcase_add_test(waits, both_layouts_of_condition_variables);
+	tcase_add_test(waits, runtimes_are_known_by_their_frames);
 	tcase_add_test(waits, mutex_after_a_wake_up_is_no_condition_variable);
 	tcase_add_test(waits, rwlocks_tell_their_writer_and_count_their_readers);
 	tcase_add_test(waits, semaphore_and_barrier_by_memory);

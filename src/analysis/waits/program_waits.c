@@ -19,6 +19,15 @@ static const struct {
 	{ NULL, "_PyRuntime", WAIT_CONDITION, "Python's global interpreter lock", false },
 	{ "PyThread_acquire_lock_timed", NULL, WAIT_NONE,
 	  "a lock or queue of Python's threading module", false },
+	{ "ObjectMonitor::enter", NULL, WAIT_NONE, "a monitor of Java", false },
+	{ "ObjectMonitor::wait", NULL, WAIT_NONE, "Object.wait of Java", true },
+	{ "Unsafe_Park", NULL, WAIT_NONE, "LockSupport.park of Java", true },
+	{ "GangWorker::loop", NULL, WAIT_NONE, "work of the JVM's own", true },
+	{ "WorkerThread::run", NULL, WAIT_NONE, "work of the JVM's own", true },
+	{ "runtime.stopm", NULL, WAIT_NONE, "work of Go's scheduler", true },
+	{ "runtime.sysmon", NULL, WAIT_NONE, "the next look of Go's monitor thread", true },
+	{ "runtime.templateThread", NULL, WAIT_NONE, "threads that Go's runtime starts", true },
+	{ "runtime.lock2", NULL, WAIT_NONE, "a lock of Go's runtime", false },
 	{ "ProcSleep", NULL, WAIT_NONE, "a lock of PostgreSQL's lock manager", false },
 	{ "LWLockAcquire", NULL, WAIT_NONE, "a lightweight lock of PostgreSQL", false },
 	{ "LWLockAcquireOrWait", NULL, WAIT_NONE, "a lightweight lock of PostgreSQL", false },
@@ -47,10 +56,20 @@ const struct frame *wait_site(const struct thread *thread)
 	return NULL;
 }
 
+/* By its linkage name as known_calls.h has them, or by its name in C++ or Go. */
+static bool is_named(const struct frame *frame, const char *name)
+{
+	const size_t length = strlen(name);
+	const char *function = frame->function;
+	return frame_is_function(frame, name) ||
+	       (function != NULL && strncmp(function, name, length) == 0 &&
+		(function[length] == '\0' || function[length] == '('));
+}
+
 static const struct frame *on_stack(const struct thread *thread, const char *function)
 {
 	for (size_t i = 0; i < thread->frame_count && i < RUNTIME_FRAMES_MAX; i++)
-		if (frame_is_function(&thread->frames[i], function))
+		if (is_named(&thread->frames[i], function))
 			return &thread->frames[i];
 	return NULL;
 }
