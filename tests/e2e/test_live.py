@@ -218,7 +218,8 @@ class Killed(unittest.TestCase):
         time.sleep(chance.uniform(0, self.longest))
         process.send_signal(number)
         self.check_goes_on()
-        # The kernel may let it wait for a lock of its own on its way to its end.
+        # On its way to its end the kernel may let it wait for the lock of a library that all
+        # processes map (i_mmap_rwsem), seconds long where the machine is busy.
         return process.wait(timeout=PATIENCE) == -number
 
     def test_the_process_goes_on(self):
