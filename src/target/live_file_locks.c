@@ -148,6 +148,9 @@ bool live_file_lock_holder(int32_t pid, int32_t fd, enum file_lock_class class, 
 	char *text = read_text("/proc/locks");
 	bool found = text != NULL && file_lock_find(text, &query, holder);
 	free(text);
+	if (found && holder->pid > 0)
+		proc_read_line((struct proc_task){ holder->pid, holder->pid }, "comm", holder->name,
+			       sizeof holder->name);
 	return found;
 }
 

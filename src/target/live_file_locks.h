@@ -29,6 +29,7 @@ struct file_lock_query {
 
 struct file_lock_holder {
 	int32_t pid;	     /* 0: not told */
+	char name[17];	     /* of that process; "" when it is gone, or was not looked for */
 	bool write;	     /* else it is held for reading, or shared */
 	int64_t first, last; /* the bytes; last -1: up to the end */
 };
@@ -37,7 +38,8 @@ struct file_lock_holder {
 bool file_lock_find(const char *text, const struct file_lock_query *query,
 		    struct file_lock_holder *holder);
 
-/* The same in the system, for the file that `fd` of process `pid` has open. */
+/* The same in the system, with the name of the process, for the file that `fd` of process `pid` has
+ * open. */
 bool live_file_lock_holder(int32_t pid, int32_t fd, enum file_lock_class class, int64_t start,
 			   struct file_lock_holder *holder);
 

@@ -274,6 +274,17 @@ class Bounds(unittest.TestCase):
             self.assertFalse(whole["target"]["stop_cut_short"])
             self.assertEqual(whole["gaps"], [])
 
+    def test_waits_need_no_heap(self):
+        """Half a GiB of heap does not prolong a stop for the waits alone."""
+        with Program(compile_program("live_heap"), "512") as program:
+            def pause(*arguments):
+                target = corescan_json(*arguments, "-p", program.pid)["target"]
+                self.assertTrue(target["stopped"])
+                return target["stopped_us"]
+
+            self.assertLess(min(pause("waits", "--stop") for _ in range(5)),
+                            min(pause("leaks") for _ in range(2)) / 3)
+
     def test_only_of_a_process(self):
         for arguments in (["--stop", "core"], ["--no-stop", "core"], ["--max-pause", "5", "core"],
                           ["--no-stop", "leaks", "-p", "1"], ["--max-pause", "0", "-p", "1"]):

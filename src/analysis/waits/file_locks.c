@@ -4,19 +4,16 @@
 #include "analysis/waits/examine.h"
 
 #include "target/live_file_locks.h"
-#include "target/proc_files.h"
 
 #include <inttypes.h>
 
-static void name_owner(struct examined *examined, int32_t pid)
+static void name_owner(struct examined *examined, const struct file_lock_holder *holder)
 {
-	char name[32];
-	proc_read_line((struct proc_task){ pid, pid }, "comm", name, sizeof name);
 	examined->wait->owner_state = OWNER_PROCESS;
-	examined->wait->owner = pid;
-	if (name[0] != '\0')
+	examined->wait->owner = holder->pid;
+	if (holder->name[0] != '\0')
 		examined->wait->owner_name =
-		    string_pool_add(modules_strings(examined->all->subject->modules), name);
+		    string_pool_add(modules_strings(examined->all->subject->modules), holder->name);
 }
 
 /* "for writing, bytes 200..299" */
@@ -51,7 +48,7 @@ static bool held_here(struct examined *examined, enum file_lock_class class)
 static void find_holder(struct examined *examined, enum file_lock_class class, int64_t start)
 {
 	const struct target *target = examined->all->subject->target;
-	struct file_lock_holder holder;
+	struct file_lock_holder holder = { 0 };
 	if (target->kind != TARGET_LIVE) {
 		examined_no_owner(examined, OWNER_UNKNOWN, "who holds it is not in a core");
 		return;
@@ -63,7 +60,7 @@ static void find_holder(struct examined *examined, enum file_lock_class class, i
 	examined_evidence(examined, "the lock in front of it in /proc/locks");
 	if (!held_here(examined, class)) {
 		if (holder.pid > 0 && holder.pid != target->pid)
-			name_owner(examined, holder.pid);
+			name_owner(examined, &holder);
 		else
 			examined_no_owner(examined, OWNER_UNKNOWN,
 					  "held through an open file, by whom is not recorded");
