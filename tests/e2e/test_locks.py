@@ -61,6 +61,17 @@ class HeldLocks(unittest.TestCase):
 
             each_way(self, program, look)
 
+    def test_locks_on_files(self):
+        with Program(compile_program("waits_descriptors", "-D_GNU_SOURCE")) as program:
+            planted = program.told("holder")
+            locks = corescan_json("locks", "-p", program.pid)["locks"]
+            self.assertEqual([lock["kind"] for lock in locks], ["file lock"] * 3)
+            self.assertEqual(sorted(lock["owner"] or 0 for lock in locks),
+                             sorted(truth["holder"] for truth in planted))
+            self.assertEqual(sorted(tid for lock in locks for tid in lock["waiters"]),
+                             sorted(truth["tid"] for truth in planted))
+            self.assertFalse(any(lock["orphaned"] for lock in locks))
+
     def test_orphaned_lock(self):
         with Program(compile_program("waits_deadlock", "-D_GNU_SOURCE"), "gone") as program:
             truth = program.told("gone_owner")[0]

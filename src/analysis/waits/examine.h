@@ -9,6 +9,7 @@
 #include "analysis/waits/program_waits.h"
 #include "analysis/waits/waits.h"
 #include "analysis/words.h"
+#include "target/live_file_locks.h"
 
 struct live_descriptors;
 
@@ -25,10 +26,21 @@ struct known_readers {
 	struct words words;
 };
 
+/* Who holds the lock on a file: of the last one that was asked for. */
+struct known_file_lock {
+	bool asked, found;
+	int32_t fd;
+	enum file_lock_class class;
+	int64_t start;
+	struct file_lock_holder holder;
+	int32_t through; /* the process's own descriptor that holds it, or -1 */
+};
+
 /* What is kept from one thread to the next. */
 struct examination_memory {
 	struct known_runner runner;
 	struct known_readers readers;
+	struct known_file_lock file_lock;
 };
 
 /* What is the same for all threads of one run of waits_find. */

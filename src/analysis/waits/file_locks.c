@@ -3,8 +3,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/examine.h"
 
-#include "target/live_file_locks.h"
-
 #include <inttypes.h>
 
 static void name_owner(struct examined *examined, const struct file_lock_holder *holder)
@@ -28,44 +26,51 @@ static void note_lock(struct examined *examined, const struct file_lock_holder *
 		words_add(note, ", bytes %" PRId64 "..%" PRId64, holder->first, holder->last);
 }
 
-/* Of a lock that an open file has: who has the file open is not recorded, but of this process's own
- * descriptors the kernel tells. */
-static bool held_here(struct examined *examined, enum file_lock_class class)
+/* Many threads may wait for one lock, and it takes a look at every descriptor. */
+static const struct known_file_lock *look_up(struct examined *examined, enum file_lock_class class,
+					     int64_t start)
 {
-	int32_t fd = class == FILE_LOCK_PROCESS
-			 ? -1
-			 : live_file_lock_descriptor(examined->all->subject->target->pid,
-						     examined->wait->fd, class);
-	if (fd < 0)
-		return false;
-	examined_no_owner(examined, OWNER_UNKNOWN,
-			  "held by this process itself, through fd %" PRId32, fd);
-	examined_evidence(examined, "the locks in /proc/PID/fdinfo");
-	return true;
+	struct known_file_lock *known = &examined->all->memory->file_lock;
+	const int32_t pid = examined->all->subject->target->pid, fd = examined->wait->fd;
+	if (known->asked && known->fd == fd && known->class == class && known->start == start)
+		return known;
+	*known = (struct known_file_lock){
+		.asked = true, .fd = fd, .class = class, .start = start, .through = -1
+	};
+	known->found = live_file_lock_holder(pid, fd, class, start, &known->holder);
+	/* Of a lock that an open file has, who has the file open is not recorded, but of this
+	 * process's own descriptors the kernel tells. */
+	if (known->found && class != FILE_LOCK_PROCESS)
+		known->through = live_file_lock_descriptor(pid, fd, class);
+	return known;
 }
 
 /* `start` is -1 where the range is not known. */
 static void find_holder(struct examined *examined, enum file_lock_class class, int64_t start)
 {
 	const struct target *target = examined->all->subject->target;
-	struct file_lock_holder holder = { 0 };
 	if (target->kind != TARGET_LIVE) {
 		examined_no_owner(examined, OWNER_UNKNOWN, "who holds it is not in a core");
 		return;
 	}
-	if (!live_file_lock_holder(target->pid, examined->wait->fd, class, start, &holder)) {
+	const struct known_file_lock *known = look_up(examined, class, start);
+	if (!known->found) {
 		examined_no_owner(examined, OWNER_UNKNOWN, "who holds it is not in /proc/locks");
 		return;
 	}
 	examined_evidence(examined, "the lock in front of it in /proc/locks");
-	if (!held_here(examined, class)) {
-		if (holder.pid > 0 && holder.pid != target->pid)
-			name_owner(examined, &holder);
-		else
-			examined_no_owner(examined, OWNER_UNKNOWN,
-					  "held through an open file, by whom is not recorded");
+	if (known->through >= 0) {
+		examined_no_owner(examined, OWNER_UNKNOWN,
+				  "held by this process itself, through fd %" PRId32,
+				  known->through);
+		examined_evidence(examined, "the locks in /proc/PID/fdinfo");
+	} else if (known->holder.pid > 0 && known->holder.pid != target->pid) {
+		name_owner(examined, &known->holder);
+	} else {
+		examined_no_owner(examined, OWNER_UNKNOWN,
+				  "held through an open file, by whom is not recorded");
 	}
-	note_lock(examined, &holder);
+	note_lock(examined, &known->holder);
 }
 
 /* flock(2)'s operations. */
