@@ -3,6 +3,7 @@
 
 #define BATCH	    64 /* words of a source */
 #define ASKED_AHEAD 16 /* edges of a chunk */
+#define ASKED_BELOW 4  /* chunks on the stack */
 
 /* Edges are numbered ranks from here on, the last one of each chunk is told. */
 static bool take_graph(struct flow *flow)
@@ -52,18 +53,54 @@ static inline void visit(struct flow *flow, uint32_t rank, uint32_t from, size_t
 			      flow->nodes);
 }
 
-/* Asks for the chunks that the edges from `next` on lead to, then for their edges. */
-static inline void ask_ahead(const struct flow *flow, uint32_t next)
+/* What the newest chunk leads to, on the top of the stack, is asked for at once. The edges to nodes
+ * that there are already are seen to, and moved to the front; the edges of the others are asked
+ * for. */
+static inline void settle(struct flow *flow, size_t *depth)
 {
-	const uint32_t *edges = flow->graph.edges + next;
-	unsigned count = 0;
-	do
+	struct flow_chunk *chunk = &flow->chunks[flow->label[*depth - 1]];
+	uint32_t *edges = flow->graph.edges + chunk->next, last;
+	unsigned count = 0, seen = 0;
+	do {
+		last = edges[count] & FLOW_LAST;
 		__builtin_prefetch(&flow->chunks[edges[count] & ~FLOW_LAST], 1);
-	while ((edges[count++] & FLOW_LAST) == 0 && count < ASKED_AHEAD);
+	} while (last == 0 && ++count < ASKED_AHEAD);
+	count += last != 0;
 	for (unsigned i = 0; i < count; i++) {
-		const struct flow_chunk *chunk = &flow->chunks[edges[i] & ~FLOW_LAST];
-		if (chunk->number == 0 && chunk->next != FLOW_NOTHING)
-			__builtin_prefetch(&flow->graph.edges[chunk->next], 1);
+		const struct flow_chunk *to = &flow->chunks[edges[i] & ~FLOW_LAST];
+		if (to->number == 0) {
+			if (to->next != FLOW_NOTHING)
+				__builtin_prefetch(&flow->graph.edges[to->next], 1);
+			continue;
+		}
+		const uint32_t node = see_edge(flow, chunk->number, to->number) ? to->number : 0;
+		const uint32_t flag = edges[i] & FLOW_LAST, other = edges[seen] & ~FLOW_LAST;
+		edges[i] = other | flag;
+		edges[seen] = node | (edges[seen] & FLOW_LAST);
+		seen++;
+	}
+	chunk->next += seen;
+	if (last != 0 && seen == count)
+		--*depth;
+}
+
+/* Asks for what is looked at once the walk has come back to the chunks below the top. */
+static inline void ask_below(const struct flow *flow, size_t depth)
+{
+	const struct flow_chunk *chunks = flow->chunks;
+	const uint32_t *edges = flow->graph.edges;
+	if (depth > 3 * ASKED_BELOW)
+		__builtin_prefetch(&chunks[flow->label[depth - 1 - 3 * ASKED_BELOW]], 1);
+	if (depth > 2 * ASKED_BELOW)
+		__builtin_prefetch(&edges[chunks[flow->label[depth - 1 - 2 * ASKED_BELOW]].next],
+				   1);
+	if (depth <= ASKED_BELOW)
+		return;
+	edges += chunks[flow->label[depth - 1 - ASKED_BELOW]].next;
+	for (unsigned i = 0; i < ASKED_AHEAD; i++) {
+		__builtin_prefetch(&chunks[edges[i] & ~FLOW_LAST], 1);
+		if ((edges[i] & FLOW_LAST) != 0)
+			break;
 	}
 }
 
@@ -106,10 +143,13 @@ static void enter(struct flow *flow, uint32_t rank)
 	}
 	visit(flow, rank, flow->item_node, &depth);
 	while (depth > 0) {
-		if (flow->count != seen)
-			ask_ahead(flow, flow->chunks[flow->label[depth - 1]].next);
-		seen = flow->count;
-		look(flow, &depth);
+		if (flow->count != seen) {
+			seen = flow->count;
+			settle(flow, &depth);
+		} else {
+			ask_below(flow, depth);
+			look(flow, &depth);
+		}
 	}
 }
 
