@@ -208,6 +208,22 @@ void chunk_table_cut(struct chunk_table *table, uint32_t region, uint64_t end)
 	clear_bits(table->used, chunk_lookup_limit(cut), limit);
 }
 
+void chunk_table_empty(struct chunk_table *table, uint32_t region)
+{
+	const struct chunk_region *emptied = &table->regions[table->position[region]];
+	const uint64_t limit = chunk_lookup_limit(emptied);
+	clear_bits(table->levels[0], emptied->first_granule, limit);
+	clear_bits(table->used, emptied->first_granule, limit);
+}
+
+uint64_t chunk_table_bytes_to_word(const struct chunk_table *table, uint32_t region,
+				   uint64_t address)
+{
+	const uint64_t granule =
+	    chunk_lookup_granule(&table->regions[table->position[region]], address);
+	return (64 - granule % 64) % 64 * CHUNK_GRANULE;
+}
+
 /* From here on .regions is in address order; numbers given out before stay good. */
 static struct error *arrange_regions(struct chunk_table *table)
 {

@@ -55,6 +55,14 @@ void chunk_table_add(struct chunk_table *table, uint32_t region, uint64_t addres
 /* Cuts a region's end to where its walk had to stop. Only before the freeze. */
 void chunk_table_cut(struct chunk_table *table, uint32_t region, uint64_t end);
 
+/* Takes back all chunks that were added to the region. Only before the freeze. */
+void chunk_table_empty(struct chunk_table *table, uint32_t region);
+
+/* How many bytes behind user address `address` of the region the first granule lies that begins a
+ * word of the bitmaps: from there on another thread may add chunks. */
+uint64_t chunk_table_bytes_to_word(const struct chunk_table *table, uint32_t region,
+				   uint64_t address);
+
 /* Marks the chunk that begins exactly at `address` as free, or in use. False when no chunk begins
  * there. Allowed until the freeze; it needs chunk_table_sort first. */
 bool chunk_table_set_used(struct chunk_table *table, uint64_t address, bool used);

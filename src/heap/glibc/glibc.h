@@ -207,7 +207,8 @@ bool glibc_find_scattered(struct glibc_walk *walk, struct malloc_copy *copy,
 /* walk.c: puts the chunks of all of the arena's segments into the table. */
 struct error *glibc_walk_arena(struct glibc_walk *walk, struct malloc_arena *arena);
 
-/* Where the chain of chunks that begins with the header at `start` ends, for guesses: nothing is
+/* resync.c: where the chain of chunks that begins with the header at `start` ends, for guesses:
+ * nothing is
  * added to the table. `top` may be 0. All guesses together are bounded: CHAIN_BROKEN and a gap when
  * the bound is reached. */
 enum chain_end {

@@ -1,249 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "heap/glibc/glibc.h"
+#include "heap/glibc/chain.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#define PAGE		4096
-#define CHAIN_ENOUGH	((uint64_t)1 << 16) /* chunks in a row that are no accident */
-#define REGIONS_AT_MOST 4096		    /* restarts in one segment */
+#define REGIONS_AT_MOST 4096 /* restarts in one segment */
 #define WRONG_NAMED	8
-#define CHUNKS_EXAMINED 64		    /* of a guess, for evidence against it */
-#define STRICT_AT_MOST	((uint64_t)1 << 20) /* bytes behind the damage: nearby */
-#define PREFETCH	1024 /* bytes ahead of the walk, which goes faster than memory comes */
-
-/* A chain of chunks under way. */
-struct chain {
-	uint64_t at;   /* header of the chunk that it has come to; its head is plausible */
-	uint64_t head; /* its size word */
-	uint64_t next; /* when broken: where .at leads */
-	uint64_t end;  /* header of top, or the end of the memory */
-	bool has_top;
-	bool thread;	    /* of a thread arena */
-	bool absent;	    /* broken because .next is not there */
-	uint64_t forbidden; /* bits that no size word here has */
-	uint64_t chunks, bytes, used_chunks, used_bytes;
-	uint64_t wrong_arena;  /* chunks whose NON_MAIN_ARENA bit is not this arena's */
-	uint64_t wrong_footer; /* address of the first free chunk whose size is not repeated */
-};
-
-static bool plausible(const struct chain *chain, uint64_t at, uint64_t head)
-{
-	uint64_t size = head & ~(uint64_t)15;
-	return (head & chain->forbidden) == 0 && size >= CHUNK_MINIMUM && size <= chain->end - at;
-}
-
-/* Whether the header at `at` is the first of the two fenceposts that end a region. */
-static bool is_fence(struct heap_reader *reader, const struct chain *chain, uint64_t at,
-		     uint64_t head)
-{
-	uint64_t second;
-	uint64_t second_size = chain->thread ? 0 : CHUNK_HEADER;
-	return (head & ~(uint64_t)SIZE_FLAGS) == CHUNK_HEADER && (head & IS_MMAPPED) == 0 &&
-	       heap_reader_word(reader, at + CHUNK_HEADER + CHUNK_SIZE, &second) &&
-	       second == (second_size | PREV_IN_USE);
-}
-
-/* In a thread arena's old heap the last chunk may itself be the fencepost, of size 0x20. */
-static bool is_closing(const struct chain *chain, uint64_t next, uint64_t head)
-{
-	return chain->thread && head == PREV_IN_USE && chain->end - next <= CHUNK_MINIMUM;
-}
-
-/* Why the chain cannot go on at chain->next, whose size word is `head`; the chunk at chain->at is
- * not counted yet. `*count`: it is a chunk. */
-static enum chain_end explain_stop(struct heap_reader *reader, struct chain *chain, uint64_t head,
-				   bool *count)
-{
-	*count = false;
-	if (is_fence(reader, chain, chain->next, head)) {
-		*count = true;
-		return CHAIN_FENCE;
-	}
-	return is_closing(chain, chain->next, head) ? CHAIN_FENCE : CHAIN_BROKEN;
-}
-
-/* Notes a chunk and goes on to the next one. */
-static inline __attribute__((always_inline)) void take(struct chain *chain,
-						       struct chunk_table *table, uint32_t region,
-						       uint64_t next_head)
-{
-	uint64_t used = next_head & PREV_IN_USE;
-	uint64_t size = chain->head & ~(uint64_t)15;
-	if (table != NULL)
-		chunk_table_add(table, region, chain->at + CHUNK_HEADER, used != 0);
-	chain->chunks++;
-	chain->bytes += size;
-	chain->used_chunks += used;
-	chain->used_bytes += size & -used;
-	chain->wrong_arena += used & (chain->head / NON_MAIN_ARENA ^ (uint64_t)chain->thread);
-	chain->at = chain->next;
-	chain->head = next_head;
-}
-
-/* Memory of ours, whatever the target says: the address goes through an integer, as it may lie
- * outside of the span. */
-static inline void prefetch(const struct heap_reader *reader, uint64_t address)
-{
-	__builtin_prefetch((const void *)((uintptr_t)reader->span + (address - reader->start)));
-}
-
-/* Follows the chain for up to `most` chunks, adding them to `table` unless it is NULL. Afterwards
- * chain->at is top, or the fencepost, or (limit, broken) the last chunk, which was not added. */
-static inline __attribute__((always_inline)) enum chain_end follow(struct heap_reader *reader,
-								   struct chain *chain,
-								   struct chunk_table *table,
-								   uint32_t region, uint64_t most)
-{
-	uint64_t head, footer;
-	bool count;
-	while (most-- > 0) {
-		uint64_t size = chain->head & ~(uint64_t)15;
-		chain->next = chain->at + size;
-		prefetch(reader, chain->next + PREFETCH);
-		prefetch(reader, chain->next + PREFETCH + 64);
-		if (__builtin_expect(chain->next == chain->end && !chain->has_top, 0))
-			return CHAIN_LIMIT;
-		if (!heap_reader_word(reader, chain->next + CHUNK_SIZE, &head)) {
-			chain->absent = true;
-			return CHAIN_BROKEN;
-		}
-		if (__builtin_expect(chain->next == chain->end, 0)) {
-			take(chain, table, region, head);
-			return CHAIN_TOP;
-		}
-		if (__builtin_expect(!plausible(chain, chain->next, head), 0)) {
-			enum chain_end end = explain_stop(reader, chain, head, &count);
-			if (count)
-				take(chain, table, region, head);
-			return end;
-		}
-		if ((head & PREV_IN_USE) == 0 &&
-		    (!heap_reader_word(reader, chain->next, &footer) || footer != size) &&
-		    chain->wrong_footer == 0)
-			chain->wrong_footer = chain->at;
-		take(chain, table, region, head);
-	}
-	return CHAIN_LONG;
-}
-
-/* Puts the chain onto its first header. False: there is none. */
-static bool begin(struct heap_reader *reader, struct chain *chain, uint64_t start)
-{
-	chain->at = start;
-	chain->next = start;
-	chain->absent = !heap_reader_word(reader, start + CHUNK_SIZE, &chain->head);
-	return !chain->absent && plausible(chain, start, chain->head);
-}
-
-static struct chain guess(uint64_t end, bool has_top, bool thread)
-{
-	return (struct chain){
-		.end = end,
-		.has_top = has_top,
-		.thread = thread,
-		.forbidden = 8 | IS_MMAPPED | (thread ? 0 : NON_MAIN_ARENA),
-	};
-}
-
-/* Follows a guess, within what is left of the bound on all guesses. */
-static enum chain_end try_guess(struct glibc_walk *walk, struct chain *chain, uint64_t start,
-				uint64_t most)
-{
-	if (!begin(&walk->reader, chain, start))
-		return CHAIN_BROKEN;
-	bool bounded = most > walk->guesses_left;
-	enum chain_end end =
-	    follow(&walk->reader, chain, NULL, 0, bounded ? walk->guesses_left : most);
-	walk->guesses_left -=
-	    chain->chunks < walk->guesses_left ? chain->chunks : walk->guesses_left;
-	if (bounded && end == CHAIN_LONG) {
-		gaps_add(walk->gaps, GAP_LIMIT, 0, 0,
-			 "The search for intact chunks behind damaged ones was ended at its bound");
-		return CHAIN_BROKEN;
-	}
-	return end;
-}
-
-enum chain_end glibc_chain(struct glibc_walk *walk, uint64_t start, uint64_t limit, uint64_t top,
-			   uint64_t most, uint64_t *end, uint64_t *chunks)
-{
-	bool has_top = top > start && top < limit;
-	struct chain chain = guess(has_top ? top : limit, has_top, false);
-	enum chain_end result = start == top ? CHAIN_TOP : try_guess(walk, &chain, start, most);
-	*end = start == top ? top : chain.at;
-	*chunks = chain.chunks;
-	return result;
-}
-
-/* Whether the free chunk at `header` stands between its neighbours in a list. */
-static bool is_linked(struct glibc_walk *walk, uint64_t header)
-{
-	uint64_t forward, back, from_forward, from_back;
-	return heap_reader_word(&walk->reader, header + 16, &forward) &&
-	       heap_reader_word(&walk->reader, header + 24, &back) && forward <= UINT64_MAX - 32 &&
-	       back <= UINT64_MAX - 32 &&
-	       address_space_u64(walk->space, forward + 24, &from_forward) &&
-	       address_space_u64(walk->space, back + 16, &from_back) && from_forward == header &&
-	       from_back == header;
-}
-
-/* Whether what lies at `at` speaks against a header: what it says of the chunk before it cannot
- * be, or one of the first free chunks that it leads to is in no list. Stale headers, which damaged
- * or freed memory is full of, mostly fail here. */
-static bool is_refuted(struct glibc_walk *walk, uint64_t at, const struct chain *broken)
-{
-	uint64_t head, next, size;
-	if (!heap_reader_word(&walk->reader, at + CHUNK_SIZE, &head))
-		return true;
-	if ((head & PREV_IN_USE) == 0 &&
-	    (!heap_reader_word(&walk->reader, at, &size) || size % 16 != 0 ||
-	     size < CHUNK_MINIMUM || size > at - broken->at || !is_linked(walk, at - size)))
-		return true;
-	for (unsigned i = 0; i < CHUNKS_EXAMINED; i++) {
-		next = at + (head & ~(uint64_t)15);
-		if (next <= at || next >= broken->end ||
-		    !heap_reader_word(&walk->reader, next + CHUNK_SIZE, &head))
-			return false;
-		if ((head & PREV_IN_USE) == 0 && !is_linked(walk, at))
-			return true;
-		at = next;
-	}
-	return false;
-}
-
-/* The first header at or after `from` from which a chain leads to the end, or on for long. 0: none.
- * With a footer that does not repeat its chunk's size a guess is none. `strict`: nor with other
- * evidence against it. */
-static uint64_t search_header(struct glibc_walk *walk, uint64_t from, const struct chain *broken,
-			      bool strict)
-{
-	uint64_t end = broken->end;
-	if (strict && end > from && end - from > STRICT_AT_MOST)
-		end = from + STRICT_AT_MOST;
-	for (uint64_t at = (from + 15) & ~(uint64_t)15; at < end; at += 16) {
-		uint64_t head;
-		if (!heap_reader_word(&walk->reader, at + CHUNK_SIZE, &head)) {
-			at = (at | (PAGE - 1)) - 15;
-			continue;
-		}
-		if (head < CHUNK_MINIMUM || (head & (8 | IS_MMAPPED)) != 0)
-			continue;
-		struct chain chain = guess(broken->end, broken->has_top, broken->thread);
-		if (try_guess(walk, &chain, at, CHAIN_ENOUGH) != CHAIN_BROKEN && chain.chunks > 0 &&
-		    chain.wrong_footer == 0 && !(strict && is_refuted(walk, at, broken)))
-			return at;
-	}
-	return broken->has_top && !strict ? broken->end : 0;
-}
-
-/* Where intact chunks go on: the first place nearby that no evidence speaks against; else, as what
- * is damaged further on may spoil the evidence, the first place at all. */
-static uint64_t resynchronise(struct glibc_walk *walk, uint64_t from, const struct chain *broken)
-{
-	uint64_t strict = search_header(walk, from, broken, true);
-	return strict != 0 ? strict : search_header(walk, from, broken, false);
-}
 
 /* Names the first chunks of [start, end) that carry another arena's mark. */
 static void name_wrong_arenas(struct glibc_walk *walk, const struct malloc_arena *arena,
@@ -341,7 +103,7 @@ static bool is_free_for_certain(struct glibc_walk *walk, uint64_t bad, uint64_t 
 	uint64_t head, footer;
 	return resume != 0 && heap_reader_word(&walk->reader, resume, &footer) &&
 	       heap_reader_word(&walk->reader, resume + CHUNK_SIZE, &head) &&
-	       (head & PREV_IN_USE) == 0 && footer == resume - bad && is_linked(walk, bad);
+	       (head & PREV_IN_USE) == 0 && footer == resume - bad && glibc_is_linked(walk, bad);
 }
 
 /* The size word at `bad` makes no sense, or leads nowhere. `is_free`: its size is known still. */
@@ -367,7 +129,7 @@ static void tell_size(struct glibc_walk *walk, const struct segment_walk *state,
 					    bad + CHUNK_HEADER, bad + CHUNK_SIZE, expected);
 	struct heap_finding *finding = glibc_finding(
 	    walk, &place,
-	    bad == chain->next || !plausible(chain, bad, head)
+	    bad == chain->next || !chain_plausible(chain, bad, head)
 		? "the chunk at 0x%" PRIx64 " has the impossible size word 0x%" PRIx64 "; %s"
 		: "the chunk at 0x%" PRIx64 " has the size word 0x%" PRIx64
 		  ", which leads to no chunk; %s",
@@ -388,7 +150,7 @@ static uint64_t tell_break(struct glibc_walk *walk, struct segment_walk *state, 
 		return chain->at;
 	}
 	if (resume == chain->next && resume != 0) {
-		take(chain, walk->heap->chunks, state->region, PREV_IN_USE);
+		chain_take(chain, walk->heap->chunks, state->region, PREV_IN_USE);
 		return resume;
 	}
 	bool next_is_bad = next_is_damaged(walk, chain, resume);
@@ -396,13 +158,13 @@ static uint64_t tell_break(struct glibc_walk *walk, struct segment_walk *state, 
 	bool is_free = is_free_for_certain(walk, bad, resume);
 	tell_size(walk, state, bad, resume, is_free);
 	if (next_is_bad)
-		take(chain, walk->heap->chunks, state->region, PREV_IN_USE);
+		chain_take(chain, walk->heap->chunks, state->region, PREV_IN_USE);
 	if (!is_free)
 		return bad;
 	chain->at = bad;
 	chain->head = resume - bad;
 	chain->next = resume;
-	take(chain, walk->heap->chunks, state->region, 0);
+	chain_take(chain, walk->heap->chunks, state->region, 0);
 	return resume;
 }
 
@@ -412,13 +174,13 @@ static uint64_t resume_after_break(struct glibc_walk *walk, struct segment_walk 
 {
 	struct chain *chain = &state->chain;
 	uint64_t from = chain->absent ? chain->next : chain->at + 16;
-	uint64_t resume = resynchronise(walk, from, chain);
+	uint64_t resume = glibc_resynchronise(walk, from, chain);
 	if (!chain->has_top || chain->absent || resume != chain->end)
 		return resume;
 	struct chain topless = *chain;
 	topless.end = state->segment->end;
 	topless.has_top = false;
-	uint64_t other = resynchronise(walk, from, &topless);
+	uint64_t other = glibc_resynchronise(walk, from, &topless);
 	if (other == 0)
 		return resume;
 	glibc_tell_top(walk, state->arena, chain->end);
@@ -444,7 +206,7 @@ static uint64_t finish_region(struct glibc_walk *walk, struct segment_walk *stat
 			  "fenceposts");
 		/* What follows in the main arena is the program's own use of the break. */
 		if (state->arena->is_main && chain->at + 2 * CHUNK_HEADER < chain->end)
-			resume = resynchronise(walk, chain->at + 2 * CHUNK_HEADER, chain);
+			resume = glibc_resynchronise(walk, chain->at + 2 * CHUNK_HEADER, chain);
 		break;
 	case CHAIN_BROKEN:
 	case CHAIN_LONG:
@@ -465,9 +227,9 @@ static uint64_t region_end(struct glibc_walk *walk, const struct segment_walk *s
 {
 	struct chain chain = state->chain;
 	uint64_t last = chain.end + (chain.has_top ? CHUNK_HEADER : 0);
-	if (at == state->segment->start || !begin(&walk->reader, &chain, at))
+	if (at == state->segment->start || !chain_begin(&walk->reader, &chain, at))
 		return last;
-	follow(&walk->reader, &chain, NULL, 0, UINT64_MAX);
+	chain_follow(&walk->reader, &chain, NULL, 0, UINT64_MAX);
 	return chain.next + CHUNK_HEADER < last ? chain.next + CHUNK_HEADER : last;
 }
 
@@ -494,10 +256,10 @@ static struct error *walk_region(struct glibc_walk *walk, struct segment_walk *s
 						     state->arena->index, false, &state->region);
 	if (error != NULL)
 		return error;
-	bool begun = begin(&walk->reader, chain, at);
-	enum chain_end how =
-	    begun ? follow(&walk->reader, chain, walk->heap->chunks, state->region, UINT64_MAX)
-		  : CHAIN_BROKEN;
+	bool begun = chain_begin(&walk->reader, chain, at);
+	enum chain_end how = begun ? chain_follow(&walk->reader, chain, walk->heap->chunks,
+						  state->region, UINT64_MAX)
+				   : CHAIN_BROKEN;
 	*resume = finish_region(walk, state, how);
 	return NULL;
 }
