@@ -6,6 +6,7 @@
 #include "analysis/content_text.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <string.h>
 
 #define EXAMPLE_BYTES	 8 /* of data, in hexadecimal */
@@ -25,6 +26,8 @@ struct content_recogniser {
 	unsigned word_size;
 	uint64_t modules_start, modules_end; /* no other word has a name */
 	struct known_name names[NAMES_KEPT];
+	pthread_mutex_t *naming; /* held while modules are asked for symbols */
+	pthread_mutex_t own_naming;
 };
 
 struct content_recogniser *content_recogniser_new(const struct subject *subject)
@@ -32,6 +35,8 @@ struct content_recogniser *content_recogniser_new(const struct subject *subject)
 	struct content_recogniser *recogniser = calloc(1, sizeof *recogniser);
 	if (recogniser == NULL)
 		return NULL;
+	pthread_mutex_init(&recogniser->own_naming, NULL);
+	recogniser->naming = &recogniser->own_naming;
 	recogniser->subject = subject;
 	recogniser->strings = modules_strings(subject->modules);
 	recogniser->word_size = subject->target->arch->word_size;
@@ -44,8 +49,18 @@ struct content_recogniser *content_recogniser_new(const struct subject *subject)
 	return recogniser;
 }
 
+struct content_recogniser *content_recogniser_sibling(struct content_recogniser *recogniser)
+{
+	struct content_recogniser *sibling = content_recogniser_new(recogniser->subject);
+	if (sibling != NULL)
+		sibling->naming = recogniser->naming;
+	return sibling;
+}
+
 void content_recogniser_free(struct content_recogniser *recogniser)
 {
+	if (recogniser != NULL)
+		pthread_mutex_destroy(&recogniser->own_naming);
 	free(recogniser);
 }
 
@@ -155,7 +170,9 @@ static const char *object_name(struct content_recogniser *recogniser, uint64_t w
 	uint64_t hash = word * 0x9e3779b97f4a7c15U;
 	struct known_name *known = &recogniser->names[hash >> 52];
 	if (known->word != word) {
+		pthread_mutex_lock(recogniser->naming);
 		known->what = name_word(recogniser, word);
+		pthread_mutex_unlock(recogniser->naming);
 		known->word = word;
 	}
 	return known->what;

@@ -31,6 +31,9 @@ struct content_recogniser;
 struct content_recogniser *content_recogniser_new(const struct subject *subject);
 void content_recogniser_free(struct content_recogniser *recogniser);
 
+/* Another one for another thread, while both recognise; freed before the first one. */
+struct content_recogniser *content_recogniser_sibling(struct content_recogniser *recogniser);
+
 /* What `chunk` is, the head of a structure of `shape`. The phrases are in the modules' string
  * pool. */
 void content_recognise(struct content_recogniser *recogniser, const struct chunk *chunk,

@@ -2,6 +2,7 @@
 #include "analysis/orphan_groups.h"
 
 #include "analysis/content_text.h"
+#include "analysis/orphan_batch.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -33,7 +34,8 @@ struct gathered {
 struct orphan_grouper {
 	const struct subject *subject;
 	enum orphan_grouping grouping;
-	struct content_recogniser *recogniser;
+	struct orphan_batch batch;	       /* that is not in the groups yet */
+	struct content_recogniser *recogniser; /* of the batch */
 	struct orphans orphans;
 	ARRAY(struct gathered) gathered;
 	size_t text_groups;
@@ -49,11 +51,11 @@ struct orphan_grouper *orphan_grouper_new(const struct subject *subject,
 		return NULL;
 	grouper->subject = subject;
 	grouper->grouping = grouping;
-	grouper->recogniser = content_recogniser_new(subject);
-	if (grouper->recogniser == NULL) {
-		free(grouper);
+	if (!orphan_batch_init(&grouper->batch, subject)) {
+		orphan_grouper_free(grouper);
 		return NULL;
 	}
+	grouper->recogniser = grouper->batch.recognisers[0];
 	return grouper;
 }
 
@@ -61,7 +63,7 @@ void orphan_grouper_free(struct orphan_grouper *grouper)
 {
 	if (grouper == NULL)
 		return;
-	content_recogniser_free(grouper->recogniser);
+	orphan_batch_end(&grouper->batch);
 	orphans_free(&grouper->orphans);
 	array_free(&grouper->gathered);
 	free(grouper->buckets);
@@ -230,20 +232,17 @@ static void add_to_group(struct orphan_group *group, struct gathered *gathered,
 	group->bytes += structure->bytes;
 }
 
-bool orphan_grouper_add(struct orphan_grouper *grouper, const struct chunk *head,
-			const struct orphan_structure *structure, const struct content_shape *shape)
+static bool add_recognised(struct orphan_grouper *grouper, const struct orphan_batch_item *item)
 {
-	struct content content;
 	uint8_t prefix[PREFIX_BYTES] = { 0 };
 	size_t length = 0;
-	content_recognise(grouper->recogniser, head, shape, &content);
-	struct key key = key_of(grouper, &content, head, shape);
-	const bool text = grouper->grouping == GROUP_BY_KIND && content.kind == CONTENT_TEXT;
+	struct key key = key_of(grouper, &item->content, &item->head, &item->shape);
+	const bool text = grouper->grouping == GROUP_BY_KIND && item->content.kind == CONTENT_TEXT;
 	/* Before the first group there is no table to look into. */
 	if (grouper->buckets == NULL && !grow_buckets(grouper))
 		return false;
 	if (text) {
-		length = text_start(grouper, head, prefix);
+		length = text_start(grouper, &item->head, prefix);
 		key_text(grouper, &key, prefix, length);
 	}
 	struct gathered *gathered;
@@ -254,11 +253,31 @@ bool orphan_grouper_add(struct orphan_grouper *grouper, const struct chunk *head
 		grouper->text_groups += group->structures == 0;
 		add_prefix(gathered, prefix, length, group->structures == 0);
 	}
-	add_to_group(group, gathered, structure, &content);
+	add_to_group(group, gathered, &item->structure, &item->content);
 	grouper->orphans.structures++;
-	grouper->orphans.chunks += structure->chunks;
-	grouper->orphans.bytes += structure->bytes;
+	grouper->orphans.chunks += item->structure.chunks;
+	grouper->orphans.bytes += item->structure.bytes;
 	return true;
+}
+
+static bool add_batch(struct orphan_grouper *grouper)
+{
+	struct orphan_batch *batch = &grouper->batch;
+	bool fits = true;
+	orphan_batch_recognise(batch);
+	for (size_t i = 0; fits && i < batch->count; i++)
+		fits = add_recognised(grouper, &batch->items[i]);
+	batch->count = 0;
+	return fits;
+}
+
+bool orphan_grouper_add(struct orphan_grouper *grouper, const struct chunk *head,
+			const struct orphan_structure *structure, const struct content_shape *shape)
+{
+	const struct orphan_batch_item item = { .head = *head,
+						.structure = *structure,
+						.shape = *shape };
+	return !orphan_batch_add(&grouper->batch, &item) || add_batch(grouper);
 }
 
 /* --- merging what would be too many groups */
@@ -432,10 +451,12 @@ static int by_bytes(const void *left, const void *right)
 	return a->largest.head < b->largest.head ? -1 : a->largest.head > b->largest.head;
 }
 
-void orphan_grouper_finish(struct orphan_grouper *grouper, struct orphans *orphans)
+bool orphan_grouper_finish(struct orphan_grouper *grouper, struct orphans *orphans)
 {
 	struct orphans *made = &grouper->orphans;
 	size_t kept = 0;
+	if (!add_batch(grouper))
+		return false;
 	if (grouper->grouping == GROUP_BY_KIND) {
 		merge_texts(grouper);
 		merge_sizes(grouper, CONTENT_DATA);
@@ -453,4 +474,5 @@ void orphan_grouper_finish(struct orphan_grouper *grouper, struct orphans *orpha
 		qsort(made->groups.items, kept, sizeof *made->groups.items, by_bytes);
 	*orphans = *made;
 	*made = (struct orphans){ 0 };
+	return true;
 }

@@ -22,7 +22,7 @@ bool orphan_grouper_add(struct orphan_grouper *grouper, const struct chunk *head
 			const struct content_shape *shape);
 
 /* Merges what would be too many groups, names them, and moves them to `orphans`, the one with most
- * bytes first. */
-void orphan_grouper_finish(struct orphan_grouper *grouper, struct orphans *orphans);
+ * bytes first. False: no memory. */
+bool orphan_grouper_finish(struct orphan_grouper *grouper, struct orphans *orphans);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/orphans.h"
 
-#include "analysis/content_pointers.h"
 #include "analysis/orphan_graph.h"
 #include "analysis/orphan_groups.h"
 #include "heap/chunk_lookup.h"
@@ -10,7 +9,6 @@
 
 #define PROGRESS_STRUCTURES 65536
 #define OWNERS_SOUGHT	    4096 /* among the chunks of a cycle */
-#define ASKED_AHEAD	    8	 /* chunks */
 
 struct folding {
 	const struct subject *subject;
@@ -164,20 +162,6 @@ static bool fold_structure(struct folding *folding, const uint32_t *members, uin
 	return orphan_grouper_add(folding->grouper, &chunk, &survey.structure, &survey.shape);
 }
 
-/* What the structures whose turn comes soon are recognised by. */
-static void ask_ahead(const struct folding *folding, uint64_t at)
-{
-	const struct orphan_graph *graph = &folding->graph;
-	if (at + 2 * ASKED_AHEAD < graph->count)
-		content_pointers_ask(folding->subject,
-				     graph->addresses[graph->order[at + 2 * ASKED_AHEAD]]);
-	if (at + ASKED_AHEAD < graph->count) {
-		const uint32_t node = graph->order[at + ASKED_AHEAD];
-		content_pointers_ask_targets(folding->subject, graph->addresses[node],
-					     graph->sizes[node]);
-	}
-}
-
 /* Along the edges, so that all that leads to a shared structure comes before it. */
 static bool fold_all(struct folding *folding)
 {
@@ -187,7 +171,6 @@ static bool fold_all(struct folding *folding)
 		for (end = at + 1;
 		     end < graph->count && graph->component[graph->order[end]] == component;)
 			end++;
-		ask_ahead(folding, at);
 		if (at / PROGRESS_STRUCTURES != end / PROGRESS_STRUCTURES)
 			progress_tell(folding->subject->progress, "naming orphaned structures", at,
 				      graph->count);
@@ -239,9 +222,8 @@ struct error *orphans_find(const struct subject *subject, const struct reachabil
 	struct error *error = orphan_graph_make(subject, reachability, &folding.graph);
 	if (error != NULL)
 		return error;
-	if (prepare(&folding, grouping) && fold_all(&folding))
-		orphan_grouper_finish(folding.grouper, orphans);
-	else
+	if (!prepare(&folding, grouping) || !fold_all(&folding) ||
+	    !orphan_grouper_finish(folding.grouper, orphans))
 		error = error_no_memory();
 	release(&folding);
 	return error;

@@ -72,8 +72,12 @@ static struct error *mark_all(const struct subject *subject, const struct roots 
 		error = mark_roots(marking, roots, ROOT_WEAK);
 	for (size_t i = 0; i < subject->heap->in_hand.count; i++)
 		marking_pin(marking, subject->heap->in_hand.items[i], &chunk);
-	for (uint64_t i = 0; i < words && error == NULL; i++)
-		result->possible[i] = marking_word(marking, i) & ~result->reachable[i];
+	/* Mostly there are none, and pages that are not written take no memory. */
+	for (uint64_t i = 0; i < words && error == NULL; i++) {
+		const uint64_t bits = marking_word(marking, i) & ~result->reachable[i];
+		if (bits != 0)
+			result->possible[i] = bits;
+	}
 	/* Last, so that nothing that anything else leads to stays without its scan. */
 	for (size_t i = 0; i < roots->pinned.count; i++)
 		pin_with_children(marking, subject->target, roots->pinned.items[i]);
@@ -158,24 +162,52 @@ static void count_chunk(struct chunk_total *total, uint64_t size)
 	total->bytes += size;
 }
 
-/* Counts the region's chunks by state: each ends where the next one begins. */
+/* The starts of the region's chunks among the 64 granules of `word`. */
+static uint64_t starts_in(const struct chunk_table *table, const struct chunk_region *region,
+			  uint64_t word)
+{
+	const uint64_t limit = chunk_lookup_limit(region);
+	uint64_t starts = chunk_table_start_bits(table)[word];
+	if (word == region->first_granule / 64)
+		starts &= UINT64_MAX << region->first_granule % 64;
+	if (limit / 64 == word)
+		starts &= ((uint64_t)1 << limit % 64) - 1;
+	return starts;
+}
+
+/* Counts the region's chunks by state. Most are reachable: only the others are looked at one by
+ * one, the sizes of all follow from where the first one begins and the region ends. */
 static void count_region(const struct chunk_table *table, const struct chunk_region *region,
 			 struct reachability *result)
 {
 	const uint64_t *used = chunk_table_used_bits(table);
-	uint64_t number = chunk_lookup_following(table, region, region->first_granule);
-	while (number != CHUNK_NONE) {
-		uint64_t following = chunk_lookup_following(table, region, number + 1);
-		uint64_t end =
-		    following != CHUNK_NONE ? chunk_lookup_address(region, following) : region->end;
-		uint64_t size = end - chunk_lookup_address(region, number);
-		size = size > region->trailer ? size - region->trailer : 0;
-		const bool in_use = chunk_lookup_bit(used, number);
-		count_chunk(&result->totals[state_of(result, number, in_use)], size);
-		if (in_use && !is_held(result, number))
-			count_chunk(&result->unheld, size);
-		number = following;
+	const uint64_t limit = chunk_lookup_limit(region);
+	const uint64_t first = chunk_lookup_following(table, region, region->first_granule);
+	struct chunk_total all = { 0 }, others = { 0 };
+	uint64_t last = first;
+	if (first == CHUNK_NONE)
+		return;
+	for (uint64_t word = region->first_granule / 64; word * 64 < limit; word++) {
+		const uint64_t starts = starts_in(table, region, word);
+		if (starts == 0)
+			continue;
+		all.chunks += (uint64_t)__builtin_popcountll(starts);
+		last = word * 64 + 63 - (uint64_t)__builtin_clzll(starts);
+		for (uint64_t left = starts & ~result->reachable[word]; left != 0;
+		     left &= left - 1) {
+			const uint64_t number = word * 64 + (uint64_t)__builtin_ctzll(left);
+			const uint64_t size = chunk_lookup_size(table, region, number);
+			const bool is_used = chunk_lookup_bit(used, number);
+			count_chunk(&result->totals[state_of(result, number, is_used)], size);
+			count_chunk(&others, size);
+			if (is_used && !is_held(result, number))
+				count_chunk(&result->unheld, size);
+		}
 	}
+	all.bytes = chunk_lookup_address(region, last) - chunk_lookup_address(region, first) -
+		    (all.chunks - 1) * region->trailer + chunk_lookup_size(table, region, last);
+	result->totals[CHUNK_REACHABLE].chunks += all.chunks - others.chunks;
+	result->totals[CHUNK_REACHABLE].bytes += all.bytes - others.bytes;
 }
 
 struct error *reachability_compute(const struct subject *subject, const struct roots *roots,

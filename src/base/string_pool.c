@@ -3,6 +3,7 @@
 
 #include "base/array.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ struct string_pool {
 	struct entry **buckets;
 	size_t bucket_count; /* a power of two */
 	size_t count;
+	pthread_mutex_t lock;
 };
 
 static const char lost[] = "(out of memory)";
@@ -33,6 +35,7 @@ struct string_pool *string_pool_new(void)
 		free(pool);
 		return NULL;
 	}
+	pthread_mutex_init(&pool->lock, NULL);
 	return pool;
 }
 
@@ -63,11 +66,8 @@ static void grow(struct string_pool *pool)
 	pool->bucket_count = doubled;
 }
 
-const char *string_pool_add(struct string_pool *pool, const char *text)
+static const char *add_locked(struct string_pool *pool, const char *text, uint64_t hash)
 {
-	if (text == NULL)
-		return NULL;
-	uint64_t hash = hash_text(text);
 	for (struct entry *entry = pool->buckets[hash & (pool->bucket_count - 1)]; entry != NULL;
 	     entry = entry->next)
 		if (entry->hash == hash && strcmp(entry->text, text) == 0)
@@ -85,6 +85,17 @@ const char *string_pool_add(struct string_pool *pool, const char *text)
 	entry->next = *bucket;
 	*bucket = entry;
 	return entry->text;
+}
+
+const char *string_pool_add(struct string_pool *pool, const char *text)
+{
+	if (text == NULL)
+		return NULL;
+	const uint64_t hash = hash_text(text);
+	pthread_mutex_lock(&pool->lock);
+	const char *kept = add_locked(pool, text, hash);
+	pthread_mutex_unlock(&pool->lock);
+	return kept;
 }
 
 const char *string_pool_format(struct string_pool *pool, const char *format, ...)
@@ -112,5 +123,6 @@ void string_pool_free(struct string_pool *pool)
 		}
 	}
 	free(pool->buckets);
+	pthread_mutex_destroy(&pool->lock);
 	free(pool);
 }

@@ -1,5 +1,5 @@
 /* A pool of strings that live as long as the pool: equal strings are stored once, so equal strings
- * have equal pointers.
+ * have equal pointers. Several threads may add to a pool at once.
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef CORESCAN_BASE_STRING_POOL_H

@@ -23,7 +23,8 @@ struct chunk_region {
 	uint64_t start;		/* user address of the first chunk; 16-aligned */
 	uint64_t end;		/* where the next chunk's user address would be */
 	uint64_t first_granule; /* number of .start's granule in the bitmaps */
-	uint32_t trailer;	/* bytes before the next chunk's user address that are not ours */
+	uint32_t trailer;	/* bytes before the next chunk's user address that are not ours;
+				   fewer than CHUNK_GRANULE */
 	uint32_t arena;		/* index in heap.arenas */
 	bool single;		/* one chunk only: the region has a single granule in the bitmaps */
 };

@@ -257,9 +257,9 @@ static struct error *walk_region(struct glibc_walk *walk, struct segment_walk *s
 	if (error != NULL)
 		return error;
 	bool begun = chain_begin(&walk->reader, chain, at);
-	enum chain_end how = begun ? chain_follow(&walk->reader, chain, walk->heap->chunks,
-						  state->region, UINT64_MAX)
-				   : CHAIN_BROKEN;
+	enum chain_end how =
+	    begun ? chain_follow_region(&walk->reader, chain, walk->heap->chunks, state->region)
+		  : CHAIN_BROKEN;
 	*resume = finish_region(walk, state, how);
 	return NULL;
 }
