@@ -19,6 +19,9 @@ static const struct vector_words {
 	{ "high half of ymm", "$ymm", "v4_int64", 2, 3 },
 };
 
+/* gdb asks before it defines a command a second time. */
+#define DEFINE "with confirm off -- define "
+
 /* A command of gdb's whose own output nobody wants: that the language is not the frame's, say. */
 #define QUIET(command) "pipe -d @corescan@ -- " command " @corescan@ cat >/dev/null"
 
@@ -26,8 +29,8 @@ static const struct vector_words {
 #define SET "with language c -- set var "
 
 /* What is the same in every file. */
-static const char common[] =
-    "define _corescan_tell\n"
+static const char common[] = DEFINE
+    "_corescan_tell\n"
     "  echo @style\\n\n"
     "  show style enabled\n"
     "  echo @sysroot\\n\n"
@@ -39,19 +42,18 @@ static const char common[] =
     "  echo @threads\\n\n"
     "  thread apply all -s _corescan_thread\n"
     "  echo @end\\n\n"
-    "end\n"
-    "define _corescan_tell_address\n"
+    "end\n" DEFINE "_corescan_tell_address\n"
     "  echo @address\\n\n"
     "  with language c -- printf \"%#lx\\n\", $_corescan_address\n"
     "  _corescan_tell\n"
     "end\n"
-    "# The words of a command, as many as there are, in $_corescan_given.\n"
-    "define _corescan_take\n"
+    "# The words of a command, as many as there are, in $_corescan_given.\n" DEFINE
+    "_corescan_take\n"
     "  " SET "$_corescan_given = $_corescan_words\n"
     "  " SET "$_corescan_given[$_corescan_count * $_corescan_width] = 0\n"
     "end\n"
-    "# Whether a word, in quotes and with blanks behind it, is gdb's to evaluate; counts those.\n"
-    "define _corescan_examine\n"
+    "# Whether a word, in quotes and with blanks behind it, is gdb's to evaluate; counts "
+    "those.\n" DEFINE "_corescan_examine\n"
     "  " SET "$_corescan_word = $arg0\n"
     "  " SET "$_corescan_more = !($_corescan_word[0] == '-' && ($_corescan_word[1] == '-' || "
     "($_corescan_word[1] == 'v' && $_corescan_word[2] == ' '))) && "
@@ -59,8 +61,7 @@ static const char common[] =
     "  " SET "$_corescan_split = $_corescan_split + $_corescan_more\n"
     "  " SET "$_corescan_more = $_corescan_more && $_corescan_split < $_corescan_count\n"
     "end\n"
-    "# Parts the words: those in front go to gdb, the others stay.\n"
-    "define _corescan_part\n"
+    "# Parts the words: those in front go to gdb, the others stay.\n" DEFINE "_corescan_part\n"
     "  " SET "$_corescan_expression = $_corescan_words\n"
     "  " SET "$_corescan_left = $_corescan_split * $_corescan_width\n"
     "  " SET "$_corescan_expression[$_corescan_left] = 0\n"
@@ -68,8 +69,7 @@ static const char common[] =
     "    " SET "$_corescan_left = $_corescan_left - 1\n"
     "    " SET "$_corescan_given[$_corescan_left] = ' '\n"
     "  end\n"
-    "end\n"
-    "define _corescan_evaluate\n"
+    "end\n" DEFINE "_corescan_evaluate\n"
     "  " SET "$_corescan_address = (unsigned long)$_corescan_value\n"
     "end\n"
     "\n";
@@ -108,7 +108,7 @@ static void write_vector(const struct arch *arch, const struct vector_words *wor
  * a thread that has none ends its command there. */
 static void write_thread(const struct arch *arch, FILE *out)
 {
-	fputs("define _corescan_thread\n  select-frame 0\n  with language c -- printf \"@general",
+	fputs(DEFINE "_corescan_thread\n  select-frame 0\n  with language c -- printf \"@general",
 	      out);
 	for (size_t i = 0; i < arch->register_count; i++)
 		fputs(" %lx", out);
@@ -154,7 +154,7 @@ static void write_pipe(const char *tell, const char *command, FILE *out)
 /* explain EXPRESSION [OPTIONS]: the words before the first option are gdb's. */
 static void write_explain(const struct view *view, FILE *out)
 {
-	fprintf(out, "define corescan %s\n", view->name);
+	fprintf(out, DEFINE "corescan %s\n", view->name);
 	write_take_words(out);
 	fputs("  set var $_corescan_split = 0\n"
 	      "  set var $_corescan_more = $_corescan_count\n"
@@ -193,7 +193,7 @@ static void write_view(const struct view *view, FILE *out)
 	if ((view->needs & NEED_EXPLANATION) != 0) {
 		write_explain(view, out);
 	} else {
-		fprintf(out, "define corescan %s\n", view->name);
+		fprintf(out, DEFINE "corescan %s\n", view->name);
 		write_take_words(out);
 		write_pipe("_corescan_tell", view->name, out);
 		fputs("end\n", out);
@@ -205,15 +205,11 @@ static void write_view(const struct view *view, FILE *out)
 		view->name, (view->needs & NEED_EXPLANATION) != 0 ? " EXPRESSION" : "");
 }
 
-/* What stands in the file when gdb reads it for the first time. */
-static void write_once(FILE *out)
+static void write_views(FILE *out)
 {
 	size_t count;
 	const struct view *views = view_list(&count);
-	write_words(out);
-	write_thread(&arch_x86_64, out);
-	fputs(common, out);
-	fputs("define-prefix corescan\ndefine corescan\n", out);
+	fputs("with confirm off -- define-prefix corescan\n" DEFINE "corescan\n", out);
 	write_take_words(out);
 	write_pipe("_corescan_tell", views[0].name, out);
 	fputs("end\ndocument corescan\n"
@@ -225,18 +221,22 @@ static void write_once(FILE *out)
 	      out);
 	for (size_t i = 0; i < count; i++)
 		write_view(&views[i], out);
-	/* In the end: where "core" is an alias of the user's own, gdb reads no further. */
-	fputs("# So that \"core FILE\" stays what it was.\nalias core = core-file\n", out);
 }
 
 void command_file_write(const char *program, FILE *out)
 {
 	fputs("# corescan's commands for gdb 9 and newer; written by corescan --gdb-commands.\n"
-	      "# gdb reads this file when it starts from its gdbinit.d; or: source FILE\n" SET
-	      "$_corescan_more = $_isvoid($_corescan_program)\n",
+	      "# gdb reads this file when it starts from its gdbinit.d; or: source FILE\n",
 	      out);
 	fprintf(out, SET "$_corescan_program = \"%s\"\n", program);
-	fputs("if $_corescan_more\n", out);
-	write_once(out);
-	fputs("end\n", out);
+	write_words(out);
+	write_thread(&arch_x86_64, out);
+	fputs(common, out);
+	write_views(out);
+	/* In the end: where "core" is an alias of the user's own, gdb reads no further. */
+	fputs("# So that \"core FILE\" stays what it was.\n"
+	      "with language c -- set var $_corescan_more = $_isvoid($_corescan_aliased)\n"
+	      "with language c -- set var $_corescan_aliased = 1\n"
+	      "if $_corescan_more\n  alias core = core-file\nend\n",
+	      out);
 }

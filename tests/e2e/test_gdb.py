@@ -19,6 +19,8 @@ MINIMAL = next((found for found in (
     shutil.which("gdb.minimal"), "/usr/local/lib/corescan-tests/gdb-minimal/usr/bin/gdb")
     if found and os.path.exists(found)), None)
 DEBUGGERS = {"gdb": "gdb", "gdb-minimal": MINIMAL}
+# Paths of further ones, with a colon between: of other releases.
+DEBUGGERS.update({path: path for path in os.environ.get("CORESCAN_TEST_GDBS", "").split(":") if path})
 COMMANDS = ("report", "threads", "waits", "locks", "heap", "leaks", "maps")
 # What of a live process depends on who stopped it, and when.
 OF_THE_MOMENT = ("stopped_us", "stopped_because", "stopped")

@@ -251,6 +251,21 @@ int main(void) {
             corescan("gdb-server", "--listen", address, self.core, expect=(2,))
         corescan("waits", "--listen", "0", self.core, expect=(64,))
 
+    def test_machine_interface(self):
+        """What editors speak with gdb: threads with their waits, stacks, variables, a console."""
+        commands = ["-gdb-set mi-async off", f"-target-select remote | {SERVER} {self.executable} "
+                    f"{self.core}", "-thread-info", "-stack-list-frames",
+                    "-data-evaluate-expression cache->key", '-interpreter-exec console "monitor waits"',
+                    "-exec-continue", "-thread-info", "-gdb-exit"]
+        printed = subprocess.run(["gdb", "-nx", "-q", "-i=mi"], input="\n".join(commands) + "\n",
+                                 capture_output=True, text=True, timeout=PATIENCE).stdout
+        self.assertIn("^connected", printed)
+        self.assertEqual(len(re.findall(r"\^done,threads=", printed)), 2, printed)
+        self.assertIn('details="waits for mutex', printed)
+        self.assertIn('func="main"', printed)
+        self.assertIn("key-499", printed)
+        self.assertIn("DEADLOCK", printed)
+
     def test_lldb(self):
         self.assertIsNotNone(shutil.which("lldb"), "no lldb: scripts/install-dependencies --tests")
         server = subprocess.Popen(
