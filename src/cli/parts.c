@@ -90,13 +90,18 @@ static void find_goroutines(struct run *run)
 		       "the goroutines were not read"))
 		return;
 	run->findings.goroutines = &run->goroutines;
-	if (part_made(run, go_heap_open(run->go, &run->go_heap), GAP_HEAP,
-		      "leaked goroutines were not looked for") &&
-	    part_made(run,
-		      goroutine_leaks_find(run->go, &run->goroutines, &run->go_heap,
-					   &run->progress.progress, &run->goroutine_leaks),
-		      GAP_HEAP, "leaked goroutines were not looked for"))
+	const bool heap = part_made(run, go_heap_open(run->go, &run->go_heap), GAP_HEAP,
+				    "leaked goroutines were not looked for");
+	if (heap && part_made(run,
+			      goroutine_leaks_find(run->go, &run->goroutines, &run->go_heap,
+						   &run->progress.progress, &run->goroutine_leaks),
+			      GAP_HEAP, "leaked goroutines were not looked for"))
 		run->findings.goroutine_leaks = &run->goroutine_leaks;
+	if (part_made(run,
+		      go_resources_find(run->go, &run->goroutines, heap ? &run->go_heap : NULL,
+					&run->go_resources),
+		      GAP_HEAP, "what the Go program holds open was not looked for"))
+		run->findings.go_resources = &run->go_resources;
 }
 
 static void group_stacks(struct run *run)

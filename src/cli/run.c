@@ -113,6 +113,7 @@ static struct error *open_modules(struct run *run)
 
 void run_end(struct run *run)
 {
+	go_resources_free(&run->go_resources);
 	goroutine_leaks_free(&run->goroutine_leaks);
 	go_heap_free(&run->go_heap);
 	goroutines_free(&run->goroutines);

@@ -40,6 +40,7 @@ struct run {
 	struct goroutines goroutines;
 	struct go_heap go_heap;
 	struct goroutine_leaks goroutine_leaks;
+	struct go_resources go_resources;
 	struct subject subject;
 	struct findings findings;
 	/* A process that is looked at without a stop: why that does not do, so that it has to be

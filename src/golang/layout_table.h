@@ -66,6 +66,7 @@
 	X(HCHAN_ELEMSIZE, "runtime.hchan", "elemsize", 24, 24, 24, 24, 24, 24, 24, 24) \
 	X(HCHAN_CLOSED, "runtime.hchan", "closed", 28, 28, 28, 28, 28, 28, 28, 28) \
 	X(HCHAN_ELEMTYPE, "runtime.hchan", "elemtype", 32, 32, 32, 40, 40, 40, 40, 40) \
+	X(HCHAN_TIMER, "runtime.hchan", "timer", -1, -1, -1, 32, 32, 32, 32, 32) \
 	X(HCHAN_RECVQ_FIRST, "runtime.hchan", "recvq.first", 56, 56, 56, 64, 64, 64, 64, 64) \
 	X(HCHAN_SENDQ_FIRST, "runtime.hchan", "sendq.first", 72, 72, 72, 80, 80, 80, 80, 80) \
 	X(DEFER_HEAP, "runtime._defer", "heap", 1, 1, 0, 0, 0, 0, 0, 0) \

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "golang/mark.h"
 
+#include "golang/specials.h"
+
 #include <endian.h>
 #include <string.h>
 
 /* Of a large object so much is followed at once: what waits stays short. */
-#define SLICE	     (128u << 10)
-#define WORDS	     64
-#define SPECIALS_MAX (1u << 26)
+#define SLICE (128u << 10)
+#define WORDS 64
 
 struct go_mark *go_mark_new(struct go_heap *heap)
 {
@@ -261,65 +262,24 @@ static void mark_data(struct go_mark *mark, uint64_t start, uint64_t mask, uint6
 	}
 }
 
-struct special_kinds {
-	unsigned finalizer, cleanup;
-};
-
-/* _KindSpecialFinalizer and _KindSpecialCleanup. */
-static struct special_kinds special_kinds(unsigned minor)
-{
-	if (minor >= 25)
-		return (struct special_kinds){ 2, 7 };
-	return (struct special_kinds){ 1, minor == 24 ? 6 : 0 };
-}
-
-static uint64_t special_offset(const struct go_process *process, uint64_t special)
-{
-	uint64_t offset, kind, value;
-	/* Of 16 bits up to Go 1.23. */
-	if (!go_offset(process, GO_SPECIAL_OFFSET, &offset) ||
-	    !go_offset(process, GO_SPECIAL_KIND, &kind) ||
-	    !go_read(process, special, GO_SPECIAL_OFFSET, kind - offset == 8 ? 8 : 2, &value))
-		return UINT64_MAX;
-	return value;
-}
-
 /* What an object with a finalizer leads to is kept for it, and so is the function; not the object
  * itself. */
-static void mark_special(struct go_mark *mark, const struct go_span *span, uint64_t special,
-			 uint64_t kind)
+static void mark_special(void *context, const struct go_special *special)
 {
+	struct go_mark *mark = context;
 	const struct go_process *process = mark->heap->process;
-	struct special_kinds kinds = special_kinds(process->minor);
-	if (kind == kinds.finalizer) {
-		uint64_t offset = special_offset(process, special);
-		if (offset < span->size)
-			go_mark_content(mark, span->start + offset);
-		go_mark_pointer(mark, go_pointer(process, special, GO_SPECIALFINALIZER_FN));
-	} else if (kind == kinds.cleanup) {
-		uint64_t at, word;
-		go_mark_pointer(mark, go_pointer(process, special, GO_SPECIALCLEANUP_FN));
-		/* A function, its argument, and what calls it. */
+	uint64_t at, word;
+	if (special->kind == GO_SPECIAL_FINALIZER) {
+		go_mark_content(mark, special->object);
+		go_mark_pointer(mark,
+				go_pointer(process, special->address, GO_SPECIALFINALIZER_FN));
+	} else if (special->kind == GO_SPECIAL_CLEANUP) {
+		go_mark_pointer(mark, go_pointer(process, special->address, GO_SPECIALCLEANUP_FN));
+		/* Since Go 1.26 a function, its argument, and what calls it. */
 		for (uint64_t i = 0; i < 3 && go_offset(process, GO_SPECIALCLEANUP_CLEANUP, &at);
 		     i++)
-			if (address_space_u64(process->space, special + at + 8 * i, &word))
+			if (address_space_u64(process->space, special->address + at + 8 * i, &word))
 				go_mark_pointer(mark, word);
-	}
-}
-
-static void mark_specials(struct go_mark *mark)
-{
-	const struct go_heap *heap = mark->heap;
-	unsigned seen = 0;
-	for (size_t i = 0; i < heap->spans.count; i++) {
-		const struct go_span *span = &heap->spans.items[i];
-		uint64_t kind;
-		for (uint64_t at = span->specials; at != 0 && seen < SPECIALS_MAX; seen++) {
-			if (!go_read(heap->process, at, GO_SPECIAL_KIND, 1, &kind))
-				break;
-			mark_special(mark, span, at, kind);
-			at = go_pointer(heap->process, at, GO_SPECIAL_NEXT);
-		}
 	}
 }
 
@@ -352,7 +312,7 @@ void go_mark_roots(struct go_mark *mark)
 		mark_data(mark, module->data, module->data_mask, module->data_mask_bits);
 		mark_data(mark, module->bss, module->bss_mask, module->bss_mask_bits);
 	}
-	mark_specials(mark);
+	go_specials_visit(mark->heap, mark_special, mark);
 	mark_pending(mark);
 	go_mark_drain(mark);
 }

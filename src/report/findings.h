@@ -15,6 +15,7 @@
 #include "analysis/waits/waits.h"
 #include "analysis/waits/lock_list.h"
 #include "analysis/waits/wait_graph.h"
+#include "analysis/go_resources.h"
 #include "analysis/goroutine_leaks.h"
 #include "golang/goroutines.h"
 
@@ -43,6 +44,7 @@ struct findings {
 	const struct go_process *go; /* the Go runtime in the process */
 	const struct goroutines *goroutines;
 	const struct goroutine_leaks *goroutine_leaks;
+	const struct go_resources *go_resources;
 	int exit_status; /* that corescan will end with */
 };
 

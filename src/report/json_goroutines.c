@@ -165,6 +165,66 @@ static json_t *suspicion_object(struct json_document *document,
 	return object;
 }
 
+static json_t *file_object(struct json_document *document, const struct go_open_file *file)
+{
+	json_t *object = json_object();
+	json_put(document, object, "fd", json_integer(file->fd));
+	json_put(document, object, "address", json_address(file->address));
+	json_put(document, object, "network", json_words(file->network));
+	json_put(document, object, "name", json_words(file->name));
+	json_put(document, object, "peer", json_words(file->peer));
+	return object;
+}
+
+static json_t *ticker_object(struct json_document *document, const struct go_ticker *ticker)
+{
+	json_t *object = json_object();
+	json_put(document, object, "address", json_address(ticker->address));
+	json_put(document, object, "period_ns", json_size((uint64_t)ticker->period));
+	json_put(document, object, "awaited", json_boolean(ticker->awaited));
+	return object;
+}
+
+static json_t *defers_object(struct json_document *document, const struct go_defers *defers)
+{
+	json_t *object = json_object();
+	json_put(document, object, "goroutine", json_size(defers->goroutine->id));
+	json_put(document, object, "count", json_size(defers->count));
+	json_put(document, object, "function", json_words(defers->function));
+	return object;
+}
+
+static json_t *body_object(struct json_document *document, const struct go_body *body)
+{
+	json_t *object = json_object();
+	json_put(document, object, "goroutine", json_size(body->reader->id));
+	json_put(document, object, "peer", json_words(body->peer));
+	return object;
+}
+
+static void put_resources(struct json_document *document)
+{
+	const struct go_resources *resources = document->findings->go_resources;
+	json_t *object = json_object(), *files = json_array(), *tickers = json_array();
+	json_t *defers = json_array(), *bodies = json_array();
+	for (size_t i = 0; i < resources->files.count; i++)
+		json_append(document, files, file_object(document, &resources->files.items[i]));
+	for (size_t i = 0; i < resources->tickers.count; i++)
+		json_append(document, tickers,
+			    ticker_object(document, &resources->tickers.items[i]));
+	for (size_t i = 0; i < resources->defers.count; i++)
+		json_append(document, defers, defers_object(document, &resources->defers.items[i]));
+	for (size_t i = 0; i < resources->bodies.count; i++)
+		json_append(document, bodies, body_object(document, &resources->bodies.items[i]));
+	json_put(document, object, "files", files);
+	json_put(document, object, "tickers", tickers);
+	json_put(document, object, "tickers_are_kept", json_boolean(resources->tickers_are_kept));
+	json_put(document, object, "defers", defers);
+	json_put(document, object, "bodies", bodies);
+	json_put(document, object, "long_sleeps", json_size(resources->long_sleeps));
+	json_put(document, document->root, "go_resources", object);
+}
+
 static void put_leaks(struct json_document *document)
 {
 	const struct goroutine_leaks *leaks = document->findings->goroutine_leaks;
@@ -196,6 +256,8 @@ void json_go(struct json_document *document)
 		put_groups(document);
 	if (document->findings->goroutine_leaks != NULL)
 		put_leaks(document);
+	if (document->findings->go_resources != NULL)
+		put_resources(document);
 }
 
 void json_goroutines(struct json_document *document)

@@ -259,17 +259,29 @@ static void group_ids(struct text *text, const struct go_group *group)
 	text_line(text);
 }
 
+/* "before function file.go:12", as one string: lines break between its words. */
+static void call_words(const char *before, const struct go_call *call, char *buffer, size_t size)
+{
+	size_t length = strlen(buffer);
+	if (call->file != NULL)
+		snprintf(buffer + length, size - length, "%s%s %s:%" PRIu32, before, call->function,
+			 format_base_name(call->file), call->line);
+	else
+		snprintf(buffer + length, size - length, "%s%s", before, call->function);
+}
+
 static void creator_row(struct text *text, const struct go_group *group)
 {
 	const struct goroutine *one = group->members[0];
+	char words[1024] = "";
 	if (group->creator.function == NULL)
 		return;
-	text_put(text, "  created by ");
-	text_wrap(text, 4, group->creator.function);
-	text_put(text, " ");
-	call_site(text, &group->creator);
-	if (group->count == 1 && one->parent != 0)
-		text_printf(text, " in goroutine %" PRIu64, one->parent);
+	call_words("  created by ", &group->creator, words, sizeof words);
+	text_wrap(text, 4, words);
+	if (group->count == 1 && one->parent != 0) {
+		snprintf(words, sizeof words, " in goroutine %" PRIu64, one->parent);
+		text_wrap(text, 4, words);
+	}
 	text_line(text);
 }
 
@@ -355,6 +367,117 @@ static void group_rows(struct text *text, const struct findings *findings,
 	stack_rows(text, group->stack, frames);
 }
 
+/* --- what is held open */
+
+static size_t connections(const struct go_resources *resources)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < resources->files.count; i++)
+		count += resources->files.items[i].connection;
+	return count;
+}
+
+static void counts_row(struct text *text, const struct go_resources *resources)
+{
+	char number[FORMAT_MAX];
+	size_t open = resources->files.count, net = connections(resources), awaited = 0;
+	for (size_t i = 0; i < resources->tickers.count; i++)
+		awaited += resources->tickers.items[i].awaited;
+	text_heading(text, TEXT_HEADING, "OPEN");
+	text_itemf(text, 6, true, "%s file%s", format_count(open - net, number),
+		   open - net == 1 ? "" : "s");
+	text_itemf(text, 6, false, "%s connection%s", format_count(net, number),
+		   net == 1 ? "" : "s");
+	if (resources->tickers.count > 0)
+		text_itemf(text, 6, false, "%s ticker%s set, %zu awaited",
+			   format_count(resources->tickers.count, number),
+			   resources->tickers.count == 1 ? "" : "s", awaited);
+	if (resources->long_sleeps > 0)
+		text_itemf(text, 6, false, "%s asleep for hours",
+			   format_count(resources->long_sleeps, number));
+	text_line(text);
+	if (resources->tickers.count > awaited && resources->tickers_are_kept) {
+		text_put(text, "  ");
+		text_wrap(text, 4,
+			  "this program keeps a ticker, and what its channel leads to, until it is "
+			  "stopped");
+		text_line(text);
+	}
+}
+
+static void body_rows(struct text *text, const struct go_resources *resources)
+{
+	char number[FORMAT_MAX];
+	const char *peer = NULL;
+	if (resources->bodies.count == 0)
+		return;
+	for (size_t i = 0; i < resources->bodies.count && peer == NULL; i++)
+		peer = resources->bodies.items[i].peer;
+	text_put(text, "  ");
+	text_color(text, TEXT_WARN);
+	text_printf(text, "%s http.Response.Body not closed",
+		    format_count(resources->bodies.count, number));
+	text_color(text, TEXT_PLAIN);
+	text_wrap(text, 4, ", or not read to its end: each keeps a connection and two goroutines");
+	if (peer != NULL) {
+		text_wrap(text, 4, resources->bodies.count > 1 ? "; one is from " : "; from ");
+		text_wrap(text, 4, peer);
+	}
+	text_line(text);
+}
+
+static void defer_rows(struct text *text, const struct go_resources *resources)
+{
+	char number[FORMAT_MAX];
+	size_t rows = text_rows(text, resources->defers.count, 5);
+	for (size_t i = 0; i < rows; i++) {
+		const struct go_defers *defers = &resources->defers.items[i];
+		text_put(text, "  ");
+		text_color(text, TEXT_WARN);
+		text_printf(text, "%s deferred calls", format_count(defers->count, number));
+		text_color(text, TEXT_PLAIN);
+		text_printf(text, " piled up in goroutine %" PRIu64, defers->goroutine->id);
+		if (defers->function != NULL) {
+			text_wrap(text, 4, ", the next is ");
+			text_wrap(text, 4, defers->function);
+		}
+		text_line(text);
+	}
+	text_more(text, 2, rows, resources->defers.count, "goroutines", NULL);
+}
+
+static void file_rows(struct text *text, const struct go_resources *resources)
+{
+	size_t rows = text_rows(text, resources->files.count, text->style->verbose > 0 ? 100 : 0);
+	for (size_t i = 0; i < rows; i++) {
+		const struct go_open_file *file = &resources->files.items[i];
+		text_printf(text, "  fd %d ", (int)file->fd);
+		if (file->connection)
+			text_printf(text, "%s ", file->network);
+		text_wrap(text, 6, file->name != NULL ? file->name : "");
+		if (file->peer != NULL) {
+			text_wrap(text, 6, " to ");
+			text_wrap(text, 6, file->peer);
+		}
+		text_line(text);
+	}
+	if (text->style->verbose > 0)
+		text_more(text, 2, rows, resources->files.count, "files", NULL);
+}
+
+static void text_go_resources(struct text *text, const struct findings *findings, bool all)
+{
+	const struct go_resources *resources = findings->go_resources;
+	if (resources == NULL || (resources->files.count == 0 && resources->tickers.count == 0 &&
+				  resources->defers.count == 0 && resources->long_sleeps == 0))
+		return;
+	counts_row(text, resources);
+	body_rows(text, resources);
+	defer_rows(text, resources);
+	if (all)
+		file_rows(text, resources);
+}
+
 void text_goroutines(struct text *text, const struct findings *findings)
 {
 	const struct goroutines *goroutines = findings->goroutines;
@@ -373,34 +496,40 @@ void text_goroutines(struct text *text, const struct findings *findings)
 	for (size_t i = 0; i < rows; i++)
 		group_rows(text, findings, &goroutines->groups[i], 24);
 	text_more(text, 0, rows, count, "groups", NULL);
+	text_go_resources(text, findings, true);
 }
 
 /* --- in the report: a line for each of the largest groups */
 
+/* Where the program itself stands, as far as names tell it from Go's inner packages. */
+static const struct go_call *site_of(const struct go_stack *stack)
+{
+	static const char *const inner[] = { "runtime.", "internal/", "sync." };
+	for (size_t i = 0; i < stack->count; i++) {
+		bool is_inner = stack->calls[i].function == NULL;
+		for (size_t k = 0; k < sizeof inner / sizeof *inner && !is_inner; k++)
+			is_inner =
+			    strncmp(stack->calls[i].function, inner[k], strlen(inner[k])) == 0;
+		if (!is_inner)
+			return &stack->calls[i];
+	}
+	return NULL;
+}
+
 static void group_line(struct text *text, const struct findings *findings,
 		       const struct go_group *group)
 {
-	char number[FORMAT_MAX];
-	const struct go_stack *stack = group->stack;
-	size_t first = 0;
+	char number[FORMAT_MAX], words[1024] = "";
+	const struct go_call *site = site_of(group->stack);
 	text_right(text, 9, format_count(group->count, number));
 	text_printf(text, "  %s", what_it_does(group->members[0]));
 	if (leak_of(findings, group) != NULL)
 		text_colored(text, TEXT_BAD, " (leaked)");
-	while (first < stack->count && is_runtime(&stack->calls[first]))
-		first++;
-	if (first < stack->count && stack->calls[first].function != NULL) {
-		text_put(text, " at ");
-		text_wrap(text, 13, stack->calls[first].function);
-		text_put(text, " ");
-		call_site(text, &stack->calls[first]);
-	}
-	if (group->creator.function != NULL) {
-		text_wrap(text, 13, ", created by ");
-		text_wrap(text, 13, group->creator.function);
-		text_put(text, " ");
-		call_site(text, &group->creator);
-	}
+	if (site != NULL)
+		call_words(" at ", site, words, sizeof words);
+	if (group->creator.function != NULL)
+		call_words(", created by ", &group->creator, words, sizeof words);
+	text_wrap(text, 13, words);
 	text_line(text);
 }
 
@@ -417,4 +546,5 @@ void text_go_report(struct text *text, const struct findings *findings)
 	for (size_t i = 0; i < rows; i++)
 		group_line(text, findings, &goroutines->groups[i]);
 	text_more(text, 4, rows, count, "groups", "goroutines");
+	text_go_resources(text, findings, false);
 }

@@ -97,11 +97,53 @@ class Goroutines(unittest.TestCase):
     def test_text(self):
         with Program(compile_go("patterns"), environment=CRASH) as program:
             program.settle()
-            text = corescan("goroutines", program.executable, program.core()).stdout
+            core = program.core()
+            report = corescan(program.executable, core).stdout
+            self.assertIn("GO  go", report)
+            self.assertIn("28 leaked", report)
+            self.assertNotIn("glibc", report)
+            text = corescan("goroutines", program.executable, core).stdout
             self.assertIn("6 goroutines, chan receive", text)
             self.assertIn("  created by main.healthyChain patterns.go:", text)
-            for line in text.splitlines():
-                self.assertLessEqual(len(line), 80)
+            for line in (report + text).splitlines():
+                self.assertLessEqual(len(line), 80, line)
+
+
+class Resources(unittest.TestCase):
+    def check(self, document, program):
+        found = document["go_resources"]
+        told = {key: value for line in program.truth for key, value in line.items()}
+        minor = int(told["version"].split(".")[1].split("-")[0].split(" ")[0])
+        files = [one for one in found["files"] if one["network"] is None]
+        own = [one for one in files if one["name"] == told["path"]]
+        self.assertEqual(len(own), told["files"])
+        self.assertEqual(len({one["fd"] for one in own}), told["files"])
+        connections = [one for one in found["files"] if one["network"] == "tcp"]
+        self.assertEqual(len(connections), told["connections"])
+        self.assertEqual(sum(one["peer"] == told["peer"] for one in connections), told["bodies"])
+        self.assertEqual([body["peer"] for body in found["bodies"]],
+                         [told["peer"]] * told["bodies"])
+        self.assertEqual([one["count"] for one in found["defers"]], [told["defers"]])
+        self.assertEqual(found["long_sleeps"], told["sleeps"])
+        # Since Go 1.23 a ticker that nobody waits for is not set, unless the program is built as
+        # one of a former version.
+        kept = found["tickers_are_kept"]
+        if not 23 <= minor < 27:
+            self.assertEqual(kept, minor < 23)
+        self.assertEqual(len(found["tickers"]), told["tickers"] if kept else told["awaited"])
+        self.assertEqual(sum(one["awaited"] for one in found["tickers"]), told["awaited"])
+
+    def test_resources(self):
+        with Program(compile_go("resources"), environment=CRASH) as program:
+            program.settle()
+            each_way(self, program, lambda arguments, way: self.check(
+                corescan_json("goroutines", *arguments), program))
+
+    def test_resources_stripped(self):
+        with Program(compile_go("resources", "-ldflags=-s -w"), environment=CRASH) as program:
+            program.settle()
+            each_way(self, program, lambda arguments, way: self.check(
+                corescan_json("goroutines", *arguments), program))
 
 
 if __name__ == "__main__":
