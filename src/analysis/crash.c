@@ -4,6 +4,7 @@
 #include "analysis/exception.h"
 
 #include "modules/abort_message.h"
+#include "threads/call_target.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -245,18 +246,23 @@ static const char *fault_words(const struct subject *subject, struct crash *cras
 				  crash->signal.address, describe_place(subject, &crash->fault));
 }
 
-static bool has_frame(const struct thread *thread, const char *linkage)
+/* Also where the compiler put the part that does not return elsewhere, without a symbol (libstdc++
+ * 16's __cxa_rethrow). */
+static bool has_frame(const struct subject *subject, const struct thread *thread,
+		      const char *linkage)
 {
-	for (size_t i = 0; thread != NULL && i < thread->frame_count; i++)
-		if (thread->frames[i].linkage != NULL &&
-		    strcmp(thread->frames[i].linkage, linkage) == 0)
+	for (size_t i = 0; thread != NULL && i < thread->frame_count; i++) {
+		const char *name = frame_called_as(subject->target, subject->modules,
+						   thread->frames, thread->frame_count, i);
+		if (name != NULL && strcmp(name, linkage) == 0)
 			return true;
+	}
 	return false;
 }
 
 /* A broken noexcept does not go by way of std::terminate itself, but by functions that have no
  * symbol in a stripped library, save the one that unwinding calls. */
-static bool was_terminated(const struct thread *thread)
+static bool was_terminated(const struct subject *subject, const struct thread *thread)
 {
 	static const char *const functions[] = {
 		"_ZSt9terminatev",
@@ -266,7 +272,7 @@ static bool was_terminated(const struct thread *thread)
 		"__gxx_personality_v0",
 	};
 	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
-		if (has_frame(thread, functions[i]))
+		if (has_frame(subject, thread, functions[i]))
 			return true;
 	return false;
 }
@@ -274,9 +280,9 @@ static bool was_terminated(const struct thread *thread)
 /* An exception that is being handled is no cause: one is that is on its way. */
 static const char *terminate_words(const struct subject *subject, const struct crash *crash)
 {
-	const bool thrown = has_frame(crash->thread, "__cxa_throw") ||
-			    has_frame(crash->thread, "__cxa_rethrow") ||
-			    has_frame(crash->thread, "_Unwind_Resume");
+	const bool thrown = has_frame(subject, crash->thread, "__cxa_throw") ||
+			    has_frame(subject, crash->thread, "__cxa_rethrow") ||
+			    has_frame(subject, crash->thread, "_Unwind_Resume");
 	const char *exception = thrown ? exception_of(subject, crash->thread) : NULL;
 	if (exception != NULL)
 		return string_pool_format(modules_strings(subject->modules),
@@ -290,7 +296,7 @@ static const char *own_words(const struct subject *subject, const struct crash *
 {
 	if (crash->signal.number != SIGABRT)
 		return "the program sent it to itself";
-	if (was_terminated(crash->thread))
+	if (was_terminated(subject, crash->thread))
 		return terminate_words(subject, crash);
 	return "the program ended itself (abort)";
 }

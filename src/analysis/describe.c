@@ -31,12 +31,24 @@ static bool in_module(const struct subject *subject, uint64_t address, struct pl
 	return true;
 }
 
+/* A guard made by madvise (glibc 2.42 on) lies in the stack's own mapping. */
+static bool in_guard(const struct subject *subject, const struct thread *thread, uint64_t address)
+{
+	const struct glibc_pthread *pthread =
+	    subject->pthreads != NULL ? glibc_pthreads_at(subject->pthreads, thread->thread_pointer)
+				      : NULL;
+	return pthread != NULL && address < pthread->stack_start &&
+	       pthread->stack_start - address <= pthread->guard_size;
+}
+
 static bool in_stack(const struct subject *subject, uint64_t address, struct place *place)
 {
 	if (subject->threads == NULL)
 		return false;
 	place->thread = threads_stack_owner(subject->threads, address);
 	if (place->thread == NULL)
+		return false;
+	if (in_guard(subject, place->thread, address))
 		return false;
 	place->kind = PLACE_STACK;
 	place->offset = address - place->thread->stack_start;

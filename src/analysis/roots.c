@@ -30,6 +30,8 @@
  *
  *   not: chunks, and what the allocator owns   malloc_state.top makes a real leak look alive
  *   not: a stack below the red zone            dead frames
+ *   not: a stack's guard                       nobody can write there; made by madvise (glibc 2.42
+ *                                                on) it is part of a readable mapping
  *   not: stacks of exited or joined threads    kept for reuse; their dtv is pinned, see roots.h
  *   not: executable memory of a file           never written
  *   not: memory that equals its file           never written
@@ -344,9 +346,13 @@ static bool add_stacks(struct collection *collection)
 	size_t count = pthreads != NULL ? pthreads->count : 0;
 	bool *seen = calloc(count + 1, sizeof *seen);
 	bool fits = seen != NULL && add_running_stacks(collection, seen);
-	for (size_t i = 0; i < count && fits; i++)
-		if (!seen[i])
-			fits = add_pthread(collection, &pthreads->items[i]);
+	for (size_t i = 0; i < count && fits; i++) {
+		const struct glibc_pthread *pthread = &pthreads->items[i];
+		fits = (seen[i] || add_pthread(collection, pthread)) &&
+		       (pthread->guard_size > pthread->stack_start ||
+			add_dead(collection, pthread->stack_start - pthread->guard_size,
+				 pthread->stack_start));
+	}
 	free(seen);
 	return fits;
 }

@@ -178,6 +178,14 @@ class Planted(unittest.TestCase):
                      lambda arguments, way: self.check_chunks(arguments, program))
 
 
+class Whole(unittest.TestCase):
+    def test_nothing_of_a_live_process_is_left_unexamined(self):
+        """Guards of stacks, for one, hold nothing that would have to be read."""
+        with Program(compile_program("many_threads"), "20") as program:
+            corescan("report", "-p", program.pid, expect=(0,))
+            self.assertEqual(corescan_json("leaks", "-p", program.pid, expect=(0,))["gaps"], [])
+
+
 class Roots(unittest.TestCase):
     """Each live chunk is held by one kind of root: found with it, orphaned without it."""
 

@@ -467,6 +467,23 @@ START_TEST(interrupted_frames_below_sp_are_roots)
 }
 END_TEST
 
+START_TEST(a_guard_is_no_root)
+{
+	struct world *world = world_new();
+	uint64_t dead = world_chunk(world, 24), below = world_chunk(world, 24);
+	/* One mapping, as where madvise made the guard. */
+	fake_target_map(world->target, STACK - 0x2000, STACK_END - STACK + 0x2000, "rw-", NULL);
+	world_thread(world, 7, STACK, STACK_END, SP, PTHREAD);
+	world->pthreads.items[0].guard_size = 0x1000;
+	world_ready(world);
+	put(world, STACK - 8, dead);
+	put(world, STACK - 0x1008, below);
+	ck_assert_int_eq(world_state(world, dead), CHUNK_ORPHANED);
+	ck_assert_int_eq(world_state(world, below), CHUNK_REACHABLE);
+	world_free(world);
+}
+END_TEST
+
 START_TEST(threads_that_are_gone_hold_only_their_result)
 {
 	const uint64_t exited = STACK + 0x1000000, cached = STACK + 0x2000000;
@@ -914,6 +931,7 @@ int main(void)
 	tcase_add_test(roots, the_main_stack_is_found_by_the_auxiliary_vector);
 	tcase_add_test(roots, a_left_stack_is_a_root_as_a_whole);
 	tcase_add_test(roots, interrupted_frames_below_sp_are_roots);
+	tcase_add_test(roots, a_guard_is_no_root);
 	tcase_add_test(roots, threads_that_are_gone_hold_only_their_result);
 	tcase_add_test(roots, memory_roots_neither_overlap_nor_hold_chunks);
 	suite_add_tcase(suite, roots);

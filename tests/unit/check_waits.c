@@ -1183,6 +1183,32 @@ START_TEST(addresses_in_words)
 }
 END_TEST
 
+/* As madvise makes it: no mapping of its own tells that SP has left the stack. */
+START_TEST(a_guard_in_the_stacks_own_mapping)
+{
+	struct scene scene;
+	const uint64_t sp = sp_of(FIRST + 1);
+	struct glibc_pthread pthread = { .address = 0x700000,
+					 .tid = FIRST + 1,
+					 .state = GLIBC_STACK_RUNNING,
+					 .stack_start = sp + 0x20,
+					 .stack_end = sp + 0x100,
+					 .guard_size = 0x20 };
+	const struct glibc_pthread *sorted = &pthread;
+	const struct glibc_pthreads pthreads = {
+		.layout = { .size = 64 }, .items = &pthread, .count = 1, .by_address = &sorted
+	};
+	scene_begin(&scene);
+	scene_open(&scene);
+	scene.threads.items[1].thread_pointer = pthread.address;
+	scene.subject.pthreads = &pthreads;
+	ck_assert_str_eq(described(&scene, sp + 8),
+			 "in the guard of the stack of 101 \"worker-1\": stack overflow");
+	ck_assert_str_eq(described(&scene, sp + 0x20), "stack of 101 \"worker-1\"");
+	scene_end(&scene);
+}
+END_TEST
+
 START_TEST(chunks_in_words)
 {
 	struct scene scene;
@@ -1298,6 +1324,7 @@ static void add_others(Suite *suite)
 	suite_add_tcase(suite, deadlocks);
 	TCase *words = tcase_create("words");
 	tcase_add_test(words, addresses_in_words);
+	tcase_add_test(words, a_guard_in_the_stacks_own_mapping);
 	tcase_add_test(words, chunks_in_words);
 	tcase_add_test(words, words_are_cut_between_characters);
 	tcase_add_test(words, durations_in_words);
