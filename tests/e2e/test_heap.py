@@ -42,6 +42,14 @@ class Heap(unittest.TestCase):
                                 for kind in ("used", "cached", "free", "top"))
                 self.assertLessEqual(arena["system_bytes"] - accounted, SLACK)
 
+    def compare_mallinfo(self, told, heap):
+        arenas = [arena for arena in heap["arenas"] if arena["kind"] != "mmapped"]
+        free = sum(arena["free_bytes"] + arena["top_bytes"] for arena in arenas)
+        self.assertEqual(told["mallinfo_system"], sum(arena["system_bytes"] for arena in arenas))
+        self.assertEqual(told["free"], free)
+        self.assertEqual(told["used"], told["mallinfo_system"] - free)
+        self.assertEqual(told["keep"], arenas[0]["top_bytes"])
+
     def compare_pointers(self, program, heap):
         chunks = {chunk["address"]: chunk for chunk in heap["chunks"]}
         live = {}
@@ -67,9 +75,10 @@ class Heap(unittest.TestCase):
         heap = heap_of(arguments)
         self.compare_arenas(program.told("arena"), heap)
         mmapped = [arena for arena in heap["arenas"] if arena["kind"] == "mmapped"][0]
-        told = program.told("mmapped_count")[0]
-        self.assertEqual(told["mmapped_count"], mmapped["used_chunks"])
-        self.assertEqual(told["mmapped_bytes"], mmapped["used_bytes"])
+        for told in program.told("mmapped_count"):
+            self.assertEqual(told["mmapped_count"], mmapped["used_chunks"])
+            self.assertEqual(told["mmapped_bytes"], mmapped["used_bytes"])
+        self.compare_mallinfo(program.told("mallinfo_system")[0], heap)
         self.compare_pointers(program, heap)
         self.assertEqual(heap["findings"], [])
         self.assertEqual([gap["text"] for gap in heap["gaps"] if gap["kind"] == "heap"], [])
@@ -98,10 +107,11 @@ class Heap(unittest.TestCase):
     def test_static(self):
         self.run_and_compare("heap_arenas", "2", flags=("-static",))
         self.run_and_compare("heap_break", "both", flags=("-static", "-s"))
+        self.run_and_compare("heap_mmapped", "decoys", flags=("-static",))
 
     def test_tunables(self):
-        for tunable in ("tcache_count=0", "tcache_max=200000", "arena_max=1", "mmap_max=0",
-                        "hugetlb=1", "mxfast=0", "top_pad=8388608"):
+        for tunable in ("tcache_count=0", "tcache_count=100", "tcache_max=200000", "arena_max=1",
+                        "mmap_max=0", "hugetlb=1", "hugetlb=2", "mxfast=0", "top_pad=8388608"):
             with self.subTest(tunable=tunable):
                 self.run_and_compare("heap_arenas", "3", environment={
                     "GLIBC_TUNABLES": "glibc.malloc." + tunable})

@@ -1,6 +1,7 @@
-/* What a program tells of its own heap: each arena's totals as malloc_info gives them, and each
- * remembered pointer with its malloc_usable_size. The table of pointers and the text of
- * malloc_info lie outside of the heap, so that telling changes nothing of it.
+/* What a program tells of its own heap: each arena's totals as malloc_info gives them, those of all
+ * together as mallinfo2 does, and each remembered pointer with its malloc_usable_size. The table of
+ * pointers and the text of malloc_info lie outside of the heap, so that telling changes nothing of
+ * it.
  *
  *     heap_truth_begin();                   first in main
  *     void *kept = heap_truth_keep(malloc(100));
@@ -26,14 +27,26 @@ static char heap_truth_text[4 << 20];
 static FILE *heap_truth_file;
 static size_t heap_truth_drift; /* bytes of mmapped chunks that malloc counts too many */
 
+#if __GLIBC_PREREQ(2, 33)
+#define heap_truth_mallinfo mallinfo2
+#else
+#define heap_truth_mallinfo mallinfo /* of int: for less than 2 GB */
+#endif
+
 /* The bytes of mmapped chunks, as malloc counts them. */
 __attribute__((unused)) static size_t heap_truth_mmapped(void)
 {
-#if __GLIBC_PREREQ(2, 33)
-	return mallinfo2().hblkhd;
-#else
-	return (unsigned)mallinfo().hblkhd;
-#endif
+	return (size_t)heap_truth_mallinfo().hblkhd;
+}
+
+/* Of all arenas together; "keep" is the main arena's top. */
+static void heap_truth_tell_mallinfo(void)
+{
+	__typeof__(heap_truth_mallinfo()) told = heap_truth_mallinfo();
+	truth("{\"mallinfo_system\":%zu,\"free\":%zu,\"used\":%zu,\"mmapped_count\":%zu,"
+	      "\"mmapped_bytes\":%zu,\"keep\":%zu}",
+	      (size_t)told.arena, (size_t)told.fordblks, (size_t)told.uordblks, (size_t)told.hblks,
+	      (size_t)told.hblkhd - heap_truth_drift, (size_t)told.keepcost);
 }
 
 static void heap_truth_begin(void)
@@ -105,10 +118,9 @@ static void heap_truth_tell(void)
 	}
 	long count = 0, bytes = 0;
 	heap_truth_total(at, at + strlen(at), "mmap", &count, &bytes);
-	if ((size_t)bytes != heap_truth_mmapped())
-		abort();
 	truth("{\"mmapped_count\":%ld,\"mmapped_bytes\":%ld}", count,
 	      bytes - (long)heap_truth_drift);
+	heap_truth_tell_mallinfo();
 	for (size_t i = 0; i < heap_truth_count; i++)
 		if (heap_truth_freed[i])
 			truth("{\"freed\":%lu}", (unsigned long)heap_truth_pointers[i]);
