@@ -136,7 +136,7 @@ class Corruption(unittest.TestCase):
 
     def test_healthy_programs(self):
         for name, *arguments in HEALTHY:
-            executable = compile_program(name)
+            executable = compile_program(name, "-D_GNU_SOURCE")
             with self.subTest(program=name, arguments=arguments), \
                     Program(executable, *arguments) as program:
                 heap = corescan_json("heap", "-p", program.pid)["heap"]
