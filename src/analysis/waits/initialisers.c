@@ -76,11 +76,12 @@ static bool waits_for(const struct examined *examined, const struct thread *thre
 typedef bool runs_function(const struct examined *examined, const struct thread *thread,
 			   size_t first, uint64_t word);
 
-/* Behind the functions that wait: the routine from which a thread that waits for itself came. */
+/* Behind the functions that wait, named or not: the routine from which a thread that waits for
+ * itself came. */
 static size_t behind_wait(const struct examined *examined, const struct thread *thread)
 {
 	const struct frame *frame = known_call_find(examined->all->subject, thread).frame;
-	size_t index = frame != NULL ? (size_t)(frame - thread->frames) + 1 : thread->frame_count;
+	size_t index = frame != NULL ? (size_t)(frame - thread->frames) + 1 : 1;
 	while (index < thread->frame_count &&
 	       (frame_in_runtime(&thread->frames[index]) || maybe_once(examined, thread, index)))
 		index++;
