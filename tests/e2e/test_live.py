@@ -268,6 +268,11 @@ class Bounds(unittest.TestCase):
             self.assertTrue(document["target"]["stop_cut_short"])
             self.assertLess(document["target"]["stopped_us"], 250000)
             self.assertTrue(any("--max-pause" in gap["text"] for gap in document["gaps"]))
+            # What was not read is neither damaged nor orphaned.
+            for pause in ("5", "20", "60"):
+                document = corescan_json("report", "--max-pause", pause, "-p", program.pid,
+                                         "--fail-on=corruption,orphans")
+                self.assertEqual(document["heap"]["findings"], [])
             for command in ("leaks", "heap"):
                 text = corescan(command, "--max-pause", "5", "-p", program.pid, expect=(1,)).stdout
                 self.assertNotIn("every chunk", text)

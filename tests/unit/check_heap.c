@@ -718,6 +718,25 @@ START_TEST(a_thread_arena_has_several_heaps)
 }
 END_TEST
 
+START_TEST(a_heap_that_was_not_dumped_is_a_gap)
+{
+	static const uint64_t heaps[2] = { 0x7d0000000000, 0x7d0004000000 };
+	struct fake *fake = fake_new(1);
+	fake_target_map(fake->target, heaps[0], 0x1000, "rw-p", NULL);
+	fake_target_map(fake->target, heaps[1], 0x21000, "rw-p", NULL);
+	fake_target_absent(fake->target, 0x7d0008000000, 0x21000, "rw-p", NULL);
+	add_forty(fake);
+	end_heap(fake);
+	add_thread_arena(fake, heaps);
+	put(fake, heaps[0] + 48 + fake->state->top, 0x7d0008000100);
+	walk(fake);
+	ck_assert_uint_eq(fake->heap.findings.count, 0);
+	ck_assert(has_gap(fake, "leads through memory that is not there"));
+	ck_assert_uint_eq(fake->heap.arenas.items[1].used_chunks, 3);
+	fake_free(fake);
+}
+END_TEST
+
 /* A chunk with a mapping of `size` bytes for itself, its header as the layouts have it. */
 static void add_mmapped(struct fake *fake, uint64_t page, uint64_t size)
 {
@@ -796,6 +815,31 @@ START_TEST(memory_that_was_not_dumped_is_a_gap)
 	ck_assert(found(fake, last - 0x800, 0x7f8, true));
 	ck_assert(!found(fake, last, 0x7f8, true));
 	ck_assert_uint_eq(fake->heap.arenas.items[0].lost_bytes, 0x800 + 0x1400);
+	fake_free(fake);
+}
+END_TEST
+
+/* Whatever of the heap was not read, to its end or from its top on: nothing speaks against top. */
+START_TEST(a_top_that_was_not_dumped_is_believed)
+{
+	struct fake *fake = fake_new(1);
+	const uint64_t gap = HEAP + HEAP_SIZE, size = HEAP_SIZE + 0x3000;
+	fake_target_absent(fake->target, gap, _i == 0 ? 0x3000 : 0x1000, "rw-p", NULL);
+	if (_i == 1)
+		fake_target_map(fake->target, gap + 0x1000, 0x2000, "rw-p", NULL);
+	add_forty(fake);
+	add_chunk(fake, gap + 0x100 - fake->at, true); /* leads to what is not there */
+	put(fake, ARENA + fake->state->top, gap + 0x1100);
+	put(fake, ARENA + fake->state->system_mem, size);
+	if (_i == 1) /* its size is wrong, which is another thing */
+		put(fake, gap + 0x1108, 0x4141);
+	walk(fake);
+	if (_i == 0)
+		ck_assert_uint_eq(fake->heap.findings.count, 0);
+	else
+		only_finding(fake, HEAP_DAMAGED_TOP_SIZE);
+	ck_assert(has_gap(fake, "is not there"));
+	ck_assert_uint_eq(fake->heap.arenas.items[0].used_chunks, 40);
 	fake_free(fake);
 }
 END_TEST
@@ -983,7 +1027,9 @@ int main(void)
 	tcase_add_loop_test(all, a_page_that_looks_like_an_mmapped_chunk_is_none, 0,
 			    sizeof lookalikes / sizeof *lookalikes);
 	tcase_add_test(all, twins_that_nothing_tells_apart_are_no_chunks);
+	tcase_add_test(all, a_heap_that_was_not_dumped_is_a_gap);
 	tcase_add_test(all, memory_that_was_not_dumped_is_a_gap);
+	tcase_add_loop_test(all, a_top_that_was_not_dumped_is_believed, 0, 2);
 	tcase_add_test(all, chunks_lie_across_segments);
 	tcase_add_test(all, a_ring_that_was_not_dumped_is_a_gap);
 	tcase_add_test(all, lists_in_circles_through_damage_end);

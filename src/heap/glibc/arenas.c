@@ -243,7 +243,15 @@ static bool adopt_heap(struct glibc_walk *walk, struct malloc_copy *copy, uint64
 	return true;
 }
 
-/* The heap that holds `address` and belongs to `arena`. */
+/* Whether the word is mapped, but was not dumped or read: which speaks against nothing. */
+static bool is_absent(const struct glibc_walk *walk, uint64_t address)
+{
+	const struct segment *segment = address_space_find(walk->space, address);
+	return segment != NULL && segment->origin == SEGMENT_ABSENT;
+}
+
+/* The heap that holds `address` and belongs to `arena`. False: there is none, or it could be that
+ * at `*heap`, which is not there. */
 static bool heap_around(struct glibc_walk *walk, const struct malloc_copy *copy,
 			const struct malloc_arena *arena, uint64_t address, uint64_t *heap,
 			uint64_t *largest)
@@ -251,13 +259,36 @@ static bool heap_around(struct glibc_walk *walk, const struct malloc_copy *copy,
 	uint64_t sizes[2];
 	size_t count = heap_sizes(copy, sizes);
 	struct heap_info info;
+	uint64_t absent = 0;
 	for (size_t i = 0; i < count; i++) {
 		*heap = address & -sizes[i];
 		*largest = sizes[i];
 		if (read_heap_info(walk, *heap, &info) && info.arena == arena->address)
 			return true;
+		if (is_absent(walk, *heap))
+			absent = *heap;
 	}
+	*heap = absent;
 	return false;
+}
+
+/* No chain of heaps leads from the arena's top to its first heap; `unread`: as one of them is not
+ * there. */
+static bool search_heaps(struct glibc_walk *walk, struct malloc_copy *copy,
+			 const struct malloc_arena *arena, bool unread)
+{
+	struct glibc_place place = glibc_at(HEAP_DAMAGED_TOP, arena->index, arena->address,
+					    arena->top_at, "a chunk in the arena's newest heap");
+	if (!unread)
+		glibc_finding(walk, &place,
+			      "the arena at 0x%" PRIx64 " has top 0x%" PRIx64
+			      ", from which its first heap cannot be reached",
+			      arena->address, arena->top);
+	gaps_add(walk->gaps, GAP_HEAP, arena->address, arena->address + copy->layout.state.size,
+		 "The chain of heaps of the arena at 0x%" PRIx64
+		 " %s; its heaps were searched by their alignment",
+		 arena->address, unread ? "leads through memory that is not there" : "is broken");
+	return probe_heaps(walk, copy, adopt_heap);
 }
 
 /* The heaps of a thread arena: from the one that holds its top chunk back to the first. */
@@ -266,35 +297,22 @@ static bool find_heaps(struct glibc_walk *walk, struct malloc_copy *copy,
 {
 	uint64_t first, heap, largest;
 	struct heap_info info;
-	bool complete = false;
 	if (!first_heap(walk, copy, arena->address, &first))
 		return true;
-	if (heap_around(walk, copy, arena, arena->top, &heap, &largest)) {
-		for (unsigned i = 0; i < HEAPS_MAX && !complete; i++) {
-			if (glibc_claimed(walk, heap) != NULL ||
-			    !read_heap_info(walk, heap, &info) || info.arena != arena->address)
-				break;
-			if (!add_heap(walk, copy, arena, heap, &info, largest))
-				return false;
-			complete = heap == first;
-			if (info.previous % PAGE != 0)
-				break;
-			heap = info.previous;
-		}
+	bool found = heap_around(walk, copy, arena, arena->top, &heap, &largest);
+	for (unsigned i = 0; i < HEAPS_MAX && found; i++) {
+		if (glibc_claimed(walk, heap) != NULL || !read_heap_info(walk, heap, &info) ||
+		    info.arena != arena->address)
+			break;
+		if (!add_heap(walk, copy, arena, heap, &info, largest))
+			return false;
+		if (heap == first)
+			return true;
+		if (info.previous % PAGE != 0)
+			break;
+		heap = info.previous;
 	}
-	if (complete)
-		return true;
-	struct glibc_place place = glibc_at(HEAP_DAMAGED_TOP, arena->index, arena->address,
-					    arena->top_at, "a chunk in the arena's newest heap");
-	glibc_finding(walk, &place,
-		      "the arena at 0x%" PRIx64 " has top 0x%" PRIx64
-		      ", from which its first heap cannot be reached",
-		      arena->address, arena->top);
-	gaps_add(walk->gaps, GAP_HEAP, arena->address, arena->address + copy->layout.state.size,
-		 "The chain of heaps of the arena at 0x%" PRIx64
-		 " is broken; its heaps were searched by their alignment",
-		 arena->address);
-	return probe_heaps(walk, copy, adopt_heap);
+	return search_heaps(walk, copy, arena, is_absent(walk, heap));
 }
 
 static uint64_t initial_top(const struct malloc_copy *copy)
@@ -388,6 +406,35 @@ void glibc_tell_top(struct glibc_walk *walk, const struct malloc_arena *arena, u
 		      arena->is_main ? "main" : "thread's", top);
 }
 
+/* Looks at the main arena's top, which should be the last chunk of [start, end). Its own size
+ * decides, mostly; where that is what is damaged, the chunks before it do. What is not there speaks
+ * neither for it nor against it, so that it is believed. Returns 0 instead of one that is not. */
+static uint64_t check_top(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t start,
+			  uint64_t end)
+{
+	const uint64_t top = arena->top;
+	uint64_t reached, chunks;
+	bool refuted = true;
+	if (top >= start && top < end) {
+		if (is_absent(walk, top + CHUNK_SIZE) || glibc_top_end(walk, top) == end)
+			return top;
+		switch (glibc_chain(walk, start, end, top, CHAIN_ENOUGH, &reached, &chunks)) {
+		case CHAIN_TOP:
+		case CHAIN_ABSENT:
+			return top;
+		default:
+			break;
+		}
+	} else {
+		refuted = !is_absent(walk, end);
+	}
+	if (refuted)
+		glibc_tell_top(walk, arena, top);
+	else
+		glibc_lose(walk, arena->index, end, glibc_mapped_end(walk, end, top));
+	return 0;
+}
+
 static bool find_main_segments(struct glibc_walk *walk, struct malloc_copy *copy,
 			       struct malloc_arena *arena)
 {
@@ -408,21 +455,10 @@ static bool find_main_segments(struct glibc_walk *walk, struct malloc_copy *copy
 
 	uint64_t end = start + arena->system_memory;
 	uint64_t mapped = glibc_mapped_end(walk, start, end > start ? end : UINT64_MAX);
-	uint64_t present = glibc_present_end(walk, start, UINT64_MAX);
 	if (mapped != end)
-		end = present;
+		end = glibc_present_end(walk, start, UINT64_MAX);
 	start = glibc_align_up(start, 16);
-	bool holds_top = arena->top >= start && arena->top < end;
-	/* Its own size decides, mostly; where that is what is damaged, the chunks before it do. */
-	if (holds_top && glibc_top_end(walk, arena->top) != end) {
-		uint64_t reached, chunks;
-		holds_top = glibc_chain(walk, start, end, arena->top, CHAIN_ENOUGH, &reached,
-					&chunks) == CHAIN_TOP;
-	}
-	if (!holds_top) {
-		glibc_tell_top(walk, arena, arena->top);
-		arena->top = 0;
-	}
+	arena->top = check_top(walk, arena, start, end);
 	return glibc_add_main_segment(walk, arena, start, end, arena->top);
 }
 

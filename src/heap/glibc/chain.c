@@ -42,11 +42,16 @@ static bool is_closing(const struct chain *chain, uint64_t next, uint64_t head)
 static enum chain_end explain_stop(struct heap_reader *reader, struct chain *chain, uint64_t head,
 				   bool *count)
 {
+	uint64_t second;
 	*count = false;
 	if (is_fence(reader, chain, chain->next, head)) {
 		*count = true;
 		return CHAIN_FENCE;
 	}
+	/* Of two fenceposts the second may be what is not there. */
+	chain->absent =
+	    (head & ~(uint64_t)SIZE_FLAGS) == CHUNK_HEADER &&
+	    !heap_reader_word(reader, chain->next + CHUNK_HEADER + CHUNK_SIZE, &second);
 	return is_closing(chain, chain->next, head) ? CHAIN_FENCE : CHAIN_BROKEN;
 }
 

@@ -212,7 +212,8 @@ struct error *glibc_walk_arena(struct glibc_walk *walk, struct malloc_arena *are
  * added to the table. `top` may be 0. All guesses together are bounded: CHAIN_BROKEN and a gap when
  * the bound is reached. */
 enum chain_end {
-	CHAIN_BROKEN, /* at a header that cannot be one, or absent */
+	CHAIN_BROKEN, /* at a header that cannot be one */
+	CHAIN_ABSENT, /* at memory that is not there */
 	CHAIN_TOP,    /* at `top` */
 	CHAIN_FENCE,  /* at a fencepost */
 	CHAIN_LIMIT,  /* exactly at the limit */

@@ -33,7 +33,7 @@ enum chain_end glibc_chain(struct glibc_walk *walk, uint64_t start, uint64_t lim
 	enum chain_end result = start == top ? CHAIN_TOP : try_guess(walk, &chain, start, most);
 	*end = start == top ? top : chain.at;
 	*chunks = chain.chunks;
-	return result;
+	return result == CHAIN_BROKEN && chain.absent ? CHAIN_ABSENT : result;
 }
 
 bool glibc_is_linked(struct glibc_walk *walk, uint64_t header)

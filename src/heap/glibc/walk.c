@@ -209,6 +209,7 @@ static uint64_t finish_region(struct glibc_walk *walk, struct segment_walk *stat
 			resume = glibc_resynchronise(walk, chain->at + 2 * CHUNK_HEADER, chain);
 		break;
 	case CHAIN_BROKEN:
+	case CHAIN_ABSENT:
 	case CHAIN_LONG:
 		resume = resume_after_break(walk, state);
 		lost = tell_break(walk, state, resume);
