@@ -3,13 +3,16 @@
 
 #include "cli/options.h"
 
+#include "cli/messages.h"
 #include "report/chunk_lines.h"
 
 #include <argp.h>
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -34,6 +37,9 @@ enum option_key {
 	OPTION_GDB_COMMANDS,
 	OPTION_FROM_SERVER,
 	OPTION_LISTEN,
+	OPTION_USAGE,
+	OPTION_HELP = '?',
+	OPTION_VERSION = 'V',
 };
 
 static const struct argp_option rows[] = {
@@ -91,6 +97,10 @@ static const struct argp_option rows[] = {
 	{ "gdb-commands", OPTION_GDB_COMMANDS, "PROGRAM", OPTION_HIDDEN, NULL, 0 },
 	{ "from-server", OPTION_FROM_SERVER, NULL, OPTION_HIDDEN, NULL, 0 },
 	{ "verbose", 'v', NULL, 0, "Tell more: full paths, longer lists, evidence.", 0 },
+	/* argp's own would not look at whether they could be written. */
+	{ "help", OPTION_HELP, NULL, 0, "Give this help list.", -1 },
+	{ "usage", OPTION_USAGE, NULL, 0, "Give a short usage message.", -1 },
+	{ "version", OPTION_VERSION, NULL, 0, "Print the program's version.", -1 },
 	{ 0 },
 };
 
@@ -300,6 +310,20 @@ static void check_whole(struct argp_state *state, const struct parse *parse)
 				  "--no-stop is for threads, waits and maps");
 }
 
+static noreturn void end_after_output(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		exit(EXIT_COMPLETE);
+	message(NULL, "cannot write to standard output: %s", strerror(errno));
+	exit(EXIT_NOTHING);
+}
+
+static noreturn void print_help(const struct argp_state *state, unsigned flags)
+{
+	argp_state_help(state, stdout, flags & ~(unsigned)ARGP_HELP_EXIT_OK);
+	end_after_output();
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
 	struct parse *parse = state->input;
@@ -373,6 +397,13 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		options->grouping = parse_grouping(state, argument);
 		parse->has_grouping = true;
 		return 0;
+	case OPTION_HELP:
+		print_help(state, ARGP_HELP_STD_HELP);
+	case OPTION_USAGE:
+		print_help(state, ARGP_HELP_USAGE);
+	case OPTION_VERSION:
+		puts(PACKAGE_STRING);
+		end_after_output();
 	case ARGP_KEY_ARG:
 		take_positional(state, parse, argument);
 		return 0;
@@ -438,7 +469,6 @@ void options_parse(int argc, char **argv, struct options *options)
 	size_t count;
 	struct parse parse = { .options = options };
 	*options = (struct options){ .view = &view_list(&count)[0], .limit = -1, .states = ~0u };
-	argp_program_version = PACKAGE_STRING;
 	argp_err_exit_status = EXIT_USAGE;
-	argp_parse(&argp, argc, argv, 0, NULL, &parse);
+	argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &parse);
 }

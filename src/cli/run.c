@@ -88,6 +88,20 @@ static void warn_of_exe(struct run *run)
 	}
 }
 
+/* A name without a directory that is no file may have been meant for a command. */
+static void tell_commands(struct run *run, const char *name)
+{
+	char names[256] = "";
+	size_t count, length = 0;
+	const struct view *views = view_list(&count);
+	if (strchr(name, '/') != NULL || access(name, F_OK) == 0)
+		return;
+	for (size_t i = 0; i < count && length < sizeof names; i++)
+		length += (size_t)snprintf(names + length, sizeof names - length, "%s%s",
+					   i == 0 ? "" : ", ", views[i].name);
+	message(&run->progress, "'%s' is no command either: these are %s", name, names);
+}
+
 /* Without the EXE that is none of this target's: the process's own files may still be found. */
 static struct error *open_modules(struct run *run)
 {
@@ -103,6 +117,7 @@ static struct error *open_modules(struct run *run)
 	if (error == NULL || how.exe == NULL || error->code == ERROR_NO_MEMORY)
 		return error;
 	message(&run->progress, "WARNING: %s; going on without it", error->message);
+	tell_commands(run, how.exe);
 	gaps_add(&run->gaps, GAP_MODULE, 0, 0, "%s; it was not used", error->message);
 	error_free(error);
 	how.exe = NULL;

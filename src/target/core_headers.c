@@ -59,15 +59,15 @@ static struct error *find_arch(const char *path, const uint8_t *bytes, const str
 	const struct arch *found = arch_find(machine, class, data);
 	if (found == NULL) {
 		char buffer[32];
-		return error_new(
-		    ERROR_UNSUPPORTED,
-		    "%s: of a %s%s%s program: corescan reads cores of 64-bit x86-64 programs only",
-		    path,
-		    class == ELFCLASS32	  ? "32-bit "
-		    : class == ELFCLASS64 ? "64-bit "
-					  : "",
-		    data == ELFDATA2MSB ? "big-endian " : "",
-		    arch_machine_name(machine, buffer, sizeof buffer));
+		return error_new(ERROR_UNSUPPORTED,
+				 "%s: of a %s%s%s program: corescan reads cores of 64-bit x86-64 "
+				 "programs only (gdb may read this one)",
+				 path,
+				 class == ELFCLASS32   ? "32-bit "
+				 : class == ELFCLASS64 ? "64-bit "
+						       : "",
+				 data == ELFDATA2MSB ? "big-endian " : "",
+				 arch_machine_name(machine, buffer, sizeof buffer));
 	}
 	*arch = found;
 	return NULL;

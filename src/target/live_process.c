@@ -186,7 +186,8 @@ static struct error *find_arch(struct proc_task task, const struct arch **arch)
 		return NULL;
 	char buffer[32];
 	return error_new(ERROR_UNSUPPORTED,
-			 "process %" PRId32 " is a %s-bit %s program, which corescan cannot read",
+			 "process %" PRId32 " is a %s-bit %s program: corescan reads 64-bit x86-64 "
+					    "programs only (gdb reads this one)",
 			 task.pid, header[EI_CLASS] == ELFCLASS32 ? "32" : "64",
 			 arch_machine_name(machine, buffer, sizeof buffer));
 }
