@@ -8,7 +8,7 @@
 /* Shared chunks that --retained tells of. */
 #define RETAINED_HEADS 40
 /* Reachable chunks up to which the report says who holds the most: some tens of milliseconds. */
-#define LARGEST_ROOTS_CHUNKS 100000
+#define LARGEST_ROOTS_CHUNKS 2000000
 
 /* A part that failed: told at once and in the report. True when it was there. */
 static bool part_made(struct run *run, struct error *error, enum gap_kind kind, const char *what)

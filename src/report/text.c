@@ -93,6 +93,8 @@ void text_right(struct text *text, unsigned column, const char *string)
 	unsigned width = text_width(text, string);
 	if (text->column + width < column)
 		spaces(text, column - width - text->column);
+	else if (text->column > 0 && text->pending == 0)
+		spaces(text, 1);
 	text_put(text, string);
 }
 
@@ -117,17 +119,38 @@ static const char *tail_of(const struct text *text, const char *string, unsigned
 	return string;
 }
 
-/* As much of the start of `string` as fits `width` columns. */
-static void put_head(struct text *text, const char *string, unsigned width)
+/* As much of the start of `string` as fits `width` columns. Returns the rest. */
+static const char *put_head(struct text *text, const char *string, unsigned width)
 {
 	char printed[FORMAT_CHARACTER_MAX];
 	while (*string != '\0') {
-		const unsigned columns = format_character(&string, text->style->utf8, printed);
+		const char *rest = string;
+		const unsigned columns = format_character(&rest, text->style->utf8, printed);
 		if (columns > width)
 			break;
 		width -= columns;
 		put_character(text, printed, columns);
+		string = rest;
 	}
+	return string;
+}
+
+void text_cut_quoted(struct text *text, const char *string, unsigned width)
+{
+	const unsigned marks = text_width(text, "…\"");
+	if (text_width(text, string) <= width) {
+		text_put(text, string);
+		return;
+	}
+	const char *rest = put_head(text, string, width > marks ? width - marks : 0);
+	bool quoted = false;
+	for (const char *at = string; at < rest; at++) {
+		if (*at == '\\' && at + 1 < rest)
+			at++;
+		else
+			quoted ^= *at == '"';
+	}
+	text_put(text, quoted ? "…\"" : "…");
 }
 
 void text_cut(struct text *text, const char *string, unsigned width)
@@ -173,6 +196,20 @@ static size_t unbroken(const char *string)
 	return length;
 }
 
+/* A word that no line has room for goes on, on the next one; but a path stays whole. */
+static void put_word(struct text *text, unsigned indent, const char *word)
+{
+	while (word[0] != '/' && text_width(text, word) > text_room(text)) {
+		const char *rest = put_head(text, word, text_room(text));
+		if (rest == word && text->column <= indent)
+			break;
+		word = rest;
+		text_line(text);
+		spaces(text, indent);
+	}
+	text_put(text, word);
+}
+
 void text_wrap(struct text *text, unsigned indent, const char *string)
 {
 	char word[256];
@@ -184,17 +221,17 @@ void text_wrap(struct text *text, unsigned indent, const char *string)
 			cut--;
 		memcpy(word, string, cut);
 		word[cut] = '\0';
-		/* The rest of an overlong word, or the first one without a space before it. */
-		bool joined = first || string[-1] != ' ';
-		const unsigned width = text_width(text, word) + !first;
-		const bool may_break = first ? text->pending > 0 : !joined;
-		if (may_break && width > text_room(text) && text->column > indent) {
+		/* The rest of an overlong word; or what follows other text without a space. */
+		const bool joined = first ? text->pending == 0 : string[-1] != ' ';
+		const unsigned space = first || joined ? 0 : 1;
+		if (!joined && text_width(text, word) + space > text_room(text) &&
+		    text->column > indent) {
 			text_line(text);
 			spaces(text, indent);
-		} else if (!joined) {
-			spaces(text, 1);
+		} else {
+			spaces(text, space);
 		}
-		text_put(text, word);
+		put_word(text, indent, word);
 		string += cut;
 		if (*string == ' ' && *++string == '\0')
 			spaces(text, 1);

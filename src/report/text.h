@@ -35,7 +35,7 @@ void text_colored(struct text *text, enum text_color color, const char *string);
 /* Spaces up to `column`; at least one where the line is already there. */
 void text_column(struct text *text, unsigned column);
 
-/* `string` ending at `column`. */
+/* `string` ending at `column`, behind a space at least. */
 void text_right(struct text *text, unsigned column, const char *string);
 
 /* Columns that are left on this line. Large when -v lifted the limit. */
@@ -50,7 +50,11 @@ void text_fold(struct text *text, const char *string, unsigned width);
 /* `string` in at most `width` columns: what is too long loses its end. */
 void text_cut(struct text *text, const char *string, unsigned width);
 
-/* `string` broken between words; further lines begin at column `indent`. */
+/* The same; a quotation that is cut is closed behind its "…". */
+void text_cut_quoted(struct text *text, const char *string, unsigned width);
+
+/* `string` broken between words, and within those that are longer than a line, paths excepted;
+ * further lines begin at column `indent`. */
 void text_wrap(struct text *text, unsigned indent, const char *string);
 
 /* An item of a list such as "a · b · c": starts a new line at `indent` where it does not fit. */

@@ -5,6 +5,7 @@
 #include "report/format.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static void state_row(struct text *text, enum chunk_state state, const struct chunk_total *total,
 		      bool warn, const char *remark)
@@ -231,13 +232,15 @@ static void orphan_row(struct text *text, const struct orphan_group *group, bool
 	/* Where every structure is a single chunk their number stands there already. */
 	if (several && group->structures != group->chunks)
 		text_printf(text, "%s × ", format_count(group->structures, count));
-	snprintf(words, sizeof words, ", %s 0x%" PRIx64 "%s%s", several ? "e.g." : "head",
+	/* The phrase may name one of them for an example already. */
+	const bool example = several && strstr(group->what, "e.g. ") == NULL;
+	snprintf(words, sizeof words, ", %s 0x%" PRIx64 "%s%s", example ? "e.g." : "head",
 		 group->largest.head, group->largest.cyclic ? ", cyclic" : "",
 		 shared_words(group, shared));
 	const unsigned tail = text_width(text, words);
 	if (fold)
-		text_cut(text, group->what,
-			 text_room(text) > tail + 16 ? text_room(text) - tail : 40);
+		text_cut_quoted(text, group->what,
+				text_room(text) > tail + 16 ? text_room(text) - tail : 40);
 	else
 		text_wrap(text, indent + 2, group->what);
 	text_color(text, TEXT_DIM);

@@ -6,15 +6,16 @@
 
 #include <inttypes.h>
 
-#define INDENT 34
+#define INDENT	   36
+#define NAME_WIDTH 48 /* of a root, where several stand in a line */
 
 static void row_start(struct text *text, const struct chunk_total *held,
 		      const struct chunk_total *all)
 {
 	char number[FORMAT_MAX];
 	text_right(text, 10, size_text(held->bytes).text);
-	text_right(text, 20, format_count(held->chunks, number));
-	text_right(text, 32, format_share(held->bytes, all->bytes, number));
+	text_right(text, 22, format_count(held->chunks, number));
+	text_right(text, 34, format_share(held->bytes, all->bytes, number));
 	text_column(text, INDENT);
 }
 
@@ -110,8 +111,8 @@ void text_retained(struct text *text, const struct findings *findings)
 		    retained->total.chunks == 1 ? "" : "s", size_text(retained->total.bytes).text);
 	text_line(text);
 	text_right(text, 10, "bytes");
-	text_right(text, 20, "chunks");
-	text_right(text, 32, "share");
+	text_right(text, 22, "chunks");
+	text_right(text, 34, "share");
 	text_column(text, INDENT);
 	text_put(text, "root");
 	text_line(text);
@@ -125,22 +126,60 @@ void text_retained(struct text *text, const struct findings *findings)
 	shared_part(text, retained);
 }
 
+/* The name, without what stands in its brackets where it is long. */
+static void largest_root(struct text *text, bool first, const char *name,
+			 const struct chunk_total *held)
+{
+	char shorter[256];
+	if (text->style->verbose == 0 && text_width(text, name) > NAME_WIDTH) {
+		format_short_name(name, shorter, sizeof shorter);
+		name = shorter;
+	}
+	text_itemf(text, 4, first, "%s %s", name, size_text(held->bytes).text);
+}
+
+/* "shared by several 306 MB, 290 MB of it by <table> and <index>". */
+static void largest_shared(struct text *text, bool first, const struct retained *retained)
+{
+	char words[512];
+	int length = snprintf(words, sizeof words, "shared by several %s",
+			      size_text(retained->shared.bytes).text);
+	const struct retained_head *head = retained->heads.items;
+	if (retained->heads.count > 0 && head->holder_count > 0 && length > 0)
+		snprintf(words + length, sizeof words - (size_t)length, ", %s of it by %s%s%s%s",
+			 size_text(head->held.bytes).text, head->holders[0],
+			 head->holder_count == 1 ? "" : " and ",
+			 head->holder_count == 1 ? "" : head->holders[1],
+			 head->holder_count > 2 || head->more_holders ? " and others" : "");
+	text_item(text, 4, first, words);
+}
+
 void text_largest_roots(struct text *text, const struct findings *findings)
 {
 	const struct retained *retained = findings->retained;
 	bool first = true;
+	/* Among very many chunks that takes its time. */
+	if (retained == NULL && findings->reachability != NULL &&
+	    findings->reachability->totals[CHUNK_REACHABLE].chunks > 0) {
+		text_put(text, "  largest roots: corescan heap --retained");
+		text_line(text);
+	}
 	if (retained == NULL || retained->total.bytes == 0)
 		return;
-	text_put(text, "  largest roots: ");
 	for (size_t i = 0; i < retained->roots.count && i < 3; i++) {
 		const struct retained_root *root = &retained->roots.items[i];
 		if (i > 0 && root->held.bytes < retained->total.bytes / 1000)
 			break;
-		text_itemf(text, 4, first, "%s %s", root->name, size_text(root->held.bytes).text);
+		text_put(text, first ? "  largest roots: " : "");
+		largest_root(text, first, root->name, &root->held);
 		first = false;
 	}
-	if (retained->shared.bytes >= retained->total.bytes / 10)
-		text_itemf(text, 4, first, "shared by several %s",
-			   size_text(retained->shared.bytes).text);
-	text_line(text);
+	if (retained->shared.chunks > 0 &&
+	    (first || retained->shared.bytes >= retained->total.bytes / 10)) {
+		text_put(text, first ? "  largest roots: " : "");
+		largest_shared(text, first, retained);
+		first = false;
+	}
+	if (!first)
+		text_line(text);
 }

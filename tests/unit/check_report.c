@@ -232,14 +232,25 @@ static void check_lines(const char *text, bool utf8, unsigned width)
 	}
 }
 
+#define LONG_PART "a_namespace_of_some_length::a_class_that_is_templated"
+#define LONG_NAME LONG_PART "::" LONG_PART "::" LONG_PART "::" LONG_PART
+
 START_TEST(every_line_fits_its_width)
 {
 	size_t count;
 	const struct view *views = view_list(&count);
 	struct fake_findings *fake = fake_findings_new();
-	fake_findings_retain(fake);
-	for (unsigned width = 80; width <= 140; width += 20) {
+	struct retained *retained = fake_findings_retain(fake);
+	for (unsigned round = 0; round < 8; round++) {
+		const unsigned width = 80 + round % 4 * 20;
 		const struct report_style style = { .utf8 = true, .width = width, .limit = -1 };
+		if (round == 4) { /* names as long as C++ has them */
+			retained->roots.items[0].name = LONG_NAME "<int>::table";
+			retained->roots.items[0].what = "class " LONG_NAME " (vtable)";
+			retained->heads.items[0].holders[0] = LONG_NAME;
+			retained->heads.items[1].holders[1] = "<a> of library.so.6.0";
+			retained->heads.items[1].what = "text \"" LONG_NAME "\"";
+		}
 		for (size_t i = 0; i < count; i++) {
 			if (views[i].stream != NULL)
 				continue;
@@ -348,6 +359,39 @@ START_TEST(a_recursion_is_told_once)
 	char *text = text_of("report", fake, &usual);
 	after(after(after(text, "#1 handle"), "… the same frames 126 more times"), "#254 parse");
 	after(text, "#255 worker");
+	free(text);
+	fake_findings_free(fake);
+}
+END_TEST
+
+START_TEST(a_quotation_that_is_cut_is_closed)
+{
+	struct fake_findings *fake = fake_findings_new();
+	struct orphan_group *group = &fake_findings_orphans(fake)->groups.items[0];
+	group->what =
+	    "text, e.g. \"a long text that says \\\"a word\\\" and still goes on and on\"";
+	char *text = text_of("report", fake, &usual);
+	ck_assert_ptr_nonnull(strstr(text, "…\", head 0x"));
+	free(text);
+	fake_findings_free(fake);
+}
+END_TEST
+
+START_TEST(the_largest_roots_are_never_left_out_silently)
+{
+	struct fake_findings *fake = fake_findings_new();
+	char *text = text_of("report", fake, &usual);
+	ck_assert_ptr_nonnull(strstr(text, "\n  largest roots: corescan heap --retained\n"));
+	free(text);
+	struct retained *retained = fake_findings_retain(fake);
+	retained->roots.count = 0;
+	text = text_of("report", fake, &usual);
+	ck_assert_ptr_nonnull(strstr(text, "largest roots: shared by several 1.95 MB, 977 kB of it "
+					   "by <cache>"));
+	free(text);
+	retained->shared = (struct chunk_total){ 0 };
+	text = text_of("report", fake, &usual);
+	ck_assert_ptr_null(strstr(text, "largest roots"));
 	free(text);
 	fake_findings_free(fake);
 }
@@ -657,6 +701,8 @@ int main(void)
 	tcase_add_test(all, every_line_fits_its_width);
 	tcase_add_test(all, hostile_names_are_shown_and_not_obeyed);
 	tcase_add_test(all, a_recursion_is_told_once);
+	tcase_add_test(all, a_quotation_that_is_cut_is_closed);
+	tcase_add_test(all, the_largest_roots_are_never_left_out_silently);
 	tcase_add_test(all, a_limit_cuts_and_says_so);
 	tcase_add_test(all, what_is_in_doubt_is_not_called_orphaned);
 	tcase_add_test(all, a_live_process_is_said_to_run_on);
