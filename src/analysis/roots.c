@@ -622,8 +622,11 @@ static bool add_mappings(struct collection *collection)
 		if (!add_segment(collection, &segments[i], &next, missing))
 			return false;
 	struct gaps *gaps = collection->subject->gaps;
-	tell_missing(gaps, &missing[ABSENT_SHARED], "shared, not dumped");
-	tell_missing(gaps, &missing[ABSENT_PRIVATE], "private, not dumped");
+	const bool live = collection->subject->target->kind == TARGET_LIVE;
+	tell_missing(gaps, &missing[ABSENT_SHARED],
+		     live ? "shared, not read" : "shared, not dumped");
+	tell_missing(gaps, &missing[ABSENT_PRIVATE],
+		     live ? "private, not read" : "private, not dumped");
 	add_unseen(&collection->roots->unseen, &missing[ABSENT_PRIVATE]);
 	add_unseen(&collection->roots->unseen, &missing[ABSENT_LOST]);
 	return true;

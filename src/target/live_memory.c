@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "target/live_memory.h"
 
+#include "base/size_text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -115,9 +117,8 @@ struct error *live_memory_add_segments(const struct live_memory *memory,
 			return error;
 		if (is_device(mapping))
 			gaps_add(gaps, GAP_MEMORY, mapping->start, mapping->end,
-				 "%" PRIu64
-				 " KB of %s were not read: reading a device may act on it",
-				 (mapping->end - mapping->start) / 1024, mapping->name);
+				 "%s of %s were not read: reading a device may act on it",
+				 size_text(mapping->end - mapping->start).text, mapping->name);
 	}
 	return address_space_seal(space);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "target/live_snapshot.h"
 
+#include "base/size_text.h"
 #include "target/live_back_end.h"
 #include "target/live_pointed.h"
 #include "target/live_process.h"
@@ -131,9 +132,9 @@ static bool plan_shared(struct plan *plan, const struct live_memory *memory,
 	bool fits = plan_pages(&part, memory, mapping, PAGES_TOUCHED, FILE_HOLE_MAX, false);
 	if (part.bytes > SHARED_MAX && !plan->for_threads) {
 		gaps_add(gaps, GAP_LIMIT, mapping->start, mapping->end,
-			 "%" PRIu64 " MB of shared memory at 0x%" PRIx64
+			 "%s of shared memory at 0x%" PRIx64
 			 " (%s) were not copied: a core has them",
-			 part.bytes / MEGABYTE, mapping->start,
+			 size_text(part.bytes).text, mapping->start,
 			 mapping->name != NULL ? mapping->name : "anonymous");
 	} else {
 		fits = fits && plan_part(plan, &part, mapping);
@@ -203,16 +204,16 @@ static struct error *make_plan(const struct target *target, uint64_t most, struc
 			return error_no_memory();
 	uint64_t available;
 	if (plan->bytes > most)
-		return error_new(ERROR_UNSUPPORTED,
-				 "a copy of process %" PRId32 " needs %" PRIu64 " MB", target->pid,
-				 plan->bytes / MEGABYTE);
+		return error_new(ERROR_UNSUPPORTED, "a copy of process %" PRId32 " needs %s",
+				 target->pid, size_text(plan->bytes).text);
 	if (fits_in_memory(plan->bytes, &available))
 		return NULL;
-	return error_new(ERROR_NO_MEMORY,
-			 "a copy of the memory of process %" PRId32 " needs %" PRIu64
-			 " MB, more than half of the %" PRIu64
-			 " MB that are available: take a core (gcore %" PRId32 ") and look at that",
-			 target->pid, plan->bytes / MEGABYTE, available / MEGABYTE, target->pid);
+	return error_new(
+	    ERROR_NO_MEMORY,
+	    "a copy of the memory of process %" PRId32
+	    " needs %s, more than half of the %s that are available: take a core (gcore %" PRId32
+	    ") and look at that",
+	    target->pid, size_text(plan->bytes).text, size_text(available).text, target->pid);
 }
 
 static bool reading_ended(struct live_back_end *live)
@@ -282,9 +283,9 @@ static struct error *tell_missed(struct target *target, struct gaps *gaps)
 	}
 	if (bytes > 0 && ptrace_stop_cut_short(live->stop))
 		gaps_add(gaps, GAP_LIMIT, 0, 0,
-			 "%" PRIu64 " KB of memory were not read: the stop of process %" PRId32
+			 "%s of memory were not read: the stop of process %" PRId32
 			 " ended at its bound (--max-pause)",
-			 bytes / 1024, target->pid);
+			 size_text(bytes).text, target->pid);
 	return error;
 }
 

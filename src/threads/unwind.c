@@ -39,7 +39,7 @@ struct unwinder {
 	bool guessed;
 	struct place place; /* of the last frame */
 	bool ended, out_of_memory;
-	bool unstopped; /* few of the thread's registers are known */
+	bool unstopped;				/* few of the thread's registers are known */
 	struct frame_registers frame_registers; /* of the frame that is entered */
 	bool faulted;
 	uint64_t fault;
@@ -174,7 +174,11 @@ static const char *why_unreadable(const struct unwinder *unwinder, uint64_t addr
 	const struct segment *segment = address_space_find(unwinder->target->space, address);
 	if (segment == NULL)
 		return "not mapped";
-	return segment->origin == SEGMENT_ABSENT ? "not dumped" : "not readable";
+	if (segment->origin != SEGMENT_ABSENT)
+		return "not readable";
+	return unwinder->target->kind == TARGET_LIVE ? "not read"
+	       : segment->lost			     ? "the core is cut off before it"
+						     : "not dumped";
 }
 
 /* The PC of the last frame lies in no module. */
@@ -236,8 +240,10 @@ static void end_of_libdwfl(struct unwinder *unwinder, int result)
 	struct string_pool *pool = modules_strings(unwinder->modules);
 	if (unwinder->unstopped && !unwinder->faulted) {
 		end_stack(unwinder, STACK_REGISTER, NULL,
-			  "its caller is found by registers that are known of stopped threads only "
-			  "(--stop)");
+			  unwinder->target->unstopped
+			      ? "its caller is found by registers that are known of stopped "
+				"threads only (--stop)"
+			      : "its caller is found by registers that are not known");
 	} else if (unwinder->faulted) {
 		end_stack(unwinder, STACK_MEMORY, NULL,
 			  string_pool_format(pool, "cannot read stack memory at 0x%" PRIx64 " (%s)",

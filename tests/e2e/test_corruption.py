@@ -117,6 +117,9 @@ class Corruption(unittest.TestCase):
                     self.assertEqual(corruption(heap), [])
                     text = corescan("heap", executable, core, expect=(1,)).stdout
                     self.assertNotIn("HEAP  0 chunks", text)
+                    report = corescan("report", "--fail-on=corruption,orphans", executable, core,
+                                      expect=(1,)).stdout
+                    self.assertNotRegex(" ".join(report.split()), r"stack memory.*not dumped")
                     if share > 0.99:
                         found = sum(arena["used_chunks"] for arena in heap["arenas"])
                         self.assertGreaterEqual(

@@ -2,6 +2,7 @@
 #include "heap/glibc/glibc.h"
 
 #include "base/bytes.h"
+#include "base/size_text.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -65,9 +66,9 @@ void glibc_lose(struct glibc_walk *walk, uint32_t arena, uint64_t start, uint64_
 	if (walk->lost.count < LOST_MAX && !array_push(&walk->lost, range))
 		walk->no_memory = true;
 	gaps_add(walk->gaps, GAP_HEAP, start, end,
-		 "Heap memory 0x%" PRIx64 "-0x%" PRIx64 " (%" PRIu64
-		 " bytes) could not be walked; what lies there counts neither as used nor as free",
-		 start, end, end - start);
+		 "Heap memory 0x%" PRIx64 "-0x%" PRIx64
+		 " (%s) could not be walked; what lies there counts neither as used nor as free",
+		 start, end, size_text(end - start).text);
 }
 
 static int compare_ranges(const void *left, const void *right)

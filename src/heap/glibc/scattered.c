@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "heap/glibc/glibc.h"
 
+#include "base/size_text.h"
+
 #include <inttypes.h>
 
 #define PAGE	     4096
@@ -139,9 +141,9 @@ bool glibc_find_scattered(struct glibc_walk *walk, struct malloc_copy *copy,
 			return false;
 	}
 	if (found != arena->system_memory)
-		gaps_add(walk->gaps, GAP_HEAP, 0, 0,
-			 "The main arena is scattered over mappings: %" PRIu64 " of its %" PRIu64
-			 " bytes were found intact",
-			 found, arena->system_memory);
+		gaps_add(
+		    walk->gaps, GAP_HEAP, 0, 0,
+		    "The main arena is scattered over mappings: %s of its %s were found intact",
+		    size_text(found).text, size_text(arena->system_memory).text);
 	return true;
 }

@@ -367,9 +367,11 @@ static void tell_unknown(struct glibc_walk *walk)
 	}
 	if (unknown != 0)
 		gaps_add(walk->gaps, GAP_HEAP, 0, 0,
-			 "The thread pointers of %zu threads are not known: free chunks that wait "
-			 "in their tcaches count as in use",
-			 unknown);
+			 "The thread pointer%s of %zu thread%s %s not known: free chunks that wait "
+			 "in %s count as in use",
+			 unknown == 1 ? "" : "s", unknown, unknown == 1 ? "" : "s",
+			 unknown == 1 ? "is" : "are",
+			 unknown == 1 ? "its tcache" : "their tcaches");
 }
 
 static struct error *find_tcaches(struct glibc_walk *walk, const pointer_array *pointers,
