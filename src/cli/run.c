@@ -7,6 +7,7 @@
 #include "modules/glibc_version.h"
 #include "target/live_process.h"
 
+#include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -193,6 +194,27 @@ static void tell_gaps(struct run *run)
 		message(&run->progress, "not examined: %s", run->gaps.list.items[i].text);
 }
 
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash != NULL ? slash + 1 : path;
+}
+
+/* What was given to execve, where it tells more: python3, for python3.11, does not. */
+static const char *run_as(const struct run *run)
+{
+	char path[4096];
+	uint64_t address;
+	const char *exe = run->target->exe;
+	if (exe == NULL || !target_auxv(run->target, AT_EXECFN, &address) ||
+	    !address_space_string(run->target->space, address, path, sizeof path))
+		return NULL;
+	const char *name = base_name(path);
+	return name[0] == '\0' || strncmp(base_name(exe), name, strlen(name)) == 0
+		   ? NULL
+		   : string_pool_add(modules_strings(run->modules), path);
+}
+
 enum exit_status run_show(struct run *run)
 {
 	struct findings *findings = &run->findings;
@@ -200,6 +222,7 @@ enum exit_status run_show(struct run *run)
 	findings->subject = &run->subject;
 	findings->modules = modules_list(run->modules, &findings->module_count);
 	findings->libc_version = glibc_version(run->target->space, run->modules);
+	findings->run_as = run_as(run);
 	findings->segments = address_space_segments(run->target->space, &findings->segment_count);
 	findings->exit_status = condition_found(run)	     ? EXIT_CONDITION
 				: findings_partial(findings) ? EXIT_PARTIAL

@@ -27,6 +27,9 @@ struct findings {
 	const struct segment *segments; /* address_space_segments */
 	size_t segment_count;
 	const char *libc_version; /* "glibc 2.36"; NULL unknown */
+	/* What was given to execve (AT_EXECFN, getauxval(3)), where that has another name than the
+	 * program: a link such as redis-server, or a script. Else NULL. */
+	const char *run_as;
 	const struct crash *crash;
 	const struct stack_groups *stacks;
 	const struct variables *variables; /* --locals */

@@ -84,6 +84,7 @@ static json_t *target_object(struct json_document *document)
 	json_put(document, object, "architecture", json_words(target->arch->name));
 	json_put(document, object, "command", json_words(target->command));
 	json_put(document, object, "executable", json_words(target->exe));
+	json_put(document, object, "run_as", json_words(document->findings->run_as));
 	json_put(document, object, "executable_deleted", json_boolean(target->deleted));
 	json_put(document, object, "threads", json_size(target->threads.count));
 	json_put(document, object, "from_gcore", json_boolean(target->from_gcore));

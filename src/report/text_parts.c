@@ -47,6 +47,8 @@ static void header_program(struct text *text, const struct findings *findings)
 	else
 		text_itemf(text, 2, false, "%s%s (no build-id, %s)", path, gone,
 			   said[program->match]);
+	if (findings->run_as != NULL)
+		text_itemf(text, 2, false, "run as %s", findings->run_as);
 }
 
 static void header_layouts(struct text *text, const struct findings *findings)

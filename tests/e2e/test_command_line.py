@@ -7,10 +7,13 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
+from pathlib import Path
 
 from harness import CORESCAN, Program, compile_program, corescan, corescan_json
 
@@ -44,6 +47,21 @@ class CommandLine(unittest.TestCase):
             for deadlock in document["deadlocks"]:
                 deadlock["sentence"] = strip.sub("", deadlock["sentence"])
         self.assertEqual(essence(live), essence(core))
+
+    def test_what_was_run(self):
+        self.assertIsNone(corescan_json("-p", self.program.pid)["target"]["run_as"])
+        with tempfile.TemporaryDirectory() as directory:
+            link = Path(directory) / "another-name"
+            link.symlink_to(shutil.which("sleep"))
+            process = subprocess.Popen([link, "60"])
+            try:
+                time.sleep(0.3)
+                self.assertEqual(corescan_json("threads", "-p", process.pid)["target"]["run_as"],
+                                 str(link))
+                self.assertIn(f"run as {link}", corescan("threads", "-p", process.pid).stdout)
+            finally:
+                process.kill()
+                process.wait()
 
     def test_live_process_runs_on(self):
         document = corescan_json("-p", self.program.pid)
