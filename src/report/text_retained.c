@@ -5,6 +5,7 @@
 #include "report/format.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define INDENT	   36
 #define NAME_WIDTH 48 /* of a root, where several stand in a line */
@@ -126,13 +127,22 @@ void text_retained(struct text *text, const struct findings *findings)
 	shared_part(text, retained);
 }
 
-/* The name, without what stands in its brackets where it is long. */
+/* The name, without what stands in its brackets where it is long: those around a variable's name
+ * are no part of it. */
 static void largest_root(struct text *text, bool first, const char *name,
 			 const struct chunk_total *held)
 {
-	char shorter[256];
+	char inner[512], shorter[512 + 2];
+	const size_t length = strlen(name);
+	const bool whole = name[0] == '<' && length - 2 < sizeof inner && name[length - 1] == '>';
 	if (text->style->verbose == 0 && text_width(text, name) > NAME_WIDTH) {
-		format_short_name(name, shorter, sizeof shorter);
+		snprintf(inner, sizeof inner, "%.*s", (int)(whole ? length - 2 : length),
+			 name + whole);
+		const size_t size = format_short_name(inner, shorter + whole, sizeof inner);
+		if (whole) {
+			shorter[0] = '<';
+			memcpy(shorter + 1 + size, ">", 2);
+		}
 		name = shorter;
 	}
 	text_itemf(text, 4, first, "%s %s", name, size_text(held->bytes).text);

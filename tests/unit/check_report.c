@@ -384,6 +384,10 @@ START_TEST(the_largest_roots_are_never_left_out_silently)
 	ck_assert_ptr_nonnull(strstr(text, "\n  largest roots: corescan heap --retained\n"));
 	free(text);
 	struct retained *retained = fake_findings_retain(fake);
+	retained->roots.items[0].name = "<app::table::Table<alloc::string::String, u64>::INSTANCE>";
+	text = text_of("report", fake, &usual);
+	ck_assert_ptr_nonnull(strstr(text, "largest roots: <app::table::Table<…>::INSTANCE> 6.77"));
+	free(text);
 	retained->roots.count = 0;
 	text = text_of("report", fake, &usual);
 	ck_assert_ptr_nonnull(strstr(text, "largest roots: shared by several 1.95 MB, 977 kB of it "
