@@ -2,6 +2,7 @@
 #include "target/live_process.h"
 
 #include "base/bytes.h"
+#include "base/size_text.h"
 #include "target/kernel_words.h"
 #include "target/live_back_end.h"
 #include "target/live_descriptors.h"
@@ -187,7 +188,7 @@ static struct error *find_arch(struct proc_task task, const struct arch **arch)
 	char buffer[32];
 	return error_new(ERROR_UNSUPPORTED,
 			 "process %" PRId32 " is a %s-bit %s program: corescan reads 64-bit x86-64 "
-					    "programs only (gdb reads this one)",
+			 "programs only (gdb reads this one)",
 			 task.pid, header[EI_CLASS] == ELFCLASS32 ? "32" : "64",
 			 arch_machine_name(machine, buffer, sizeof buffer));
 }
@@ -336,7 +337,7 @@ static void tell_gaps(const struct target *target, struct gaps *gaps)
 		else if (!thread->stopped)
 			gaps_add(
 			    gaps, GAP_THREAD, 0, 0,
-			    "thread %" PRId32 " \"%s\" did not stop (state %c%s%s): %s",
+			    "thread %" PRId32 " \"%s\" did not stop in time (state %c%s%s): %s",
 			    thread->tid, thread->name, thread->state,
 			    thread->wchan[0] != '\0' ? ", in the kernel's " : "", thread->wchan,
 			    thread->asleep
@@ -354,8 +355,9 @@ static void tell_gaps(const struct target *target, struct gaps *gaps)
 		if (segments[i].origin == SEGMENT_ABSENT &&
 		    live_memory_is_readable(&live->memory.maps.list.items[i]))
 			gaps_add(gaps, GAP_LIMIT, segments[i].start, segments[i].end,
-				 "%" PRIu64 " MB at 0x%" PRIx64 " are too large to be looked at",
-				 (segments[i].end - segments[i].start) >> 20, segments[i].start);
+				 "%s at 0x%" PRIx64 " are too large to be looked at",
+				 size_text(segments[i].end - segments[i].start).text,
+				 segments[i].start);
 }
 
 static void resume_live(struct target *target)

@@ -488,7 +488,7 @@ START_TEST(a_thread_in_deep_sleep_is_a_gap_and_is_let_go_of)
 	ck_assert(!target->threads.items[0].stopped);
 	ck_assert_int_eq(target->threads.items[0].state, 'D');
 	ck_assert_uint_eq(gaps.list.count, 1);
-	ck_assert_ptr_nonnull(strstr(gaps.list.items[0].text, "did not stop (state D"));
+	ck_assert_ptr_nonnull(strstr(gaps.list.items[0].text, "did not stop in time (state D"));
 	uint64_t count = 1;
 	ck_assert_ptr_null(address_space_read(target->space, (uint64_t)(uintptr_t)&shared->count,
 					      &count, sizeof count));
