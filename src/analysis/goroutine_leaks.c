@@ -220,6 +220,22 @@ static void mark_live(struct search *search)
 			       &goroutines->items[search->woken.items[--search->woken.count]]);
 }
 
+/* The main goroutine often waits for ever on purpose. What it holds is no garbage, but it wakes
+ * nobody. */
+static bool spare_main(struct search *search)
+{
+	const struct goroutines *goroutines = search->goroutines;
+	for (size_t i = 0; i < goroutines->count; i++) {
+		if (goroutines->items[i].id != 1 || search->states[i] != MAY_BE_LEAKED)
+			continue;
+		search->states[i] = CAN_RUN;
+		search->mark->reached = NULL;
+		mark_goroutine(search, &goroutines->items[i]);
+		return true;
+	}
+	return false;
+}
+
 /* --- what the leaked ones keep */
 
 static size_t leaked_members(const struct search *search, const struct go_group *group)
@@ -356,6 +372,7 @@ static bool find(struct search *search, struct goroutine_leaks *leaks)
 		return false;
 	divide(search);
 	mark_live(search);
+	leaks->main_waits_forever = spare_main(search);
 	for (size_t i = 0; i < count; i++)
 		leaks->leaked[i] = search->states[i] == MAY_BE_LEAKED;
 	leaks->all_wait = all_wait(search);

@@ -43,6 +43,9 @@ struct goroutine_leaks {
 	uint64_t stack_bytes;
 	uint64_t shared_bytes;		   /* part of .bytes: that more than one group keeps */
 	uint64_t live_bytes, live_objects; /* that are reached without them */
+	/* The main goroutine waits for what nothing that can run leads to: the program hangs, or it
+	 * is meant to. It is not counted as leaked. */
+	bool main_waits_forever;
 	bool all_wait; /* every goroutine of the program waits for another one, or for nothing */
 };
 

@@ -92,8 +92,9 @@ static bool find_version(struct go_process *process)
 	char text[128];
 	if (!module_section(process->module, ".go.buildinfo", &address, &size) ||
 	    !version_from_build_info(process, address)) {
-		if (!symbol_address(process, "runtime.buildVersion", &address) ||
-		    !go_string_at(process, address, text, sizeof text))
+		if ((!symbol_address(process, "runtime.buildVersion", &address) ||
+		     !go_string_at(process, address, text, sizeof text)) &&
+		    !go_find_version_text(process, text, sizeof text))
 			return false;
 		process->version = string_pool_add(modules_strings(process->modules), text);
 	}

@@ -180,6 +180,46 @@ static void find_wait_reasons(struct go_process *process)
 	}
 }
 
+/* "go1.26", "go1.26.5", "go1.26rc1", and what the builder added behind a blank. */
+static bool is_version(const char *text)
+{
+	static const char digits[] = "0123456789";
+	if (strncmp(text, "go1.", 4) != 0)
+		return false;
+	text += 4;
+	if (strspn(text, digits) < 2 || strspn(text, digits) > 3)
+		return false;
+	text += strspn(text, digits);
+	if (strncmp(text, "rc", 2) == 0)
+		text += 2;
+	else if (strncmp(text, "beta", 4) == 0)
+		text += 4;
+	else if (*text == '.')
+		text++;
+	text += strspn(text, digits);
+	return *text == '\0' || *text == ' ';
+}
+
+bool go_find_version_text(const struct go_process *process, char *text, size_t size)
+{
+	struct go_search search;
+	const struct module *module = process->module;
+	const uint8_t *bytes;
+	size_t count;
+	go_search_begin(&search, process);
+	for (; (bytes = next_words(&search, &count)) != NULL; search.at += 8 * count) {
+		for (size_t i = 0; i + 1 < count; i++) {
+			uint64_t string = bytes_unsigned(bytes + 8 * i, 8, false);
+			uint64_t length = bytes_unsigned(bytes + 8 * i + 8, 8, false);
+			if (string >= module->start && string < module->end && length >= 6 &&
+			    length < size && go_string_at(process, search.at + 8 * i, text, size) &&
+			    is_version(text))
+				return true;
+		}
+	}
+	return false;
+}
+
 void go_find_by_content(struct go_process *process)
 {
 	uint64_t address, offset;

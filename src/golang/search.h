@@ -19,6 +19,10 @@ void go_search_begin(struct go_search *search, const struct go_process *process)
 /* The next word that equals `value`; false at the end. */
 bool go_search_word(struct go_search *search, uint64_t value, uint64_t *address);
 
+/* The version by a string of the program that can be nothing else ("go1.26.5"), into `text`; the first
+ * one that there is. */
+bool go_find_version_text(const struct go_process *process, char *text, size_t size);
+
 /* Fills what symbols would tell: goroutines, processors, heap, wait reasons. What is not found
  * stays zero. */
 void go_find_by_content(struct go_process *process);

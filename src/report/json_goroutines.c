@@ -241,6 +241,7 @@ static void put_leaks(struct json_document *document)
 	json_put(document, object, "stack_bytes", json_size(leaks->stack_bytes));
 	json_put(document, object, "live_bytes", json_size(leaks->live_bytes));
 	json_put(document, object, "live_objects", json_size(leaks->live_objects));
+	json_put(document, object, "main_waits_forever", json_boolean(leaks->main_waits_forever));
 	json_put(document, object, "all_wait", json_boolean(leaks->all_wait));
 	json_put(document, object, "groups", groups);
 	json_put(document, object, "suspicions", suspicions);

@@ -133,6 +133,14 @@ static void verdict_row(struct text *text, const struct findings *findings,
 		text_wrap(text, 4, size_text(leak->stack_bytes).text);
 		text_line(text);
 	}
+	if (leaks != NULL && leaks->main_waits_forever && group->members[0]->id == 1) {
+		text_put(text, "  ");
+		text_colored(text, TEXT_WARN, "main");
+		text_wrap(text, 4,
+			  " waits for what nothing that can run leads to: it hangs, or is meant to "
+			  "wait for ever");
+		text_line(text);
+	}
 	for (size_t i = 0; leaks != NULL && i < leaks->suspicion_count; i++) {
 		if (leaks->suspicions[i].group != group)
 			continue;
@@ -483,7 +491,12 @@ void text_goroutines(struct text *text, const struct findings *findings)
 	const struct goroutines *goroutines = findings->goroutines;
 	text_go(text, findings);
 	if (findings->go == NULL) {
-		text_put(text, "There is no Go runtime in this process.");
+		bool has_go = false;
+		for (size_t i = 0; i < findings->module_count; i++)
+			has_go |= findings->modules[i].is_go;
+		text_section(text);
+		text_put(text, has_go ? "The Go runtime of this process could not be read."
+				      : "There is no Go runtime in this process.");
 		text_line(text);
 	}
 	if (goroutines == NULL)

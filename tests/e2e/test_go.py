@@ -5,6 +5,7 @@ CORESCAN_TEST_GO names the folder of another Go than Debian bookworm's (scripts/
 SPDX-License-Identifier: GPL-3.0-or-later
 """
 
+import re
 import unittest
 
 from harness import Program, compile_go, corescan, corescan_json, each_way
@@ -39,6 +40,7 @@ class Goroutines(unittest.TestCase):
                          sorted(told))
         self.assertEqual(leaks["count"], len(told))
         self.assertFalse(leaks["all_wait"])
+        self.assertFalse(leaks["main_waits_forever"])
         heavy = program.told("heavy")[0]["heavy"]
         largest = max(leaks["groups"], key=lambda group: group["bytes"])
         group = document["goroutine_groups"][largest["group"]]
@@ -94,6 +96,16 @@ class Goroutines(unittest.TestCase):
     def test_with_c(self):
         self.check_program(cgo=True)
 
+    def test_main_that_waits_for_ever(self):
+        """It is told of, and is not counted as leaked."""
+        with Program(compile_go("patterns"), "main", environment=CRASH) as program:
+            program.settle()
+            document = corescan_json("goroutines", "-p", program.pid)
+            self.assertTrue(document["goroutine_leaks"]["main_waits_forever"])
+            self.assertEqual(document["goroutine_leaks"]["count"], 28)
+            self.assertIn("main waits for what nothing that can run leads to",
+                          corescan("goroutines", "-p", program.pid).stdout)
+
     def test_text(self):
         with Program(compile_go("patterns"), environment=CRASH) as program:
             program.settle()
@@ -107,6 +119,53 @@ class Goroutines(unittest.TestCase):
             self.assertIn("  created by main.healthyChain patterns.go:", text)
             for line in (report + text).splitlines():
                 self.assertLessEqual(len(line), 80, line)
+
+
+def printed_goroutines(text):
+    """The goroutines of Go's own stack dump: id to reason, calls and creator."""
+    found, one = {}, None
+    for line in text.splitlines():
+        heading = re.match(r"goroutine (\d+) .*\[([^,\]]*).*\]:$", line)
+        if heading:
+            number = int(heading.group(1))
+            one = None
+            if number not in found:
+                one = found[number] = {"reason": heading.group(2), "calls": [], "creator": None}
+        elif not line or one is None:
+            one = None
+        elif line.startswith("created by "):
+            one["creator"] = line[len("created by "):].split(" in goroutine ")[0]
+        elif line.startswith("\t") and one["creator"] is None:
+            one["calls"][-1][1] = int(re.match(r".*:(\d+)", line).group(1))
+        elif not line.startswith("\t"):
+            one["calls"].append([line.rsplit("(", 1)[0], 0])
+    return found
+
+
+class Dump(unittest.TestCase):
+    """What Go itself printed when SIGABRT came, goroutine by goroutine."""
+
+    def test_same_as_go_printed(self):
+        with Program(compile_go("patterns"), environment=CRASH) as program:
+            program.settle()
+            core = program.core()
+            printed = printed_goroutines((program.directory / "output").read_text())
+            document = corescan_json("goroutines", program.executable, core)
+        compared = 0
+        for one in document["goroutines"]:
+            if one["state"] != "waiting":
+                continue
+            with self.subTest(goroutine=one["id"]):
+                truth = printed[one["id"]]
+                self.assertEqual(one["reason"] or "", truth["reason"])
+                calls = [[call["function"], call["line"]]
+                         for call in document["go_stacks"][one["stack"]]["calls"]]
+                # Go leaves out wrappers that the compiler made.
+                told = [call for call in calls if call in truth["calls"] or
+                        not re.search(r"\.(gowrap|deferwrap)\d+$", call[0])]
+                self.assertEqual(told, truth["calls"])
+                compared += 1
+        self.assertGreater(compared, 50)
 
 
 class Resources(unittest.TestCase):

@@ -444,5 +444,8 @@ func main() {
 	fmt.Printf("{\"gomaxprocs\":%d,\"goroutines\":%d,\"version\":%q}\n", runtime.GOMAXPROCS(0),
 		runtime.NumGoroutine(), runtime.Version())
 	fmt.Println("{\"ready\":true}")
+	if len(os.Args) > 1 && os.Args[1] == "main" {
+		<-make(chan struct{})
+	}
 	<-globalChannel
 }
