@@ -12,6 +12,14 @@ const struct module *findings_executable(const struct findings *findings)
 	return NULL;
 }
 
+bool findings_have_go(const struct findings *findings)
+{
+	for (size_t i = 0; i < findings->module_count; i++)
+		if (findings->modules[i].is_go)
+			return true;
+	return false;
+}
+
 bool findings_partial(const struct findings *findings)
 {
 	const struct gaps *gaps = findings->subject->gaps;

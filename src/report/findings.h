@@ -54,6 +54,9 @@ struct findings {
 /* The program itself, or NULL. */
 const struct module *findings_executable(const struct findings *findings);
 
+/* Whether a Go runtime is loaded. */
+bool findings_have_go(const struct findings *findings);
+
 /* Whether anything at all could not be examined. */
 bool findings_partial(const struct findings *findings);
 

@@ -491,9 +491,7 @@ void text_goroutines(struct text *text, const struct findings *findings)
 	const struct goroutines *goroutines = findings->goroutines;
 	text_go(text, findings);
 	if (findings->go == NULL) {
-		bool has_go = false;
-		for (size_t i = 0; i < findings->module_count; i++)
-			has_go |= findings->modules[i].is_go;
+		const bool has_go = findings_have_go(findings);
 		text_section(text);
 		text_put(text, has_go ? "The Go runtime of this process could not be read."
 				      : "There is no Go runtime in this process.");
@@ -544,6 +542,19 @@ static void group_line(struct text *text, const struct findings *findings,
 		call_words(", created by ", &group->creator, words, sizeof words);
 	text_wrap(text, 13, words);
 	text_line(text);
+}
+
+bool text_go_alone(struct text *text, const struct findings *findings, const char *heading)
+{
+	const struct heap *heap = findings->subject->heap;
+	if (heap == NULL || heap->provider != NULL || !findings_have_go(findings))
+		return false;
+	text_heading(text, TEXT_HEADING, heading);
+	text_wrap(text, text->column,
+		  "there is no malloc in this Go program: corescan goroutines tells what its "
+		  "goroutines keep");
+	text_line(text);
+	return true;
 }
 
 void text_go_report(struct text *text, const struct findings *findings)

@@ -313,6 +313,8 @@ static void arena_table(struct text *text, const struct heap *heap)
 void text_heap(struct text *text, const struct findings *findings)
 {
 	const struct heap *heap = findings->subject->heap;
+	if (text_go_alone(text, findings, "HEAP"))
+		return;
 	text_corruption(text, findings, 8, 8);
 	text_heap_totals(text, findings);
 	if (heap == NULL || heap->provider == NULL)

@@ -17,6 +17,8 @@ void text_leaks(struct text *text, const struct findings *findings)
 {
 	const struct orphans *orphans = findings->orphans;
 	char number[FORMAT_MAX];
+	if (text_go_alone(text, findings, "ORPHANED"))
+		return;
 	if (orphans == NULL || findings->reachability == NULL)
 		return;
 	const bool doubt = findings->reachability->doubt[0] != '\0';

@@ -78,6 +78,9 @@ void text_corruption(struct text *text, const struct findings *findings, size_t 
 /* How many contradictions are in flux; with -v which. */
 void text_flux(struct text *text, const struct findings *findings);
 
+/* "HEAP  none of C's", of a Go program that has no C in it. True where that is so. */
+bool text_go_alone(struct text *text, const struct findings *findings, const char *heading);
+
 /* "HEAP" and its totals, and the state totals. */
 void text_heap_totals(struct text *text, const struct findings *findings);
 

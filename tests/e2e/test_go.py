@@ -114,6 +114,9 @@ class Goroutines(unittest.TestCase):
             self.assertIn("GO  go", report)
             self.assertIn("28 leaked", report)
             self.assertNotIn("glibc", report)
+            for command in "heap", "leaks":
+                said = corescan(command, program.executable, core, expect=(0,)).stdout
+                self.assertIn("there is no malloc in this Go program", said)
             text = corescan("goroutines", program.executable, core).stdout
             self.assertIn("6 goroutines, chan receive", text)
             self.assertIn("  created by main.healthyChain patterns.go:", text)
