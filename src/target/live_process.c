@@ -476,6 +476,18 @@ static struct error *stop_process(struct live_back_end *live, const struct targe
 	return error != NULL ? explain_refusal(live->pid, error) : NULL;
 }
 
+/* Where the kernel lets only the debugger read the process, that can write a core. */
+static struct error *advise_core(struct error *error)
+{
+	if (error->code != ERROR_OS)
+		return error;
+	struct error *advice = error_new(
+	    ERROR_OS, "%s; or in the debugger: generate-core-file FILE, then corescan FILE",
+	    error->message);
+	error_free(error);
+	return advice;
+}
+
 struct error *target_open_live(int32_t pid, const struct target_options *options, struct gaps *gaps,
 			       struct target **result)
 {
@@ -486,7 +498,7 @@ struct error *target_open_live(int32_t pid, const struct target_options *options
 	const bool to_stop = !options->without_stop && options->held == NULL;
 	struct error *error = check_before(pid, to_stop, &arch);
 	if (error != NULL)
-		return error;
+		return options->held != NULL ? advise_core(error) : error;
 	struct target *target = new_target(pid, arch);
 	if (target == NULL)
 		return error_no_memory();

@@ -71,6 +71,13 @@ class Commands(unittest.TestCase):
         cls.file.write_text(subprocess.run([CORESCAN, f"--gdb-commands={CORESCAN}"], check=True,
                                            capture_output=True, text=True).stdout)
         cls.source = f"source {cls.file}"
+        nobody = cls.directory / "nobody"
+        nobody.write_text("#!/bin/sh\nexec setpriv --reuid=65534 --clear-groups --regid=65534 "
+                          f"{cls.directory}/corescan \"$@\"\n")
+        nobody.chmod(0o755)
+        shutil.copy(CORESCAN, cls.directory / "corescan")
+        for path in (cls.directory, cls.directory.parent):
+            path.chmod(0o755)
         cls.executable = compile_program("demo_server")
         with Program(cls.executable) as program:
             program.settle()
@@ -194,6 +201,15 @@ class Commands(unittest.TestCase):
                 self.assertIn("the expression comes first", printed)
                 self.assertIn('No symbol "nosuch"', printed)
                 self.assertNotIn("DEADLOCK", printed)
+
+    def test_what_only_gdb_may_read(self):
+        """As under Yama, where a process's memory is its tracer's alone."""
+        with Program(self.executable) as program:
+            printed = run_gdb("gdb", "-p", program.pid, commands=[
+                self.source, f"set var $_corescan_program = \"{self.directory}/nobody\"",
+                "corescan waits", "print $_shell_exitcode"])
+        self.assertIn("generate-core-file", printed)
+        self.assertIn("= 2\n", printed)
 
     def test_other_language(self):
         """The commands work where a C expression would not, and leave the language alone."""
