@@ -63,7 +63,11 @@ def compile_program(name, *flags, output=None, source=None):
         if PROGRAMS != WORK:
             here = PROGRAMS / f"{executable.name}.{os.getpid()}"
             shutil.copy(unfinished, here)
-            here.rename(executable)  # another run may build it at the same time
+            try:
+                os.link(here, executable)
+            except FileExistsError:
+                pass  # another run has built it at the same time, and perhaps started it
+            here.unlink()
     return executable
 
 

@@ -205,13 +205,16 @@ class Roots(unittest.TestCase):
                 wrong = found.get(address, {}).get("state") == "orphaned"
                 count("live called orphaned", int(wrong))
                 self.assertFalse(wrong)
+        # The kernel's core lacks memory that may hold pointers; newer gdbs leave out (18, not 13)
+        # what was never touched, which cannot be told from that.
+        doubt = any("private, not dumped" in gap for gap in whole["gaps"])
+        self.assertEqual(doubt, {"live": False, "core": True}.get(way, doubt))
         count("orphans planted", len(program.told("orphan")))
         for truth in program.told("orphan"):
             with self.subTest(way=way, orphan=truth):
                 orphan = found[int(truth["orphan"], 16)]
                 self.assertTrue(orphan["unheld"])
-                # The kernel's core lacks memory that may hold pointers.
-                self.assertEqual(orphan["state"], "possible" if way == "core" else "orphaned")
+                self.assertEqual(orphan["state"], "possible" if doubt else "orphaned")
                 count("orphans found")
         for kind in {truth["root"] for truth in told} - {""}:
             without = suspects(reach_dump(target, without=kind))
