@@ -19,7 +19,7 @@ struct live_back_end {
 	struct live_memory memory;
 	struct live_links *links;      /* or NULL */
 	pthread_mutex_t reading;       /* held while memory is read */
-	bool closed;		       /* nothing is read any more; changed under .reading only */
+	_Atomic bool closed;	       /* nothing is read any more */
 	struct page_pool *pool;	       /* for a snapshot, or NULL */
 	ARRAY(struct page_run) missed; /* what a snapshot could not copy any more */
 };

@@ -425,17 +425,21 @@ static size_t read_live(void *context, uint64_t start, void *bytes, size_t size)
 {
 	struct live_back_end *live = context;
 	pthread_mutex_lock(&live->reading);
+	/* The tracer tells when the time is up, but may itself get no processor in time. */
+	if (live->stop != NULL && ptrace_stop_is_over(live->stop))
+		live->closed = true;
 	size_t got = live->closed ? 0 : live_memory_read(&live->memory, start, bytes, size);
 	pthread_mutex_unlock(&live->reading);
 	return got;
 }
 
-/* The stop is about to end before we are ready: waits for the read that is under way. */
+/* The stop is about to end before we are ready: waits for the read that is under way. Who reads one
+ * piece after the other would take the lock again before it is ours, so it is told first. */
 static void end_reading(void *context)
 {
 	struct live_back_end *live = context;
-	pthread_mutex_lock(&live->reading);
 	live->closed = true;
+	pthread_mutex_lock(&live->reading);
 	pthread_mutex_unlock(&live->reading);
 }
 

@@ -216,12 +216,9 @@ static struct error *make_plan(const struct target *target, uint64_t most, struc
 	    target->pid, size_text(plan->bytes).text, size_text(available).text, target->pid);
 }
 
-static bool reading_ended(struct live_back_end *live)
+static bool reading_ended(const struct live_back_end *live)
 {
-	pthread_mutex_lock(&live->reading);
-	bool ended = live->closed;
-	pthread_mutex_unlock(&live->reading);
-	return ended;
+	return live->closed;
 }
 
 /* Copies a run piece by piece. Returns where it had to end because the stop did, or the run's end.

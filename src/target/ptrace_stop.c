@@ -530,6 +530,14 @@ uint64_t ptrace_stop_end(struct ptrace_stop *stop)
 	return stop->end_us - stop->start_us;
 }
 
+bool ptrace_stop_is_over(struct ptrace_stop *stop)
+{
+	const uint64_t bound = (uint64_t)stop->limit.max_pause_ms * 1000;
+	if (!stop->ended && bound > 0 && now_us() - stop->start_us >= bound)
+		stop->cut_short = true;
+	return stop->cut_short;
+}
+
 bool ptrace_stop_cut_short(const struct ptrace_stop *stop)
 {
 	return stop->cut_short;

@@ -49,6 +49,9 @@ bool ptrace_stop_threads(const struct ptrace_stop *stop, struct target *target);
  * Returns for how many microseconds the process was stopped. Does nothing the second time. */
 uint64_t ptrace_stop_end(struct ptrace_stop *stop);
 
+/* Whether the stop has lasted as long as it may, and is to end by the limit. Before the end. */
+bool ptrace_stop_is_over(struct ptrace_stop *stop);
+
 /* After the end: whether that came by the limit. */
 bool ptrace_stop_cut_short(const struct ptrace_stop *stop);
 
