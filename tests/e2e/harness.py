@@ -191,6 +191,11 @@ def corescan_json(*arguments, **options):
     return document
 
 
+def too_wide(lines):
+    """The lines beyond 80 columns but for a path alone: paths stay whole, to be copied."""
+    return [line for line in lines if len(line) > 80 and not line.strip().startswith("/")]
+
+
 def each_way(test, program, look):
     """Calls look(arguments, way) on the live process, on gcore's core and on the kernel's core:
     `arguments` name the target on corescan's command line. Ends the program."""
