@@ -127,7 +127,7 @@ static bool is_unstopped_thread(const struct search *search, int32_t tid)
 {
 	for (size_t i = 0; i < search->target->threads.count; i++) {
 		const struct target_thread *thread = &search->target->threads.items[i];
-		if (thread->tid == tid)
+		if ((thread->inner_tid != 0 ? thread->inner_tid : thread->tid) == tid)
 			return arch_thread_pointer(search->target->arch, &thread->registers) == 0;
 	}
 	return false;

@@ -194,6 +194,17 @@ static void put_mutex(struct scene *scene, uint64_t address, uint32_t lock, uint
 	fake_target_put32(scene->target, address + 16, kind);
 }
 
+/* A stream as fopen makes it, of fd 5, whose lock the thread at `owner` holds. */
+static void put_stdio_lock(struct scene *scene, uint64_t file, uint64_t owner)
+{
+	uint64_t lock = file + 224;
+	fake_target_put64(scene->target, file + 136, lock);
+	fake_target_put32(scene->target, file + 112, 5);
+	fake_target_put32(scene->target, lock, 2);
+	fake_target_put32(scene->target, lock + 4, 1);
+	fake_target_put64(scene->target, lock + 8, owner);
+}
+
 static void has(const char *text, const char *part)
 {
 	ck_assert_ptr_nonnull(text);
@@ -525,11 +536,7 @@ START_TEST(stdio_lock_by_its_owner_pointer)
 	struct scene scene;
 	scene_begin(&scene);
 	uint64_t file = DATA + 0x100, lock = file + 224;
-	fake_target_put64(scene.target, file + 136, lock);
-	fake_target_put32(scene.target, file + 112, 5);
-	fake_target_put32(scene.target, lock, 2);
-	fake_target_put32(scene.target, lock + 4, 1);
-	fake_target_put64(scene.target, lock + 8, stack_of(FIRST + 1) + 0x600);
+	put_stdio_lock(&scene, file, stack_of(FIRST + 1) + 0x600);
 	block_on_futex(&scene, FIRST, lock, FUTEX_WAIT | PRIVATE, 2);
 	scene_open(&scene);
 	scene_find(&scene);
@@ -538,6 +545,42 @@ START_TEST(stdio_lock_by_its_owner_pointer)
 	ck_assert_uint_eq(wait->object, file);
 	ck_assert_int_eq(wait->owner, FIRST + 1);
 	ck_assert_str_eq(wait->detail, "fd 5");
+	scene_end(&scene);
+}
+END_TEST
+
+/* Of a thread that ran and was not stopped no register is known, its thread pointer neither. */
+START_TEST(stdio_lock_of_a_thread_that_was_not_stopped)
+{
+	struct scene scene;
+	scene_begin(&scene);
+	uint64_t file = DATA + 0x100, lock = file + 224, unknown = DATA + 0x800;
+	struct glibc_pthread pthread = { .address = stack_of(FIRST + 1) + 0x600,
+					 .tid = FIRST + 1,
+					 .state = GLIBC_STACK_RUNNING };
+	const struct glibc_pthread *sorted = &pthread;
+	const struct glibc_pthreads pthreads = {
+		.layout = { .size = 64 }, .items = &pthread, .count = 1, .by_address = &sorted
+	};
+	put_stdio_lock(&scene, file, pthread.address);
+	put_stdio_lock(&scene, file + 0x200, unknown);
+	put_mutex(&scene, DATA + 0x600, 2, 4711, 0);
+	block_on_futex(&scene, FIRST, lock, FUTEX_WAIT | PRIVATE, 2);
+	block_on_futex(&scene, FIRST + 2, lock + 0x200, FUTEX_WAIT | PRIVATE, 2);
+	block_on_futex(&scene, FIRST + 3, DATA + 0x600, FUTEX_WAIT | PRIVATE, 2);
+	scene_open(&scene);
+	for (int tid = FIRST; tid < FIRST + THREADS; tid++)
+		called(&scene, tid, tid == FIRST + 3 ? "__pthread_mutex_lock" : "flockfile");
+	scene.target->kind = TARGET_LIVE;
+	scene.target->threads.items[1].stopped = false;
+	scene.threads.items[1].thread_pointer = 0;
+	scene.subject.pthreads = &pthreads;
+	scene_find(&scene);
+	ck_assert_int_eq(wait_of(&scene, FIRST)->owner_state, OWNER_THREAD);
+	ck_assert_int_eq(wait_of(&scene, FIRST)->owner, FIRST + 1);
+	ck_assert_int_eq(wait_of(&scene, FIRST + 2)->owner_state, OWNER_UNKNOWN);
+	ck_assert_int_eq(wait_of(&scene, FIRST + 3)->owner_state, OWNER_UNKNOWN);
+	has(wait_of(&scene, FIRST + 3)->text, ", held by 4711, which was no thread when they");
 	scene_end(&scene);
 }
 END_TEST
@@ -1294,6 +1337,7 @@ static void add_waits(Suite *suite)
 	tcase_add_test(waits, semaphore_and_barrier_by_memory);
 	tcase_add_test(waits, join_leads_to_the_joined_thread);
 	tcase_add_test(waits, stdio_lock_by_its_owner_pointer);
+	tcase_add_test(waits, stdio_lock_of_a_thread_that_was_not_stopped);
 	tcase_add_test(waits, handler_that_allocates_in_an_allocation_waits_for_itself);
 	tcase_add_test(waits, locks_of_another_libc_keep_their_owner_to_themselves);
 	tcase_add_test(waits, restarted_call_is_told_by_where_the_kernel_sleeps);

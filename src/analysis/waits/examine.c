@@ -11,17 +11,21 @@
 
 #define SECOND INT64_C(1000000000)
 
-/* The tids that glibc itself wrote down, by the struct pthread at each thread pointer. */
+/* The tids that glibc itself wrote down, by the struct pthread at each thread pointer; where that
+ * is not known, those that the kernel tells. */
 static void read_own_tids(struct examination *all)
 {
 	const struct subject *subject = all->subject;
-	if (subject->pthreads == NULL)
-		return;
 	for (size_t i = 0; i < subject->threads->count; i++) {
-		uint64_t pointer = subject->threads->items[i].thread_pointer;
-		const struct glibc_pthread *pthread = glibc_pthreads_at(subject->pthreads, pointer);
+		const struct thread *thread = &subject->threads->items[i];
+		const struct glibc_pthread *pthread =
+		    subject->pthreads != NULL
+			? glibc_pthreads_at(subject->pthreads, thread->thread_pointer)
+			: NULL;
 		if (pthread != NULL && pthread->state == GLIBC_STACK_RUNNING)
 			all->own_tids[i] = pthread->tid;
+		else
+			all->own_tids[i] = thread->raw->inner_tid;
 	}
 }
 
@@ -78,10 +82,44 @@ const struct thread *examined_thread(const struct examination *all, int32_t tid)
 	return thread;
 }
 
+const struct thread *examined_thread_at(const struct examination *all, uint64_t pointer)
+{
+	const struct threads *threads = all->subject->threads;
+	if (pointer == 0)
+		return NULL;
+	for (size_t i = 0; i < threads->count; i++)
+		if (threads->items[i].thread_pointer == pointer)
+			return &threads->items[i];
+	const struct glibc_pthreads *pthreads = all->subject->pthreads;
+	const struct glibc_pthread *pthread =
+	    pthreads != NULL ? glibc_pthreads_at(pthreads, pointer) : NULL;
+	if (pthread == NULL || pthread->address != pointer || pthread->state != GLIBC_STACK_RUNNING)
+		return NULL;
+	const struct thread *thread = examined_thread(all, pthread->tid);
+	/* A thread whose pointer is known has it elsewhere. */
+	return thread != NULL && thread->thread_pointer == 0 ? thread : NULL;
+}
+
+bool examined_some_ran(const struct examination *all)
+{
+	const struct threads *threads = all->subject->threads;
+	for (size_t i = 0; all->subject->target->kind == TARGET_LIVE && i < threads->count; i++)
+		if (!threads->items[i].raw->stopped && !threads->items[i].raw->asleep)
+			return true;
+	return false;
+}
+
 void examined_owner(struct examined *examined, int32_t tid)
 {
 	struct wait *wait = examined->wait;
 	const struct thread *owner = examined_thread(examined->all, tid);
+	if (owner == NULL && !wait->shared && examined_some_ran(examined->all)) {
+		examined_no_owner(examined, OWNER_UNKNOWN,
+				  "held by %" PRId32 ", which was no thread when they were listed, "
+				  "but others ran on",
+				  tid);
+		return;
+	}
 	if (owner == NULL) {
 		wait->owner_state = OWNER_GONE;
 		wait->owner = tid;

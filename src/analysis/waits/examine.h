@@ -107,6 +107,14 @@ void examined_no_owner(struct examined *examined, enum owner_state state, const 
 /* The thread by the id that glibc knows it by; the kernel's ids count too. NULL: none. */
 const struct thread *examined_thread(const struct examination *all, int32_t tid);
 
+/* The thread whose struct pthread lies at `pointer`: by the thread pointers, and of a thread whose
+ * own is not known, as it ran and was not stopped, by the id in that memory. NULL: none. */
+const struct thread *examined_thread_at(const struct examination *all, uint64_t pointer);
+
+/* Whether some thread of a live process ran while it was looked at: it may have begun others, and
+ * what memory tells may be older or newer than the list of threads. */
+bool examined_some_ran(const struct examination *all);
+
 /* A timespec of the target in nanoseconds: false when unreadable or not a valid time. */
 bool examined_timespec(const struct examined *examined, uint64_t address, int64_t *nanoseconds);
 

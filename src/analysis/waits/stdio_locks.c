@@ -68,15 +68,6 @@ static bool file_of_lock(const struct examined *examined, uint64_t lock, uint64_
 	return false;
 }
 
-static const struct thread *thread_at_pointer(const struct examined *examined, uint64_t pointer)
-{
-	const struct threads *threads = examined->all->subject->threads;
-	for (size_t i = 0; pointer != 0 && i < threads->count; i++)
-		if (threads->items[i].thread_pointer == pointer)
-			return &threads->items[i];
-	return NULL;
-}
-
 static void name_file(struct examined *examined, uint64_t lock)
 {
 	uint64_t file;
@@ -101,7 +92,7 @@ bool resolve_stdio_lock(struct examined *examined, const struct futex_call *fute
 	bool known = futex->word_known &&
 		     examined_u32(examined, futex->address + STDIO_COUNT, &count) &&
 		     examined_u64(examined, futex->address + STDIO_OWNER, &owner);
-	const struct thread *holder = known ? thread_at_pointer(examined, owner) : NULL;
+	const struct thread *holder = known ? examined_thread_at(examined->all, owner) : NULL;
 	/* Releases from 2.38 on count from 0. */
 	bool sure = known && futex->value == 2 && futex->word != 0 && futex->word <= 2 &&
 		    count < STDIO_DEPTH_MAX && holder != NULL;
@@ -121,6 +112,11 @@ bool resolve_stdio_lock(struct examined *examined, const struct futex_call *fute
 	} else if (owner == 0) {
 		examined_no_owner(examined, OWNER_UNKNOWN,
 				  "it is locked, but records no owner: it is changing hands");
+	} else if (examined_some_ran(examined->all)) {
+		examined_no_owner(examined, OWNER_UNKNOWN,
+				  "its owner pointer 0x%" PRIx64 " is no thread that is known, but "
+				  "some ran and were not stopped",
+				  owner);
 	} else {
 		examined_no_owner(examined, OWNER_GONE,
 				  "its owner pointer 0x%" PRIx64 " is no thread of this process",
@@ -138,7 +134,7 @@ bool held_stdio_lock(struct examined *examined, uint64_t file)
 	    !examined_u32(examined, lock + STDIO_COUNT, &count) ||
 	    !examined_u64(examined, lock + STDIO_OWNER, &owner))
 		return false;
-	const struct thread *holder = thread_at_pointer(examined, owner);
+	const struct thread *holder = examined_thread_at(examined->all, owner);
 	if (holder == NULL || word == 0 || word > 2 || count >= STDIO_DEPTH_MAX)
 		return false;
 	examined->wait->kind = WAIT_FILE_LOCK;
