@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define TEXT	 0x400000u
 #define DATA	 0x600000u
@@ -22,6 +23,7 @@
 
 enum { FUTEX_WAIT = 0, FUTEX_LOCK_PI = 6, FUTEX_WAIT_BITSET = 9, PRIVATE = 128, REALTIME = 256 };
 enum { CALL_READ = 0, CALL_POLL = 7, CALL_WAIT4 = 61, CALL_FUTEX = 202, CALL_RESTART = 219 };
+enum { CALL_CLOCK_NANOSLEEP = 230, CALL_MQ_RECEIVE = 243, CALL_WAITV = 449 };
 
 /* One subject of hand-made threads, each with a stack of 4 KB at STACKS + 0x1000 * index. */
 struct scene {
@@ -545,6 +547,71 @@ START_TEST(stdio_lock_by_its_owner_pointer)
 	ck_assert_uint_eq(wait->object, file);
 	ck_assert_int_eq(wait->owner, FIRST + 1);
 	ck_assert_str_eq(wait->detail, "fd 5");
+	scene_end(&scene);
+}
+END_TEST
+
+static void put_time(struct scene *scene, uint64_t address, uint64_t seconds, uint64_t nanoseconds)
+{
+	fake_target_put64(scene->target, address, seconds);
+	fake_target_put64(scene->target, address + 8, nanoseconds);
+}
+
+/* How long is left a core does not tell, but until when by which clock. */
+START_TEST(deadlines_are_told_in_cores)
+{
+	struct scene scene;
+	scene_begin(&scene);
+	put_time(&scene, DATA + 0x100, 12345, 678900000);
+	put_time(&scene, DATA + 0x110, 951782400, 0);
+	put_mutex(&scene, DATA, 2, FIRST + 1, 0);
+	fake_target_put64(scene.target, DATA + 0x208, DATA + 0x300); /* of a futex_waitv */
+	block_on_futex(&scene, FIRST, DATA, FUTEX_WAIT_BITSET | PRIVATE, 2);
+	set(&scene, FIRST, "r10", DATA + 0x100);
+	block(&scene, FIRST + 1, CALL_WAITV, BLOCKED, DATA + 0x200, 1, 0);
+	set(&scene, FIRST + 1, "r10", DATA + 0x100);
+	set(&scene, FIRST + 1, "r8", 7); /* CLOCK_BOOTTIME */
+	block(&scene, FIRST + 2, CALL_MQ_RECEIVE, BLOCKED, 6, DATA + 0x400, 10);
+	set(&scene, FIRST + 2, "r8", DATA + 0x110);
+	block(&scene, FIRST + 3, CALL_CLOCK_NANOSLEEP, BLOCKED, (uint64_t)-6, 1,
+	      DATA + 0x100); /* as glibc passes it on */
+	scene_open(&scene);
+	scene_find(&scene);
+	has(wait_of(&scene, FIRST)->brief, ", until 12345.678 s of CLOCK_MONOTONIC, held by 101");
+	has(wait_of(&scene, FIRST + 1)->text, ", until 12345.678 s of CLOCK_BOOTTIME");
+	ck_assert_str_eq(wait_of(&scene, FIRST + 2)->text,
+			 "receives from fd 6, until 2000-02-29 00:00:00 UTC");
+	ck_assert_str_eq(wait_of(&scene, FIRST + 3)->text,
+			 "sleeps, until 12345.678 s of the process's processor time");
+	for (int tid = FIRST; tid < FIRST + THREADS; tid++)
+		ck_assert(wait_of(&scene, tid)->timed);
+	scene_end(&scene);
+}
+END_TEST
+
+START_TEST(deadlines_count_down_in_the_living)
+{
+	struct scene scene;
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	scene_begin(&scene);
+	put_time(&scene, DATA + 0x100, (uint64_t)now.tv_sec + 7290, (uint64_t)now.tv_nsec);
+	put_time(&scene, DATA + 0x110, (uint64_t)now.tv_sec - 1, 0);
+	for (int tid = FIRST; tid < FIRST + 2; tid++) {
+		block_on_futex(&scene, tid, DATA, FUTEX_WAIT_BITSET | PRIVATE | REALTIME, 5);
+		set(&scene, tid, "r10", tid == FIRST ? DATA + 0x100 : DATA + 0x110);
+	}
+	block_on_futex(&scene, FIRST + 2, DATA, FUTEX_WAIT_BITSET | PRIVATE, 5);
+	set(&scene, FIRST + 2, "r10", 0x10);
+	block(&scene, FIRST + 3, CALL_CLOCK_NANOSLEEP, BLOCKED, 2, 1, DATA + 0x100);
+	scene_open(&scene);
+	scene.target->kind = TARGET_LIVE;
+	scene_find(&scene);
+	has(wait_of(&scene, FIRST)->text, ", 2 h 1 min left");
+	has(wait_of(&scene, FIRST + 1)->text, ", its timeout has passed");
+	has(wait_of(&scene, FIRST + 2)->text, ", with a timeout");
+	/* Its processor time is not ours. */
+	has(wait_of(&scene, FIRST + 3)->text, " s of the process's processor time");
 	scene_end(&scene);
 }
 END_TEST
@@ -1338,6 +1405,8 @@ static void add_waits(Suite *suite)
 	tcase_add_test(waits, join_leads_to_the_joined_thread);
 	tcase_add_test(waits, stdio_lock_by_its_owner_pointer);
 	tcase_add_test(waits, stdio_lock_of_a_thread_that_was_not_stopped);
+	tcase_add_test(waits, deadlines_are_told_in_cores);
+	tcase_add_test(waits, deadlines_count_down_in_the_living);
 	tcase_add_test(waits, handler_that_allocates_in_an_allocation_waits_for_itself);
 	tcase_add_test(waits, locks_of_another_libc_keep_their_owner_to_themselves);
 	tcase_add_test(waits, restarted_call_is_told_by_where_the_kernel_sleeps);

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 /* More descriptors than these are counted, not named. */
 #define NAMED_MAX 8
@@ -100,6 +101,7 @@ static void remaining(struct examined *examined, uint64_t timeout)
 			words_add(&examined->detail, "at most ");
 		words_add_duration(&examined->detail, left / MILLISECOND * MILLISECOND);
 		words_add(&examined->detail, " left");
+		examined->told_time = true;
 	}
 }
 
@@ -233,13 +235,16 @@ static void examine_epoll(struct examined *examined)
 
 static void examine_epoll2(struct examined *examined)
 {
-	int64_t timeout;
 	examine_descriptor(examined);
-	if (examined->arguments[3] == 0)
-		return;
-	examined->wait->timed = true;
-	if (examined_timespec(examined, examined->arguments[3], &timeout))
-		examined->wait->timeout_ns = timeout;
+	examined_timeout(examined, examined->arguments[3]);
+}
+
+/* mq_timedsend, mq_timedreceive: (queue, message, length, priority, timeout), a time of
+ * CLOCK_REALTIME. */
+static void examine_message_queue(struct examined *examined)
+{
+	examine_descriptor(examined);
+	examined_deadline_at(examined, examined->arguments[4], CLOCK_REALTIME);
 }
 
 static void examine_path(struct examined *examined, uint64_t address)
@@ -271,16 +276,30 @@ static void examine_sendfile(struct examined *examined)
 	words_add(&examined->detail, "from fd %" PRId32, (int32_t)examined->arguments[1]);
 }
 
-/* Event loops, unlike fsync, wait for work. */
+/* io_getevents(context, least, most, events, timeout). Event loops, unlike fsync, wait for work. */
 static void examine_events(struct examined *examined)
 {
 	examined->wait->idle = true;
+	examined_timeout(examined, examined->arguments[4]);
 }
+
+/* io_uring_enter's flags IORING_ENTER_EXT_ARG and IORING_ENTER_ABS_TIMER: then the fifth argument
+ * is a struct io_uring_getevents_arg, which has the address of the timeout at 16. */
+#define RING_EXTENDED 8u
+#define RING_ABSOLUTE 32u
 
 static void examine_ring(struct examined *examined)
 {
+	uint64_t flags = examined->arguments[3], extended = examined->arguments[4], timeout;
 	examine_descriptor(examined);
-	examine_events(examined);
+	examined->wait->idle = true;
+	if ((flags & RING_EXTENDED) == 0 || extended > UINT64_MAX - 24 ||
+	    !examined_u64(examined, extended + 16, &timeout))
+		return;
+	if ((flags & RING_ABSOLUTE) == 0)
+		examined_timeout(examined, timeout);
+	else
+		examined->wait->timed = timeout != 0;
 }
 
 const struct wait_row descriptor_rows[] = {
@@ -302,11 +321,11 @@ const struct wait_row descriptor_rows[] = {
 	{ "recvfrom", WAIT_RECEIVE, examine_descriptor },
 	{ "recvmsg", WAIT_RECEIVE, examine_descriptor },
 	{ "recvmmsg", WAIT_RECEIVE, examine_descriptor },
-	{ "mq_timedreceive", WAIT_RECEIVE, examine_descriptor },
+	{ "mq_timedreceive", WAIT_RECEIVE, examine_message_queue },
 	{ "sendto", WAIT_SEND, examine_descriptor },
 	{ "sendmsg", WAIT_SEND, examine_descriptor },
 	{ "sendmmsg", WAIT_SEND, examine_descriptor },
-	{ "mq_timedsend", WAIT_SEND, examine_descriptor },
+	{ "mq_timedsend", WAIT_SEND, examine_message_queue },
 	{ "poll", WAIT_POLL, examine_poll },
 	{ "ppoll", WAIT_POLL, examine_ppoll },
 	{ "select", WAIT_SELECT, examine_select },

@@ -169,31 +169,105 @@ bool examined_timespec(const struct examined *examined, uint64_t address, int64_
 	return true;
 }
 
+/* The clocks that calls wait by (linux/time.h). Those of processor time count only while the
+ * process runs, and corescan's own clock of the same number is another one. */
+static const struct {
+	int clock;
+	const char *name;
+	bool of_date;	/* counts from 1970 on, leap seconds excluded */
+	bool is_shared; /* the same for all processes */
+} clocks[] = {
+	{ CLOCK_REALTIME, "CLOCK_REALTIME", true, true },
+	{ CLOCK_MONOTONIC, "CLOCK_MONOTONIC", false, true },
+	{ CLOCK_PROCESS_CPUTIME_ID, "the process's processor time", false, false },
+	{ CLOCK_THREAD_CPUTIME_ID, "the thread's processor time", false, false },
+	{ CLOCK_BOOTTIME, "CLOCK_BOOTTIME", false, true },
+	{ CLOCK_REALTIME_ALARM, "CLOCK_REALTIME_ALARM", true, true },
+	{ CLOCK_BOOTTIME_ALARM, "CLOCK_BOOTTIME_ALARM", false, true },
+	{ CLOCK_TAI, "CLOCK_TAI", false, true },
+};
+#define CLOCKS (sizeof clocks / sizeof clocks[0])
+
+static size_t clock_row(int clock)
+{
+	size_t row = 0;
+	while (row < CLOCKS && clocks[row].clock != clock)
+		row++;
+	return row;
+}
+
+/* Of negative ones (linux/posix-timers_types.h) the pid's complement lies above bit 3, 0 the caller
+ * itself, and bit 2 is set of a thread. */
+const char *examined_clock_name(int clock)
+{
+	const size_t row = clock_row(clock);
+	if (row < CLOCKS)
+		return clocks[row].name;
+	if (clock >= 0)
+		return "an unknown clock";
+	if (~(clock >> 3) != 0)
+		return "another's processor time";
+	return (clock & 4) != 0 ? "the thread's processor time" : "the process's processor time";
+}
+
+/* How much is left until then by a clock that runs alike for corescan. */
+static bool time_left(const struct examined *examined, int64_t nanoseconds, size_t row,
+		      int64_t *left)
+{
+	struct timespec now;
+	if (examined->all->subject->target->kind != TARGET_LIVE || row >= CLOCKS ||
+	    !clocks[row].is_shared || clock_gettime(clocks[row].clock, &now) != 0)
+		return false;
+	*left = nanoseconds - ((int64_t)now.tv_sec * SECOND + now.tv_nsec);
+	return true;
+}
+
 void examined_deadline(struct examined *examined, int64_t nanoseconds, int clock)
 {
 	struct words *detail = &examined->detail;
-	struct timespec now;
-	if (nanoseconds == 0)
-		return;
-	if (examined->all->subject->target->kind == TARGET_LIVE &&
-	    clock_gettime(clock, &now) == 0) {
-		int64_t left = nanoseconds - ((int64_t)now.tv_sec * SECOND + now.tv_nsec);
-		/* It stands still while it is looked at, and its time goes on. */
-		if (left <= 0)
-			return;
-		words_separate(detail, ", ");
-		words_add_duration(detail, left / 1000000 * 1000000);
-		words_add(detail, " left");
-		return;
-	}
-	time_t seconds = nanoseconds / SECOND;
+	const size_t row = clock_row(clock);
+	const time_t seconds = nanoseconds / SECOND;
 	struct tm broken;
 	char text[40];
-	if (clock != CLOCK_REALTIME || gmtime_r(&seconds, &broken) == NULL ||
-	    strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &broken) == 0)
-		return;
+	int64_t left;
+	examined->wait->timed = true;
+	examined->told_time = true;
 	words_separate(detail, ", ");
-	words_add(detail, "until %s", text);
+	if (time_left(examined, nanoseconds, row, &left)) {
+		/* It stands still while it is looked at, and its time goes on. */
+		if (left <= 0) {
+			words_add(detail, "its timeout has passed");
+			return;
+		}
+		words_add_duration(detail, left / 1000000 * 1000000);
+		words_add(detail, " left");
+	} else if (row < CLOCKS && clocks[row].of_date && gmtime_r(&seconds, &broken) != NULL &&
+		   strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &broken) > 0) {
+		words_add(detail, "until %s", text);
+	} else {
+		words_add(detail, "until %" PRId64 ".%03" PRId64 " s of %s", (int64_t)seconds,
+			  nanoseconds % SECOND / 1000000, examined_clock_name(clock));
+	}
+}
+
+void examined_timeout(struct examined *examined, uint64_t address)
+{
+	int64_t time;
+	if (address == 0)
+		return;
+	examined->wait->timed = true;
+	if (examined_timespec(examined, address, &time))
+		examined->wait->timeout_ns = time;
+}
+
+void examined_deadline_at(struct examined *examined, uint64_t address, int clock)
+{
+	int64_t time;
+	if (address == 0)
+		return;
+	examined->wait->timed = true;
+	if (examined_timespec(examined, address, &time))
+		examined_deadline(examined, time, clock);
 }
 
 bool examined_uninterrupted(const struct examined *examined)

@@ -63,6 +63,7 @@ struct examined {
 	const char *name; /* its name, or NULL */
 	uint64_t arguments[6];
 	int64_t result; /* the return value register: -512 … while blocked */
+	bool told_time; /* the detail says until when it waits */
 	struct words evidence;
 	struct words detail;
 	struct words owner_note;
@@ -118,9 +119,18 @@ bool examined_some_ran(const struct examination *all);
 /* A timespec of the target in nanoseconds: false when unreadable or not a valid time. */
 bool examined_timespec(const struct examined *examined, uint64_t address, int64_t *nanoseconds);
 
-/* Says until when an absolute timeout lasts: live how long that still is, in a core the date if
- * `clock` is CLOCK_REALTIME. */
+/* Says until when an absolute timeout lasts: live how long that still is, in a core the date, or
+ * the time of a `clock` that does not tell the date. */
 void examined_deadline(struct examined *examined, int64_t nanoseconds, int clock);
+
+/* The same of the timespec at `address`; 0: the call has no timeout. */
+void examined_deadline_at(struct examined *examined, uint64_t address, int clock);
+
+/* A relative timeout, by the timespec at `address`; 0: the call has none. */
+void examined_timeout(struct examined *examined, uint64_t address);
+
+/* "CLOCK_MONOTONIC": of the kernel's number of a clock. */
+const char *examined_clock_name(int clock);
 
 /* Whether the call goes on as it was made: the kernel has not taken the thread out of it, and has
  * written nothing back. */

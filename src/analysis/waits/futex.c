@@ -126,19 +126,16 @@ static bool by_rust(struct examined *examined, const struct futex_call *futex)
 
 static void note_timeout(struct examined *examined, const struct futex_call *futex)
 {
-	int64_t time;
-	if (futex->command == FUTEX_COMMAND_WAIT_REQUEUE_PI || examined->arguments[3] == 0)
-		return;
-	examined->wait->timed = true;
-	if (!examined_timespec(examined, examined->arguments[3], &time))
+	if (futex->command == FUTEX_COMMAND_WAIT_REQUEUE_PI)
 		return;
 	if (futex->command == FUTEX_COMMAND_WAIT) {
-		examined->wait->timeout_ns = time;
+		examined_timeout(examined, examined->arguments[3]);
 		return;
 	}
 	/* LOCK_PI has always counted by CLOCK_REALTIME; the others where the flag says so. */
 	bool realtime = futex->is_realtime || futex->command == FUTEX_COMMAND_LOCK_PI;
-	examined_deadline(examined, time, realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC);
+	examined_deadline_at(examined, examined->arguments[3],
+			     realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC);
 }
 
 static const char *register_name(const struct examined *examined, unsigned argument)
@@ -182,12 +179,12 @@ static void examine_futex(struct examined *examined)
 		words_add(&examined->detail, ", now it is %" PRIu32, futex.word);
 }
 
-/* futex_waitv: entries of 24 bytes {value, address, flags}. */
+/* futex_waitv(2): (entries, count, flags, timeout, clock), where the timeout is absolute, and
+ * entries have 24 bytes {value, address, flags}. */
 static void examine_futex_waitv(struct examined *examined)
 {
 	uint64_t entries = examined->arguments[0];
 	uint32_t count = (uint32_t)examined->arguments[1];
-	examined->wait->timed = examined->arguments[3] != 0;
 	examined->wait->shared = true;
 	examined_evidence(examined, "array of futexes in %s", register_name(examined, 0));
 	uint64_t address;
@@ -199,15 +196,16 @@ static void examine_futex_waitv(struct examined *examined)
 		if (examined_u64(examined, entries + 24 * i + 8, &address))
 			words_add(&examined->detail, "%s 0x%" PRIx64, i == 1 ? ", also" : ",",
 				  address);
+	examined_deadline_at(examined, examined->arguments[3], (int)examined->arguments[4]);
 }
 
-/* futex_wait(2): (address, value, mask, flags, timeout, clock). */
+/* futex_wait(2): (address, value, mask, flags, timeout, clock), where the timeout is absolute. */
 static void examine_futex_wait(struct examined *examined)
 {
-	examined->wait->timed = examined->arguments[4] != 0;
 	examined->wait->shared = (examined->arguments[3] & FUTEX_PRIVATE) == 0;
 	examined_evidence(examined, "futex word in %s", register_name(examined, 0));
 	examined_object(examined, examined->arguments[0]);
+	examined_deadline_at(examined, examined->arguments[4], (int)examined->arguments[5]);
 }
 
 const struct wait_row futex_rows[] = {

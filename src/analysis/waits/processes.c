@@ -100,14 +100,9 @@ static void add_signals(struct words *words, uint64_t set)
 static void examine_sigtimedwait(struct examined *examined)
 {
 	uint64_t set;
-	int64_t timeout;
 	if (examined_u64(examined, examined->arguments[0], &set))
 		add_signals(&examined->detail, set);
-	if (examined->arguments[2] == 0)
-		return;
-	examined->wait->timed = true;
-	if (examined_timespec(examined, examined->arguments[2], &timeout))
-		examined->wait->timeout_ns = timeout;
+	examined_timeout(examined, examined->arguments[2]);
 }
 
 /* struct sembuf: number, operation and flags, of 2 bytes each. */
@@ -131,13 +126,8 @@ static void examine_semop(struct examined *examined)
 
 static void examine_semtimedop(struct examined *examined)
 {
-	int64_t timeout;
 	examine_semop(examined);
-	if (examined->arguments[3] == 0)
-		return;
-	examined->wait->timed = true;
-	if (examined_timespec(examined, examined->arguments[3], &timeout))
-		examined->wait->timeout_ns = timeout;
+	examined_timeout(examined, examined->arguments[3]);
 }
 
 static void examine_msgrcv(struct examined *examined)

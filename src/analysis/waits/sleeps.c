@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/examine.h"
 
+#include <time.h>
+
 #define MILLISECOND INT64_C(1000000)
 
 /* clock_nanosleep's flag TIMER_ABSTIME. */
@@ -28,6 +30,7 @@ static void relative_sleep(struct examined *examined, uint64_t request, uint64_t
 			words_add(&examined->detail, "at most ");
 		words_add_duration(&examined->detail, time / MILLISECOND * MILLISECOND);
 		words_add(&examined->detail, " left");
+		examined->told_time = true;
 	}
 }
 
@@ -38,14 +41,17 @@ static void examine_nanosleep(struct examined *examined)
 
 static void examine_clock_nanosleep(struct examined *examined)
 {
-	int64_t time;
-	if ((examined->arguments[1] & ABSOLUTE) == 0) {
-		relative_sleep(examined, examined->arguments[2], examined->arguments[3]);
+	int clock = (int)examined->arguments[0];
+	if ((examined->arguments[1] & ABSOLUTE) != 0) {
+		examined_deadline_at(examined, examined->arguments[2], clock);
 		return;
 	}
-	examined->wait->timed = true;
-	if (examined_timespec(examined, examined->arguments[2], &time))
-		examined_deadline(examined, time, (int)examined->arguments[0]);
+	relative_sleep(examined, examined->arguments[2], examined->arguments[3]);
+	/* The others run as time does. */
+	if (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID) {
+		words_separate(&examined->detail, ", ");
+		words_add(&examined->detail, "by %s", examined_clock_name(clock));
+	}
 }
 
 const struct wait_row sleep_rows[] = {

@@ -80,6 +80,10 @@ static void examine_wait(struct examined *examined, const struct wait_row *row)
 	wait->kind = row != NULL ? row->kind : WAIT_OTHER;
 	if (row != NULL && row->examine != NULL)
 		row->examine(examined);
+	if (wait->timed && wait->timeout_ns < 0 && !examined->told_time) {
+		words_separate(&examined->detail, ", ");
+		words_add(&examined->detail, "with a timeout");
+	}
 	wait->idle = wait->idle || wait_kind_is(wait->kind, WAIT_IDLE);
 	wait->site = wait_site(examined->thread);
 	struct program_wait known = program_wait_find(examined->all->subject, wait);
