@@ -1071,6 +1071,34 @@ START_TEST(stall_is_suspected_only_where_nobody_is_left)
 }
 END_TEST
 
+static size_t suspicions_at_mutex(uint32_t owner)
+{
+	struct scene scene;
+	struct suspicions suspicions;
+	scene_begin(&scene);
+	for (int i = 0; i < THREADS; i++)
+		block_on_futex(&scene, FIRST + i, DATA + 0x40, FUTEX_WAIT_BITSET | PRIVATE, 0);
+	put_mutex(&scene, DATA, 2, owner, 0);
+	block_on_futex(&scene, FIRST, DATA, FUTEX_WAIT | PRIVATE, 2);
+	scene_open(&scene);
+	for (int i = 0; i < THREADS; i++)
+		called(&scene, FIRST + i, i == 0 ? "___pthread_mutex_lock" : "sem_wait");
+	scene_find(&scene);
+	ck_assert_int_eq(wait_of(&scene, FIRST)->kind, WAIT_MUTEX);
+	succeed(suspicions_find(&scene.subject, &scene.waits, &scene.deadlocks, &suspicions));
+	size_t count = suspicions.count;
+	suspicions_free(&suspicions);
+	scene_end(&scene);
+	return count;
+}
+
+START_TEST(lock_of_an_owner_that_is_gone_is_no_lost_wake_up)
+{
+	ck_assert_uint_eq(suspicions_at_mutex(FIRST + 1), 1);
+	ck_assert_uint_eq(suspicions_at_mutex(4711), 0);
+}
+END_TEST
+
 /* What a stall of threads that all wait in `function` on words that name no holder is called. */
 static void check_stall(const char *function, const char *words)
 {
@@ -1428,6 +1456,7 @@ static void add_others(Suite *suite)
 	tcase_add_test(deadlocks, deadlocks_and_single_waiters_are_no_convoys);
 	tcase_add_test(deadlocks, lock_of_an_owner_that_is_gone_holds_up_even_one);
 	tcase_add_test(deadlocks, stall_is_suspected_only_where_nobody_is_left);
+	tcase_add_test(deadlocks, lock_of_an_owner_that_is_gone_is_no_lost_wake_up);
 	tcase_add_test(deadlocks, stall_over_locks_without_holders_is_no_lost_wake_up);
 	tcase_add_test(deadlocks, held_locks_are_found_where_all_words_agree);
 	tcase_add_test(deadlocks, what_only_looks_like_a_held_lock_is_none);

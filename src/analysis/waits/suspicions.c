@@ -86,11 +86,18 @@ static const char *stall_sentence(const struct subject *subject, const struct wa
 	return string_pool_add(modules_strings(subject->modules), words.text);
 }
 
+/* A lock that nobody is left to release explains the stall, and is told as what holds others up:
+ * who waits for a wake-up besides may wait for one of those that wait for the lock. */
+static bool orphaned_lock(const struct wait *wait)
+{
+	return wait_kind_is_lock(wait->kind) && wait->owner_state == OWNER_GONE;
+}
+
 static bool find_stall(const struct subject *subject, const struct waits *waits,
 		       struct suspicions *suspicions)
 {
 	for (size_t i = 0; i < waits->count; i++)
-		if (!needs_a_thread(&waits->items[i]))
+		if (!needs_a_thread(&waits->items[i]) || orphaned_lock(&waits->items[i]))
 			return true;
 	const struct wait **all = calloc(waits->count, sizeof *all);
 	if (all == NULL)

@@ -60,7 +60,8 @@ struct suspicions {
 	size_t count;
 };
 
-/* Nothing is suspected where a deadlock is known. ERROR_NO_MEMORY. */
+/* Nothing is suspected where a deadlock is known, and no stall where the owner of a lock is gone.
+ * ERROR_NO_MEMORY. */
 struct error *suspicions_find(const struct subject *subject, const struct waits *waits,
 			      const struct deadlocks *deadlocks, struct suspicions *suspicions);
 void suspicions_free(struct suspicions *suspicions);
