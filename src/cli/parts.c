@@ -38,14 +38,15 @@ void run_check_stayed(struct run *run)
 }
 
 /* Whether every stack was unwound, and every thread pointer found, by the few registers that are
- * known without a stop. */
+ * known without a stop. A thread in state D does not stop, so that no more would be known of it. */
 static void check_stacks(struct run *run)
 {
 	if (!run->unstopped || run->options->stop == STOP_NEVER)
 		return;
 	for (size_t i = 0; i < run->threads.count; i++) {
 		const struct thread *thread = &run->threads.items[i];
-		if (thread->stop_reason != NULL || thread->thread_pointer == 0) {
+		if (thread->raw->state != 'D' &&
+		    (thread->stop_reason != NULL || thread->thread_pointer == 0)) {
 			snprintf(run->why_stop, sizeof run->why_stop,
 				 "more registers of thread %d are needed", (int)thread->tid);
 			return;

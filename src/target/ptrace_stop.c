@@ -18,8 +18,11 @@
 #define MICROSECONDS 1000000
 #define NANOSECONDS  1000000000
 
-/* How long the rest of the process is held for threads that all stay in D state. */
-#define PATIENCE_US 500000
+/* How long the rest of the process is held for threads that all stay in D state: those that began
+ * that sleep while they were told to stop, and those that were found in it (the parent of a vfork,
+ * a file system that does not answer), which will hardly end it now. */
+#define PATIENCE_US	   500000
+#define PATIENCE_BEFORE_US 100000
 
 /* How long a stop may take until a tie with exec is suspected. */
 #define TIE_NS 200000000
@@ -203,11 +206,12 @@ static void look_at(const struct ptrace_stop *stop, struct tracee *tracee)
 	}
 }
 
-/* Looks at the threads from `first` on; returns how many are still to stop. `*asleep` is cleared
- * when one of these is not in D state. */
-static size_t look_at_all(struct ptrace_stop *stop, size_t first, bool *asleep)
+/* Looks at the threads from `first` on; returns how many are still to stop. `*patience_us`: how
+ * long these are waited for if they stay as they are; 0 when one of them is not in D state. */
+static size_t look_at_all(struct ptrace_stop *stop, size_t first, uint64_t *patience_us)
 {
 	size_t pending = 0;
+	*patience_us = PATIENCE_BEFORE_US;
 	for (size_t i = first; i < stop->tracees.count; i++) {
 		struct tracee *tracee = &stop->tracees.items[i];
 		if (tracee->state == TRACEE_SEIZED)
@@ -216,8 +220,10 @@ static size_t look_at_all(struct ptrace_stop *stop, size_t first, bool *asleep)
 			continue;
 		struct proc_stat stat;
 		pending++;
-		*asleep =
-		    *asleep && proc_read_stat(task_of(stop, tracee), &stat) && stat.state == 'D';
+		if (!proc_read_stat(task_of(stop, tracee), &stat) || stat.state != 'D')
+			*patience_us = 0;
+		else if (*patience_us != 0 && tracee->thread.state != 'D')
+			*patience_us = PATIENCE_US;
 	}
 	return pending;
 }
@@ -225,17 +231,16 @@ static size_t look_at_all(struct ptrace_stop *stop, size_t first, bool *asleep)
 /* Waits for the threads from `first` on; those that do not stop become stuck. */
 static void wait_for(struct ptrace_stop *stop, size_t first)
 {
-	uint64_t pause = 20, asleep_since = 0;
+	uint64_t pause = 20, asleep_since = 0, patience;
 	for (;;) {
-		bool asleep = true;
-		if (look_at_all(stop, first, &asleep) == 0)
+		if (look_at_all(stop, first, &patience) == 0)
 			return;
 		uint64_t now = now_us();
-		if (!asleep)
+		if (patience == 0)
 			asleep_since = 0;
 		else if (asleep_since == 0)
 			asleep_since = now;
-		if (now >= stop->deadline_us || (asleep && now - asleep_since >= PATIENCE_US))
+		if (now >= stop->deadline_us || (patience != 0 && now - asleep_since >= patience))
 			break;
 		sleep_us(pause);
 		pause = pause < 2000 ? pause * 2 : pause;

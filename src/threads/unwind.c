@@ -40,6 +40,7 @@ struct unwinder {
 	struct place place; /* of the last frame */
 	bool ended, out_of_memory;
 	bool unstopped;				/* few of the thread's registers are known */
+	bool stoppable;				/* of those, more would be if it were stopped */
 	struct frame_registers frame_registers; /* of the frame that is entered */
 	bool faulted;
 	uint64_t fault;
@@ -240,7 +241,7 @@ static void end_of_libdwfl(struct unwinder *unwinder, int result)
 	struct string_pool *pool = modules_strings(unwinder->modules);
 	if (unwinder->unstopped && !unwinder->faulted) {
 		end_stack(unwinder, STACK_REGISTER, NULL,
-			  unwinder->target->unstopped
+			  unwinder->stoppable
 			      ? "its caller is found by registers that are known of stopped "
 				"threads only (--stop)"
 			      : "its caller is found by registers that are not known");
@@ -498,6 +499,7 @@ static void start(struct unwinder *unwinder, const struct target_thread *thread)
 		registers->known[number] = (thread->registers.unknown >> i & 1) == 0;
 	}
 	unwinder->unstopped = thread->registers.unknown != 0;
+	unwinder->stoppable = unwinder->target->unstopped && thread->state != 'D';
 	registers->pc = arch_pc(arch, &thread->registers);
 	registers->sp = arch_sp(arch, &thread->registers);
 	unwinder->raw = &thread->registers;

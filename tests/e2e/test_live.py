@@ -187,6 +187,17 @@ class Uninterruptible(unittest.TestCase):
                     if option == "--stop":
                         self.assertIn("did not stop", document["gaps"][0]["text"])
 
+    def test_nothing_is_stopped_for_it(self):
+        """Its callers are found by registers that no stop tells."""
+        with Program(compile_program("live_vfork", "-D_GNU_SOURCE",
+                                     "-DBY_FRAME_POINTER")) as program:
+            truth = program.told("forks")[0]
+            document = corescan_json("waits", "-p", program.pid, expect=(1,))
+            self.assertFalse(document["target"]["stopped"])
+            self.assertEqual([gap["text"] for gap in document["gaps"]],
+                             [f"the stack of thread {truth['forks']} ends early: its caller is "
+                              "found by registers that are not known"])
+
 
 class Killed(unittest.TestCase):
     """corescan dies while it holds a process: that goes on, and none of its calls fails."""
