@@ -226,3 +226,33 @@ bool live_descriptors_describe(struct live_descriptors *descriptors, int32_t fd,
 		snprintf(text, size, "%s", link);
 	return true;
 }
+
+/* The first number of a list, or the last one. */
+static int32_t one_of_list(const char *list, bool last)
+{
+	char *end;
+	long number = strtol(list, &end, 10);
+	while (last && end != list) {
+		list = end;
+		long next = strtol(list, &end, 10);
+		if (end != list)
+			number = next;
+	}
+	return number > 0 && number <= INT32_MAX ? (int32_t)number : 0;
+}
+
+int32_t live_descriptors_pidfd(const struct live_descriptors *descriptors, int32_t fd, bool inner)
+{
+	char line[256];
+	int32_t pid = 0;
+	if (descriptors == NULL || fd < 0)
+		return 0;
+	FILE *file = proc_open_fdinfo((struct proc_task){ descriptors->pid, descriptors->pid }, fd);
+	if (file == NULL)
+		return 0;
+	while (pid == 0 && fgets(line, sizeof line, file) != NULL)
+		if (strncmp(line, "NSpid:", 6) == 0)
+			pid = one_of_list(line + 6, inner);
+	fclose(file);
+	return pid;
+}

@@ -25,4 +25,9 @@ void live_descriptors_close(struct live_descriptors *descriptors);
 bool live_descriptors_describe(struct live_descriptors *descriptors, int32_t fd, char *text,
 			       size_t size);
 
+/* The process that a pidfd is of, by the "NSpid:" line of its fdinfo (Linux 5.5 on): its number for
+ * us, or with `inner` in its own PID namespace. 0: the descriptor is none, or the process has ended
+ * and was waited for. */
+int32_t live_descriptors_pidfd(const struct live_descriptors *descriptors, int32_t fd, bool inner);
+
 #endif

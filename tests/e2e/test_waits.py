@@ -102,6 +102,11 @@ class Planted(unittest.TestCase):
             self.assertEqual(wait["timeout_ns"], truth["timeout_ns"])
         if truth.get("target", 0) != 0:
             self.assertEqual(wait["target_pid"], truth["target"])
+        if "pidfd_of" in truth:
+            self.assertEqual(wait["target_pid"], truth["pidfd_of"] if way == "live" else None)
+            self.assertIn(f"waits for child process {truth['pidfd_of']}, by pidfd {truth['fd']}"
+                          if way == "live" else
+                          f"waits for the child process of pidfd {truth['fd']}", wait["text"])
         if "fd_name" in truth and way == "live":
             self.assertIn(truth["fd_name"], wait["fd_name"])
         if "stream" in truth and way != "live":

@@ -224,11 +224,10 @@ static void plant_children(void)
 	tell("child", plant("wait group", run_wait_group, NULL), "of the caller's process group",
 	     -1, -1);
 	static int pidfd;
-	char detail[40];
 	pidfd = (int)syscall(434, child, 0); /* pidfd_open */
-	snprintf(detail, sizeof detail, "pidfd %d", pidfd);
 	if (pidfd >= 0)
-		tell("child", plant("wait pidfd", run_wait_pidfd, &pidfd), detail, -1, -1);
+		truth("{\"wait\":\"child\",\"tid\":%d,\"fd\":%d,\"pidfd_of\":%d}",
+		      plant("wait pidfd", run_wait_pidfd, &pidfd), pidfd, child);
 }
 
 static void plant_system_v(void)

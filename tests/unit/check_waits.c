@@ -589,6 +589,38 @@ START_TEST(deadlines_are_told_in_cores)
 }
 END_TEST
 
+/* After what is told of the object. */
+START_TEST(deadline_is_a_clause_of_its_own)
+{
+	static const char *const functions[] = { "aio_suspend64", "flockfile", "unheard_of",
+						 "sem_timedwait" };
+	static const char *const texts[] = {
+		"waits for I/O, in aio_suspend64, until 5.000 s of CLOCK_MONOTONIC",
+		"fd 5, until 5.000 s of CLOCK_MONOTONIC, held by 102",
+		"waits while it is 7, now it is 0, until 5.000 s of CLOCK_MONOTONIC",
+		", until 5.000 s of CLOCK_MONOTONIC",
+	};
+	struct scene scene;
+	scene_begin(&scene);
+	put_time(&scene, DATA + 0x80, 5, 0);
+	put_stdio_lock(&scene, DATA + 0x100, stack_of(FIRST + 1) + 0x600);
+	for (int i = 0; i < THREADS; i++) {
+		block_on_futex(&scene, FIRST + i, i == 1 ? DATA + 0x1e0 : DATA + 0x800,
+			       FUTEX_WAIT_BITSET | PRIVATE, i == 1 ? 2 : 7);
+		set(&scene, FIRST + i, "r10", DATA + 0x80);
+	}
+	scene_open(&scene);
+	for (int i = 0; i < THREADS; i++)
+		called(&scene, FIRST + i, functions[i]);
+	scene.threads.items[1].thread_pointer = 0x1000; /* else it held its own lock */
+	scene.threads.items[2].thread_pointer = stack_of(FIRST + 1) + 0x600;
+	scene_find(&scene);
+	for (int i = 0; i < THREADS; i++)
+		has(wait_of(&scene, FIRST + i)->text, texts[i]);
+	scene_end(&scene);
+}
+END_TEST
+
 START_TEST(deadlines_count_down_in_the_living)
 {
 	struct scene scene;
@@ -1434,6 +1466,7 @@ static void add_waits(Suite *suite)
 	tcase_add_test(waits, stdio_lock_by_its_owner_pointer);
 	tcase_add_test(waits, stdio_lock_of_a_thread_that_was_not_stopped);
 	tcase_add_test(waits, deadlines_are_told_in_cores);
+	tcase_add_test(waits, deadline_is_a_clause_of_its_own);
 	tcase_add_test(waits, deadlines_count_down_in_the_living);
 	tcase_add_test(waits, handler_that_allocates_in_an_allocation_waits_for_itself);
 	tcase_add_test(waits, locks_of_another_libc_keep_their_owner_to_themselves);

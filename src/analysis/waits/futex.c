@@ -44,7 +44,7 @@ static bool resolve_io(struct examined *examined, const struct futex_call *futex
 		return false;
 	examined->wait->kind = WAIT_IO;
 	examined_object(examined, futex->address);
-	words_add(&examined->detail, "%s", futex->call.name);
+	words_add(&examined->detail, "in %s", futex->call.name);
 	return true;
 }
 
@@ -144,6 +144,18 @@ static const char *register_name(const struct examined *examined, unsigned argum
 	return arch->registers[arch->syscall_arguments[argument]].name;
 }
 
+/* Of no kind that is known. */
+static void plain_futex(struct examined *examined, const struct futex_call *futex)
+{
+	examined_object(examined, futex->address);
+	/* While the word is as the thread found it there is nothing to add. */
+	if (futex->word_known && futex->word == futex->value)
+		return;
+	words_add(&examined->detail, "waits while it is %" PRIu32, futex->value);
+	if (futex->word_known)
+		words_add(&examined->detail, ", now it is %" PRIu32, futex->word);
+}
+
 static void examine_futex(struct examined *examined)
 {
 	uint32_t operation = (uint32_t)examined->arguments[1];
@@ -165,18 +177,10 @@ static void examine_futex(struct examined *examined)
 		examined_evidence(examined, "its memory is missing");
 	if (futex.call.kind != WAIT_NONE)
 		examined_evidence(examined, "frame %s", futex.call.name);
+	if (!by_name(examined, &futex) && !by_memory(examined, &futex) &&
+	    !by_instruction(examined, &futex) && !by_rust(examined, &futex))
+		plain_futex(examined, &futex);
 	note_timeout(examined, &futex);
-	if (by_name(examined, &futex) || by_memory(examined, &futex) ||
-	    by_instruction(examined, &futex) || by_rust(examined, &futex))
-		return;
-	examined_object(examined, futex.address);
-	/* While the word is as the thread found it there is nothing to add. */
-	if (futex.word_known && futex.word == futex.value)
-		return;
-	words_separate(&examined->detail, ", ");
-	words_add(&examined->detail, "waits while it is %" PRIu32, futex.value);
-	if (futex.word_known)
-		words_add(&examined->detail, ", now it is %" PRIu32, futex.word);
 }
 
 /* futex_waitv(2): (entries, count, flags, timeout, clock), where the timeout is absolute, and

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/examine.h"
+#include "target/live_descriptors.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -58,6 +59,17 @@ static void examine_clone3(struct examined *examined)
 /* waitid(2)'s idtype. */
 enum { ID_ALL = 0, ID_PID = 1, ID_PGID = 2, ID_PIDFD = 3 };
 
+/* A core does not tell which process a pidfd is of. */
+static void examine_pidfd(struct examined *examined, int32_t fd)
+{
+	const struct examination *all = examined->all;
+	examined->wait->fd = fd;
+	examined->wait->target_pid =
+	    live_descriptors_pidfd(all->descriptors, fd, all->subject->target->inner_pid != 0);
+	if (examined->wait->target_pid > 0)
+		words_add(&examined->detail, "by pidfd %" PRId32, fd);
+}
+
 static void examine_waitid(struct examined *examined)
 {
 	int32_t id = (int32_t)examined->arguments[1];
@@ -69,8 +81,7 @@ static void examine_waitid(struct examined *examined)
 		child_of_group(examined, id);
 		break;
 	case ID_PIDFD:
-		any_child(examined);
-		words_add(&examined->detail, "pidfd %" PRId32, id);
+		examine_pidfd(examined, id);
 		break;
 	default:
 		any_child(examined);

@@ -118,6 +118,8 @@ static void add_child(struct words *words, const struct subject *subject, const 
 			  subject->target->inner_pid != 0 ? " (its own number for it)" : "");
 	else if (wait->target_pid < 0)
 		words_add(words, "waits for any child process");
+	else if (wait->fd >= 0)
+		words_add(words, "waits for the child process of pidfd %" PRId32, wait->fd);
 	else
 		words_add(words, "waits until the child of its vfork runs a program or ends");
 }
