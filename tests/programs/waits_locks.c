@@ -33,6 +33,7 @@ static void tell_until(const char *wait, int tid, const void *object, const char
 /* Mutexes. */
 
 pthread_mutex_t normal_lock = PTHREAD_MUTEX_INITIALIZER;
+__thread pthread_mutex_t local_lock = PTHREAD_MUTEX_INITIALIZER;
 pthread_mutex_t recursive_lock, errorcheck_lock, adaptive_lock, robust_lock, inherit_lock,
     robust_inherit_lock, shared_lock, ceiling_lock, robust_shared_lock,
     timed_lock = PTHREAD_MUTEX_INITIALIZER, clocked_lock = PTHREAD_MUTEX_INITIALIZER,
@@ -119,6 +120,8 @@ static void plant_mutexes(void)
 		int tid = plant(rows[i].name, lock_mutex, rows[i].mutex);
 		tell("mutex", tid, rows[i].mutex, rows[i].name, me);
 	}
+	pthread_mutex_lock(&local_lock);
+	tell("mutex", plant("local_lock", lock_mutex, &local_lock), &local_lock, "local_lock", me);
 	pthread_mutex_lock(&timed_lock);
 	tell_until("mutex", plant("timed_lock", lock_timed, &timed_lock), &timed_lock, "timed_lock",
 		   me);

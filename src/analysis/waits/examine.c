@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/examine.h"
 
+#include "analysis/storage.h"
 #include "analysis/waits/futex.h"
 #include "target/live_descriptors.h"
 
@@ -45,6 +46,7 @@ bool examination_begin(struct examination *all, const struct subject *subject,
 void examination_end(struct examination *all)
 {
 	free(all->own_tids);
+	storage_map_free(all->memory->storage);
 	live_descriptors_close(all->descriptors);
 }
 
@@ -59,12 +61,33 @@ void examined_evidence(struct examined *examined, const char *format, ...)
 	words_add(&examined->evidence, "%s", clause);
 }
 
+/* "thread-local <errors>+8 of 1240": a thread's block of a module lies in its stack's mapping, or
+ * in memory of the loader's. NULL: it is none. */
+static const char *thread_local_name(const struct examination *all, const struct place *place)
+{
+	struct examination_memory *memory = all->memory;
+	struct storage storage;
+	if (place->kind == PLACE_UNMAPPED || place->kind == PLACE_SYMBOL ||
+	    place->kind == PLACE_MODULE)
+		return NULL;
+	if (!memory->storage_tried) {
+		memory->storage_tried = true;
+		error_free(storage_map_new(all->subject, NULL, &memory->storage));
+	}
+	if (memory->storage == NULL)
+		return NULL;
+	storage_at(memory->storage, place->address, &storage);
+	return storage.kind == STORAGE_TLS ? storage_text(memory->storage, &storage) : NULL;
+}
+
 void examined_object(struct examined *examined, uint64_t address)
 {
+	const struct subject *subject = examined->all->subject;
 	struct place place;
-	describe_address(examined->all->subject, address, &place);
+	describe_address(subject, address, &place);
+	const char *local = thread_local_name(examined->all, &place);
 	examined->wait->object = address;
-	examined->wait->object_name = describe_place(examined->all->subject, &place);
+	examined->wait->object_name = local != NULL ? local : describe_place(subject, &place);
 }
 
 const struct thread *examined_thread(const struct examination *all, int32_t tid)

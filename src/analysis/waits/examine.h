@@ -12,6 +12,7 @@
 #include "target/live_file_locks.h"
 
 struct live_descriptors;
+struct storage_map;
 
 /* Who runs the initialisation that threads wait for at `word`: of the last one that was asked
  * for, because many threads may wait for one. */
@@ -41,6 +42,9 @@ struct examination_memory {
 	struct known_runner runner;
 	struct known_readers readers;
 	struct known_file_lock file_lock;
+	/* Made when the first object is named that no symbol names; NULL: not yet, or no memory. */
+	struct storage_map *storage;
+	bool storage_tried;
 };
 
 /* What is the same for all threads of one run of waits_find. */
