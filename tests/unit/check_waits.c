@@ -22,7 +22,14 @@
 #define RESTARTS ((uint64_t)-516)
 
 enum { FUTEX_WAIT = 0, FUTEX_LOCK_PI = 6, FUTEX_WAIT_BITSET = 9, PRIVATE = 128, REALTIME = 256 };
-enum { CALL_READ = 0, CALL_POLL = 7, CALL_WAIT4 = 61, CALL_FUTEX = 202, CALL_RESTART = 219 };
+enum {
+	CALL_READ = 0,
+	CALL_POLL = 7,
+	CALL_PAUSE = 34,
+	CALL_WAIT4 = 61,
+	CALL_FUTEX = 202,
+	CALL_RESTART = 219
+};
 enum { CALL_CLOCK_NANOSLEEP = 230, CALL_MQ_RECEIVE = 243, CALL_WAITV = 449 };
 
 /* One subject of hand-made threads, each with a stack of 4 KB at STACKS + 0x1000 * index. */
@@ -1065,6 +1072,52 @@ START_TEST(lock_of_an_owner_that_is_gone_holds_up_even_one)
 }
 END_TEST
 
+/* How many convoys one thread makes that waits to write where `readers` read: while another thread
+ * is at work, or has the lock's address on its stack. */
+static size_t convoys_of_writer(uint32_t readers, bool works, bool elsewhere)
+{
+	static const char *const sleeps[] = { "pause", "(work)", NULL };
+	struct scene scene;
+	struct convoys convoys;
+	scene_begin(&scene);
+	fake_target_put32(scene.target, DATA + 0x40, readers << 3 | 2); /* a writer waits */
+	fake_target_put32(scene.target, DATA + 0x48, 2);
+	block_on_futex(&scene, FIRST, DATA + 0x48, FUTEX_WAIT_BITSET | PRIVATE | REALTIME, 2);
+	for (int tid = FIRST + 1; tid < FIRST + THREADS; tid++)
+		block(&scene, tid, CALL_PAUSE, BLOCKED, 0, 0, 0);
+	if (works)
+		set(&scene, FIRST + 2, "orig_rax", UINT64_MAX);
+	if (elsewhere)
+		fake_target_put64(scene.target, sp_of(FIRST + 1) + 0x20, DATA + 0x40);
+	scene_open(&scene);
+	for (int tid = FIRST; tid < FIRST + THREADS; tid++) {
+		stands_in(&scene, tid, sleeps);
+		scene.threads.items[tid - FIRST].stop_reason = NULL;
+	}
+	called(&scene, FIRST, "pthread_rwlock_wrlock");
+	scene_find(&scene);
+	ck_assert_int_eq(wait_of(&scene, FIRST)->kind, WAIT_RWLOCK_WRITE);
+	succeed(convoys_find(&scene.subject, &scene.waits, &convoys));
+	size_t count = convoys.count;
+	if (count > 0)
+		has(convoys.items[0].sentence,
+		    "1 thread waits behind rwlock 0x600040 (anonymous mapping, rw-), held by 1 "
+		    "reader, which one is not recorded; no other thread's stack has its address: "
+		    "who waits may hold it.");
+	convoys_free(&convoys);
+	scene_end(&scene);
+	return count;
+}
+
+START_TEST(writer_that_may_be_its_own_reader_is_held_up)
+{
+	ck_assert_uint_eq(convoys_of_writer(1, false, false), 1);
+	ck_assert_uint_eq(convoys_of_writer(2, false, false), 0); /* another reads too */
+	ck_assert_uint_eq(convoys_of_writer(1, true, false), 0);
+	ck_assert_uint_eq(convoys_of_writer(1, false, true), 0);
+}
+END_TEST
+
 /* All threads wait on semaphores; one of them as `spoil` has it. */
 static size_t suspicions_of(uint64_t operation, uint32_t word, bool runs)
 {
@@ -1488,6 +1541,7 @@ static void add_others(Suite *suite)
 	tcase_add_test(deadlocks, convoy_ends_at_the_thread_that_waits_for_nobody);
 	tcase_add_test(deadlocks, deadlocks_and_single_waiters_are_no_convoys);
 	tcase_add_test(deadlocks, lock_of_an_owner_that_is_gone_holds_up_even_one);
+	tcase_add_test(deadlocks, writer_that_may_be_its_own_reader_is_held_up);
 	tcase_add_test(deadlocks, stall_is_suspected_only_where_nobody_is_left);
 	tcase_add_test(deadlocks, lock_of_an_owner_that_is_gone_is_no_lost_wake_up);
 	tcase_add_test(deadlocks, stall_over_locks_without_holders_is_no_lost_wake_up);

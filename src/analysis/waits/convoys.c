@@ -116,6 +116,16 @@ static bool only_joins(const struct convoy *convoy)
 	return true;
 }
 
+/* A single writer behind readers is a convoy where it may be the reader itself, and no thread is at
+ * work that could be. */
+static bool behind_itself(const struct waits *waits, const struct wait *wait)
+{
+	for (size_t i = 0; i < waits->count; i++)
+		if (waits->items[i].activity != THREAD_BLOCKED || waits->items[i].waking)
+			return false;
+	return wait->maybe_own_readers && !wait->shared && !wait->timed;
+}
+
 /* One convoy of `count` members; it is dropped where it is none. False: no memory. */
 static bool add_convoy(const struct subject *subject, const struct waits *waits,
 		       const struct held_up *members, size_t count, struct convoys *convoys)
@@ -135,7 +145,8 @@ static bool add_convoy(const struct subject *subject, const struct waits *waits,
 	if (members->object == 0)
 		convoy->head = &waits->items[members->head];
 	find_objects(convoy, members->object);
-	bool told = count > 1 || convoy->head_state == OWNER_GONE;
+	bool told = count > 1 || convoy->head_state == OWNER_GONE ||
+		    behind_itself(waits, convoy->behind[0]);
 	if (!told || only_joins(convoy) || (convoy->head == NULL && convoy->first == NULL)) {
 		free(convoy->behind);
 		return true;

@@ -25,6 +25,8 @@ struct known_runner {
 struct known_readers {
 	uint64_t lock; /* 0: nothing was asked for yet */
 	struct words words;
+	size_t waiting; /* that wait for it */
+	bool all_known; /* of all others the stacks were searched */
 };
 
 /* Who holds the lock on a file: of the last one that was asked for. */

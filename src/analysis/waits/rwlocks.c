@@ -108,18 +108,29 @@ static bool holds_address(const struct examined *examined, const struct thread *
 
 /* glibc keeps no list of readers. A thread that has locked for reading, and not by a name that its
  * code knows, mostly has the address on its stack, to unlock by. */
-static const struct words *possible_readers(const struct examined *examined, uint64_t lock)
+static const struct known_readers *possible_readers(const struct examined *examined, uint64_t lock)
 {
 	struct known_readers *known = &examined->all->memory->readers;
 	const struct threads *threads = examined->all->subject->threads;
 	size_t count = 0;
 	if (known->lock == lock)
-		return &known->words;
-	*known = (struct known_readers){ .lock = lock };
+		return known;
+	*known = (struct known_readers){ .lock = lock, .all_known = true };
 	for (size_t i = 0; i < threads->count; i++) {
 		const struct thread *thread = &threads->items[i];
-		if (thread->raw->registers.general_size == 0 ||
-		    waits_there(examined, thread, lock) || !holds_address(examined, thread, lock))
+		if (thread->raw->registers.general_size == 0 || thread->frame_count == 0) {
+			known->all_known = false;
+			continue;
+		}
+		if (waits_there(examined, thread, lock)) {
+			known->waiting++;
+			continue;
+		}
+		if (thread->stop_reason != NULL ||
+		    thread->frames[thread->frame_count - 1].sp - thread->frames[0].sp >
+			STACK_SEARCHED)
+			known->all_known = false;
+		if (!holds_address(examined, thread, lock))
 			continue;
 		if (count < READERS_NAMED) {
 			words_separate(&known->words, ", ");
@@ -129,7 +140,7 @@ static const struct words *possible_readers(const struct examined *examined, uin
 	}
 	if (count > READERS_NAMED)
 		words_add(&known->words, " and %zu more", count - READERS_NAMED);
-	return &known->words;
+	return known;
 }
 
 static void note_readers(struct examined *examined, const struct rwlock_words *lock)
@@ -139,10 +150,16 @@ static void note_readers(struct examined *examined, const struct rwlock_words *l
 	examined_no_owner(examined, OWNER_UNKNOWN,
 			  "held by %" PRIu32 " reader%s, which one%s is not recorded%s", readers,
 			  plural, plural, lock->for_write ? "" : ", and a writer goes first");
-	const struct words *candidates = possible_readers(examined, lock->address);
-	if (candidates->length > 0)
+	const struct known_readers *candidates = possible_readers(examined, lock->address);
+	if (candidates->words.length > 0) {
 		words_add(&examined->owner_note, "; its address is on the stack of %s",
-			  candidates->text);
+			  candidates->words.text);
+	} else if (lock->for_write && candidates->all_known && readers <= candidates->waiting) {
+		examined->wait->maybe_own_readers = true;
+		words_add(&examined->owner_note,
+			  "; no other thread's stack has its address: %s waits may hold it",
+			  candidates->waiting == 1 ? "who" : "one who");
+	}
 }
 
 static void rwlock_owner(struct examined *examined, const struct rwlock_words *lock)

@@ -35,9 +35,9 @@ struct convoys {
 	size_t count;
 };
 
-/* Convoys of two threads and more, and single threads that wait for an owner that is gone. What
- * ends in a deadlock, and joins alone, are none. The waits must outlive the result.
- * ERROR_NO_MEMORY. */
+/* Convoys of two threads and more, and single threads that wait for an owner that is gone, or for
+ * readers that may be they themselves while no thread is at work. What ends in a deadlock, and
+ * joins alone, are none. The waits must outlive the result. ERROR_NO_MEMORY. */
 struct error *convoys_find(const struct subject *subject, const struct waits *waits,
 			   struct convoys *convoys);
 void convoys_free(struct convoys *convoys);

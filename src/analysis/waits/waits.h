@@ -98,7 +98,10 @@ struct wait {
 	bool shared; /* a futex that other processes may wake too */
 	bool waking; /* its futex has changed since it began to wait: it is about to be woken */
 	uint32_t readers; /* of an rwlock: how many hold it */
-	bool idle;	  /* a pool's worker or an event loop: waits for work, not for a lock */
+	/* Those may be threads that wait for it: they are no more, and no other's stack has its
+	 * address. */
+	bool maybe_own_readers;
+	bool idle; /* a pool's worker or an event loop: waits for work, not for a lock */
 };
 
 struct waits {
