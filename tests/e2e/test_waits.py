@@ -240,10 +240,11 @@ class Deadlocks(unittest.TestCase):
         self.assertEqual(too_wide(lines), [])
 
     def test_static_initialisation(self):
-        executable = compile_program("waits_deadlock_cxx", "-D_GNU_SOURCE")
-        for case in ("mutex", "two", "own", "three", "five"):
-            with self.subTest(case=case):
-                self.check_case(case, executable)
+        for stripped in ([], ["-s"]):
+            executable = compile_program("waits_deadlock_cxx", "-D_GNU_SOURCE", *stripped)
+            for case in ("mutex", "two", "own", "three", "five"):
+                with self.subTest(case=case, stripped=bool(stripped)):
+                    self.check_case(case, executable)
 
     def test_loader_lock(self):
         plugin = compile_program("waits_loader", "-D_GNU_SOURCE", "-DPLUGIN", "-shared", "-fPIC",

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/futex.h"
 #include "threads/call_target.h"
+#include "threads/unwind_entry.h"
 
 #include <string.h>
 
@@ -150,22 +151,36 @@ static const char *linkage_of(const struct frame *frame)
 	return frame->linkage != NULL ? frame->linkage : frame->function;
 }
 
+/* Whether both frames are in one function: by its name, else by its entry in the unwind
+ * information, which a stripped program keeps. */
+static bool same_function(const struct examined *examined, const struct frame *one,
+			  const struct frame *other)
+{
+	struct address_space *space = examined->all->subject->target->space;
+	uint64_t start, other_start;
+	if (one->module == NULL || one->module != other->module)
+		return false;
+	if (linkage_of(one) != NULL && linkage_of(other) != NULL)
+		return strcmp(linkage_of(one), linkage_of(other)) == 0;
+	if (linkage_of(one) != NULL || linkage_of(other) != NULL || one->guessed || other->guessed)
+		return false;
+	return unwind_entry_start(space, one->module, one->lookup_pc, &start) &&
+	       unwind_entry_start(space, one->module, other->lookup_pc, &other_start) &&
+	       start == other_start;
+}
+
 /* The runner is inside the same function, and not on its way into the guard. */
 static bool runs_static_init(const struct examined *examined, const struct thread *thread,
 			     size_t first, uint64_t word)
 {
 	(void)word;
 	const struct frame *function = guarded_function(examined->thread);
-	if (function == NULL || linkage_of(function) == NULL)
+	if (function == NULL)
 		return false;
-	for (size_t i = first; i < thread->frame_count; i++) {
-		const struct frame *frame = &thread->frames[i];
-		if (linkage_of(frame) == NULL || frame->module != function->module ||
-		    strcmp(linkage_of(frame), linkage_of(function)) != 0)
-			continue;
-		if (!frame_is_function(&thread->frames[i - 1], "cxa_guard_acquire"))
+	for (size_t i = first; i < thread->frame_count; i++)
+		if (same_function(examined, function, &thread->frames[i]) &&
+		    !frame_is_function(&thread->frames[i - 1], "cxa_guard_acquire"))
 			return true;
-	}
 	return false;
 }
 
