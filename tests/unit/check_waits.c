@@ -30,7 +30,7 @@ enum {
 	CALL_FUTEX = 202,
 	CALL_RESTART = 219
 };
-enum { CALL_CLOCK_NANOSLEEP = 230, CALL_MQ_RECEIVE = 243, CALL_WAITV = 449 };
+enum { CALL_CLOCK_NANOSLEEP = 230, CALL_PSELECT = 270, CALL_MQ_RECEIVE = 243, CALL_WAITV = 449 };
 
 /* One subject of hand-made threads, each with a stack of 4 KB at STACKS + 0x1000 * index. */
 struct scene {
@@ -1118,6 +1118,49 @@ START_TEST(writer_that_may_be_its_own_reader_is_held_up)
 }
 END_TEST
 
+/* glibc's ids are those of the process's own PID namespace. */
+START_TEST(ids_of_another_namespace_are_told_with_ours)
+{
+	struct scene scene;
+	scene_begin(&scene);
+	put_mutex(&scene, DATA, 2, 8, 0);
+	put_mutex(&scene, DATA + 0x40, 2, 7, 0);
+	put_mutex(&scene, DATA + 0x80, 2, 99, 0);
+	block_on_futex(&scene, FIRST, DATA, FUTEX_WAIT | PRIVATE, 2);
+	block_on_futex(&scene, FIRST + 1, DATA + 0x40, FUTEX_WAIT | PRIVATE, 2);
+	block_on_futex(&scene, FIRST + 2, DATA + 0x80, FUTEX_WAIT | PRIVATE, 2);
+	scene.target->inner_pid = 7;
+	for (int i = 0; i < THREADS; i++)
+		scene.target->threads.items[i].inner_tid = 7 + i;
+	scene_open(&scene);
+	called(&scene, FIRST + 2, "___pthread_mutex_lock");
+	scene_find(&scene);
+	ck_assert_uint_eq(scene.deadlocks.count, 1);
+	has(scene.deadlocks.items[0].sentence, "100 (7 inside) \"main\" waits for mutex 0x600000");
+	has(scene.deadlocks.items[0].sentence, " held by 101 (8 inside) \"worker-1\"; 101 waits");
+	has(wait_of(&scene, FIRST + 2)->text, ", held by 99, which is no thread");
+	has(wait_of(&scene, FIRST + 2)->text, " (99 is its id inside)");
+	scene_end(&scene);
+}
+END_TEST
+
+START_TEST(sets_of_select_in_words)
+{
+	struct scene scene;
+	scene_begin(&scene);
+	fake_target_put64(scene.target, DATA, 1u << 3 | 1u << 5);
+	fake_target_put64(scene.target, DATA + 8, 1u << 4 | 1u << 6);
+	fake_target_put64(scene.target, DATA + 16, 1u << 5 | 1u << 6 | 1u << 7);
+	block(&scene, FIRST, CALL_PSELECT, BLOCKED, 8, DATA, DATA + 8);
+	set(&scene, FIRST, "r10", DATA + 16);
+	scene_open(&scene);
+	scene_find(&scene);
+	has(wait_of(&scene, FIRST)->text,
+	    "fds 3, 4 (out), 5 (in, priority), 6 (out, priority), 7 (priority)");
+	scene_end(&scene);
+}
+END_TEST
+
 /* All threads wait on semaphores; one of them as `spoil` has it. */
 static size_t suspicions_of(uint64_t operation, uint32_t word, bool runs)
 {
@@ -1525,6 +1568,7 @@ static void add_waits(Suite *suite)
 	tcase_add_test(waits, locks_of_another_libc_keep_their_owner_to_themselves);
 	tcase_add_test(waits, restarted_call_is_told_by_where_the_kernel_sleeps);
 	tcase_add_test(waits, restarted_futex_through_syscall_is_told_by_its_arguments);
+	tcase_add_test(waits, sets_of_select_in_words);
 	tcase_add_test(waits, hostile_arrays_are_bounded);
 	tcase_add_loop_test(waits, noise_gives_no_owner, 0, 300);
 	suite_add_tcase(suite, waits);
@@ -1541,6 +1585,7 @@ static void add_others(Suite *suite)
 	tcase_add_test(deadlocks, convoy_ends_at_the_thread_that_waits_for_nobody);
 	tcase_add_test(deadlocks, deadlocks_and_single_waiters_are_no_convoys);
 	tcase_add_test(deadlocks, lock_of_an_owner_that_is_gone_holds_up_even_one);
+	tcase_add_test(deadlocks, ids_of_another_namespace_are_told_with_ours);
 	tcase_add_test(deadlocks, writer_that_may_be_its_own_reader_is_held_up);
 	tcase_add_test(deadlocks, stall_is_suspected_only_where_nobody_is_left);
 	tcase_add_test(deadlocks, lock_of_an_owner_that_is_gone_is_no_lost_wake_up);

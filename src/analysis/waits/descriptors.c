@@ -68,14 +68,24 @@ uint64_t examined_asked(const struct examined *examined)
 /* poll(2)'s events. */
 enum { EVENT_IN = 1, EVENT_PRIORITY = 2, EVENT_OUT = 4 };
 
+/* " (in, out)"; to read alone is the usual, and not said. */
 static void add_events(struct words *words, uint16_t events)
 {
-	if ((events & (EVENT_OUT | EVENT_IN)) == EVENT_OUT)
-		words_add(words, " (out)");
-	else if ((events & (EVENT_OUT | EVENT_IN)) == (EVENT_OUT | EVENT_IN))
-		words_add(words, " (in, out)");
-	else if ((events & EVENT_PRIORITY) != 0 && (events & EVENT_IN) == 0)
-		words_add(words, " (priority)");
+	static const struct {
+		uint16_t event;
+		const char *name;
+	} rows[] = { { EVENT_IN, "in" }, { EVENT_OUT, "out" }, { EVENT_PRIORITY, "priority" } };
+	const char *before = " (";
+	events &= EVENT_IN | EVENT_OUT | EVENT_PRIORITY;
+	if (events == EVENT_IN || events == 0)
+		return;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		if ((events & rows[i].event) == 0)
+			continue;
+		words_add(words, "%s%s", before, rows[i].name);
+		before = ", ";
+	}
+	words_add(words, ")");
 }
 
 static void milliseconds(struct examined *examined, int32_t timeout)
@@ -191,6 +201,7 @@ static void examine_ppoll(struct examined *examined)
 /* The three sets as one list; what each fd is waited for in. */
 static void select_sets(struct examined *examined)
 {
+	static const uint16_t set_events[3] = { EVENT_IN, EVENT_OUT, EVENT_PRIORITY };
 	uint64_t limit = examined->arguments[0] < SELECT_MAX ? examined->arguments[0] : SELECT_MAX;
 	struct descriptor_list list = { 0 };
 	uint64_t words[3] = { 0 };
@@ -205,11 +216,11 @@ static void select_sets(struct examined *examined)
 			}
 		}
 		uint64_t bit = UINT64_C(1) << fd % 64;
-		bool in = (words[0] & bit) != 0, out = (words[1] & bit) != 0;
-		if ((in || out || (words[2] & bit) != 0) && list_add(&list, (int32_t)fd))
-			add_events(&list.words,
-				   (uint16_t)((in ? EVENT_IN : 0) | (out ? EVENT_OUT : 0) |
-					      (!in && !out ? EVENT_PRIORITY : 0)));
+		uint16_t events = 0;
+		for (size_t set = 0; set < 3; set++)
+			events |= (words[set] & bit) != 0 ? set_events[set] : 0;
+		if (events != 0 && list_add(&list, (int32_t)fd))
+			add_events(&list.words, events);
 	}
 	list_end(examined, &list);
 }

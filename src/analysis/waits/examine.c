@@ -151,6 +151,8 @@ void examined_owner(struct examined *examined, int32_t tid)
 					 "belongs to another process"
 				       : "which is no thread of this process any more: it ended "
 					 "without unlocking, or a fork left its lock behind");
+		if (examined->all->subject->target->inner_pid != 0)
+			words_add(&examined->owner_note, " (%" PRId32 " is its id inside)", tid);
 		return;
 	}
 	wait->owner_state = owner == examined->thread ? OWNER_SELF : OWNER_THREAD;

@@ -165,7 +165,7 @@ void wait_notes(struct examined *examined);
 /* The whole wait in words, and its remaining texts, into the pool. */
 void wait_texts(struct examined *examined);
 
-/* `<tid> "<name>"` */
+/* `<tid> "<name>"`, and `<tid> (<its id in its own PID namespace> inside) "<name>"` */
 void words_add_thread(struct words *words, const struct thread *thread);
 
 /* "sleeps for 10 s at work() a.c:12": what a thread does, in short. */

@@ -44,6 +44,8 @@ const char *thread_activity_name(enum thread_activity activity)
 void words_add_thread(struct words *words, const struct thread *thread)
 {
 	words_add(words, "%" PRId32, thread->tid);
+	if (thread->raw != NULL && thread->raw->inner_tid != 0)
+		words_add(words, " (%" PRId32 " inside)", thread->raw->inner_tid);
 	if (thread->name != NULL && thread->name[0] != '\0')
 		words_add(words, " \"%s\"", thread->name);
 }
