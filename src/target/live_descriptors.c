@@ -200,6 +200,59 @@ static void describe_socket(struct live_descriptors *descriptors, uint64_t inode
 	add_end(descriptors, other_end(descriptors, link, -1), text, size);
 }
 
+/* "[timerfd], which expires in 399.250 s": the lines "it_value: (399, 250000000)", which is what is
+ * left of it, and "ticks: 0", how often it has expired since it was read. */
+static void describe_timer(int32_t pid, int32_t fd, char *text, size_t size)
+{
+	char line[128];
+	unsigned long long ticks = 0, seconds = 0, nanoseconds = 0;
+	bool known = false;
+	snprintf(text, size, "[timerfd]");
+	FILE *file = proc_open_fdinfo((struct proc_task){ pid, pid }, fd);
+	if (file == NULL)
+		return;
+	while (fgets(line, sizeof line, file) != NULL) {
+		if (sscanf(line, "ticks: %llu", &ticks) == 1)
+			continue;
+		known =
+		    known || sscanf(line, "it_value: (%llu, %llu)", &seconds, &nanoseconds) == 2;
+	}
+	fclose(file);
+	if (known && ticks > 0)
+		snprintf(text, size, "[timerfd], which has expired");
+	else if (known && seconds == 0 && nanoseconds == 0)
+		snprintf(text, size, "[timerfd], which is not armed");
+	else if (known)
+		snprintf(text, size, "[timerfd], which expires in %llu.%03llu s", seconds,
+			 nanoseconds / 1000000);
+}
+
+/* "[signalfd] of SIGHUP, SIGUSR2": the line "sigmask: 0000000000000801". */
+static void describe_signals(int32_t pid, int32_t fd, char *text, size_t size)
+{
+	char line[128];
+	unsigned long long mask = 0;
+	snprintf(text, size, "[signalfd]");
+	FILE *file = proc_open_fdinfo((struct proc_task){ pid, pid }, fd);
+	if (file == NULL)
+		return;
+	while (mask == 0 && fgets(line, sizeof line, file) != NULL)
+		(void)sscanf(line, "sigmask: %llx", &mask);
+	fclose(file);
+	const char *before = " of ";
+	for (int signal = 1; signal <= 64; signal++) {
+		const size_t length = strlen(text);
+		const char *name = sigabbrev_np(signal);
+		if ((mask >> (signal - 1) & 1) == 0)
+			continue;
+		if (name != NULL)
+			snprintf(text + length, size - length, "%sSIG%s", before, name);
+		else
+			snprintf(text + length, size - length, "%ssignal %d", before, signal);
+		before = ", ";
+	}
+}
+
 bool live_descriptors_describe(struct live_descriptors *descriptors, int32_t fd, char *text,
 			       size_t size)
 {
@@ -220,6 +273,10 @@ bool live_descriptors_describe(struct live_descriptors *descriptors, int32_t fd,
 		describe_epoll(descriptors->pid, fd, text, size);
 	else if (strncmp(link, "pipe:", 5) == 0)
 		describe_pipe(descriptors, fd, link, text, size);
+	else if (strcmp(link, "anon_inode:[timerfd]") == 0)
+		describe_timer(descriptors->pid, fd, text, size);
+	else if (strcmp(link, "anon_inode:[signalfd]") == 0)
+		describe_signals(descriptors->pid, fd, text, size);
 	else if (strncmp(link, "anon_inode:", 11) == 0)
 		snprintf(text, size, "%s", link + 11);
 	else

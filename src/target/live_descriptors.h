@@ -21,7 +21,8 @@ struct live_descriptors *live_descriptors_open(const struct target *target);
 void live_descriptors_close(struct live_descriptors *descriptors);
 
 /* Describes `fd`: "/var/log/app.log", "pipe", "TCP 10.0.0.1:5432 to 10.0.0.9:41234",
- * "unix socket /run/app.sock", "epoll of fds 5, 7 and 9". False when it is not known. */
+ * "unix socket /run/app.sock", "epoll of fds 5, 7 and 9", "[timerfd], which is not armed",
+ * "[signalfd] of SIGHUP". False when it is not known. */
 bool live_descriptors_describe(struct live_descriptors *descriptors, int32_t fd, char *text,
 			       size_t size);
 

@@ -259,17 +259,25 @@ static void plant_stream(void)
 /* Descriptors that are no files. */
 static void plant_events(void)
 {
-	static int event, timer, signals, watch;
+	static int event, timer, armed, signals, watch;
 	sigset_t set;
 	check(event = eventfd(0, 0));
 	check(timer = timerfd_create(CLOCK_MONOTONIC, 0));
 	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR2);
 	check(signals = signalfd(-1, &set, 0));
 	check(watch = inotify_init1(0));
 	tell_named("read", plant("eventfd", run_read_word, &event), event, "[eventfd]");
-	tell_named("read", plant("timerfd", run_read_word, &timer), timer, "[timerfd]");
-	tell_named("read", plant("signalfd", run_read_word, &signals), signals, "[signalfd]");
+	tell_named("read", plant("timerfd", run_read_word, &timer), timer,
+		   "[timerfd], which is not armed");
+	const struct itimerspec tomorrow = { .it_value = { .tv_sec = 86400 } };
+	check(armed = timerfd_create(CLOCK_MONOTONIC, 0));
+	check(timerfd_settime(armed, 0, &tomorrow, NULL));
+	tell_named("read", plant("armed timerfd", run_read_word, &armed), armed,
+		   "[timerfd], which expires in 863");
+	tell_named("read", plant("signalfd", run_read_word, &signals), signals,
+		   "[signalfd] of SIGHUP, SIGUSR2");
 	tell_named("read", plant("inotify", run_read_word, &watch), watch, "inotify");
 }
 
