@@ -59,6 +59,12 @@ int main(int argc, char **argv)
 	heap_truth_drift += drift;
 	for (size_t alignment = 32; alignment <= 4 << 20; alignment *= 2)
 		heap_truth_keep(memalign(alignment, 140000 + alignment % 1000));
+	/* What memalign leaves at the start of the pages, mremap does not renew. */
+	for (size_t alignment = 256; alignment <= 2 << 20; alignment *= 2) {
+		heap_truth_keep(realloc(memalign(alignment, 300000), 900000));
+		heap_truth_keep(realloc(memalign(alignment, 900000), 300000));
+		heap_truth_drift += 2 * drift;
+	}
 	heap_truth_free(malloc(700000));
 	/* A look-alike inside of a real chunk is that chunk's data. */
 	unsigned long *inner = heap_truth_keep(malloc(1 << 20));

@@ -777,6 +777,49 @@ START_TEST(a_page_that_looks_like_an_mmapped_chunk_is_none)
 }
 END_TEST
 
+/* memalign moved the chunk up by `lead`, mremap changed its size from `old` to `size`: the header
+ * at the start of the pages tells the old one. A chunk follows where `next` is set. */
+static const struct {
+	size_t layout;
+	uint64_t lead, old, size;
+	bool next;
+} moved[] = {
+	{ 1, 0xff0, 0x9000, 0x20000, false }, { 1, 0xf0, 0x9000, 0x20000, true },
+	{ 1, 0xff0, 0x20000, 0x5000, true },  { 1, 0xff0, 0x20000, 0x5000, false },
+	{ 1, 0x4ff0, 0x9000, 0x9000, true },  { 1, 0x2ff0, 0x9000, 0x20000, true },
+	{ 2, 0xff0, 0x9000, 0x20000, false }, { 2, 0xf0, 0x9000, 0x20000, true },
+	{ 2, 0xff0, 0x20000, 0x5000, true },  { 2, 0x2ff0, 0x20000, 0x5000, false },
+};
+
+START_TEST(an_aligned_chunk_that_mremap_changed_is_whole)
+{
+	struct fake *fake = fake_new(moved[_i].layout);
+	const uint64_t page = 0x7e1000000000, lead = moved[_i].lead, size = moved[_i].size;
+	const uint64_t without = fake->par->mmapped_size_excludes_header ? 16 : 0;
+	const uint64_t total = size + (moved[_i].next ? 0x3000 : 0);
+	add_forty(fake);
+	end_heap(fake);
+	fake_target_map(fake->target, page, total, "rw-p", NULL);
+	add_mmapped(fake, page, moved[_i].old);
+	put(fake, page + lead, lead);
+	put(fake, page + lead + 8, (size - lead - without) | IS_MMAPPED);
+	if (moved[_i].next)
+		add_mmapped(fake, page + size, 0x3000);
+	fake_target_put32(fake->target, PAR + fake->par->n_mmaps, moved[_i].next ? 2 : 1);
+	put(fake, PAR + fake->par->mmapped_mem, total + without);
+	put(fake, PAR + fake->par->mmapped_mem + 8, total + without);
+	walk(fake);
+	const uint64_t unusable = without != 0 ? 24 : 16;
+	ck_assert(found(fake, page + lead + 16, size - lead - unusable, true));
+	if (moved[_i].next)
+		ck_assert(found(fake, page + size + 16, 0x3000 - unusable, true));
+	ck_assert_uint_eq(fake->heap.arenas.items[1].used_chunks, moved[_i].next ? 2 : 1);
+	ck_assert_uint_eq(fake->heap.arenas.items[1].used_bytes, total);
+	ck_assert(!has_gap(fake, "mmapped chunks"));
+	fake_free(fake);
+}
+END_TEST
+
 START_TEST(twins_that_nothing_tells_apart_are_no_chunks)
 {
 	struct fake *fake = fake_new(1);
@@ -1026,6 +1069,8 @@ int main(void)
 	tcase_add_loop_test(all, a_thread_arena_leads_to_an_absent_main_arena, 0, 2);
 	tcase_add_loop_test(all, a_page_that_looks_like_an_mmapped_chunk_is_none, 0,
 			    sizeof lookalikes / sizeof *lookalikes);
+	tcase_add_loop_test(all, an_aligned_chunk_that_mremap_changed_is_whole, 0,
+			    sizeof moved / sizeof *moved);
 	tcase_add_test(all, twins_that_nothing_tells_apart_are_no_chunks);
 	tcase_add_test(all, a_heap_that_was_not_dumped_is_a_gap);
 	tcase_add_test(all, memory_that_was_not_dumped_is_a_gap);

@@ -8,6 +8,7 @@
 
 #define PAGE	       4096
 #define CANDIDATES_MAX ((size_t)1 << 20)
+#define PROBES_MAX     ((uint64_t)1 << 26)
 
 /* What looks like an mmapped chunk. */
 struct candidate {
@@ -24,6 +25,7 @@ struct search {
 	/* Sizes leave out the header (2.43). malloc's sum of bytes then grows by CHUNK_HEADER too
 	 * many each time that mremap changes a chunk, for ever. */
 	bool excludes_header;
+	uint64_t probes_left; /* pages that may still be looked at for headers that were moved up */
 	candidate_array found;
 };
 
@@ -56,24 +58,35 @@ static bool chunk_at(const struct search *search, uint64_t header, struct candid
 	       glibc_mapped_end(search->walk, candidate->start, candidate->end) == candidate->end;
 }
 
-/* memalign moves the chunk up to an aligned user address, and before 2.43 leaves the old header
- * behind: the real one tells how far it was moved, and ends where the old one did. */
-static void follow_memalign(const struct search *search, struct candidate *candidate)
+/* Whether a whole mapped chunk whose pages begin with `page` has its header at `header`. */
+static bool moved_at(const struct search *search, uint64_t page, uint64_t header,
+		     struct candidate *candidate)
 {
-	uint64_t size = candidate->end - candidate->start;
-	for (uint64_t alignment = CHUNK_MINIMUM; alignment < size; alignment *= 2) {
-		uint64_t user = (candidate->start + CHUNK_HEADER + alignment - 1) & -alignment;
-		/* Where less than a chunk would be left in front it is the next one, mostly. */
-		for (unsigned i = 0; i < 2; i++, user += alignment) {
-			struct candidate moved;
-			if (user < candidate->end && user - CHUNK_HEADER > candidate->start &&
-			    chunk_at(search, user - CHUNK_HEADER, &moved) &&
-			    moved.start == candidate->start && moved.end == candidate->end) {
-				candidate->header = moved.header;
-				return;
-			}
-		}
+	return chunk_at(search, header, candidate) && candidate->start == page;
+}
+
+/* memalign moves the chunk up to an aligned user address, and leaves the old header behind at the
+ * page's start: the real one tells how far it was moved. mremap, in realloc, keeps the distance but
+ * not the alignment, and renews the real header alone: the old one then tells how many bytes there
+ * once were. It leads the search all the same: the real header lay within them. */
+static bool moved_up(struct search *search, uint64_t page, struct candidate *candidate)
+{
+	uint64_t lead, size;
+	if (!read_header(search, page, &lead, &size) || lead != 0 || size < PAGE ||
+	    size % PAGE != 0 || size > UINT64_MAX - page)
+		return false;
+	for (uint64_t up = CHUNK_MINIMUM; up < PAGE; up *= 2)
+		if (moved_at(search, page, page + up - CHUNK_HEADER, candidate))
+			return true;
+	uint64_t end = glibc_mapped_end(search->walk, page, page + size);
+	for (uint64_t user = page + PAGE; user <= end - CHUNK_MINIMUM; user += PAGE) {
+		if (search->probes_left == 0)
+			return false;
+		search->probes_left--;
+		if (moved_at(search, page, user - CHUNK_HEADER, candidate))
+			return true;
 	}
+	return false;
 }
 
 /* A chunk that memalign of 2.43 put into the page (there is no header at the page's start): its
@@ -97,6 +110,33 @@ static bool is_at_edge(const struct glibc_walk *walk, uint64_t below, uint64_t a
 	       glibc_claimed(walk, below) != NULL || glibc_claimed(walk, above) != NULL;
 }
 
+/* Whether the chunk ends where a mapping does, or where another chunk begins. */
+static bool ends_well(const struct search *search, const struct candidate *candidate)
+{
+	struct candidate next;
+	return is_at_edge(search->walk, candidate->end - 1, candidate->end) ||
+	       (chunk_at(search, candidate->end, &next) && next.start == candidate->end) ||
+	       (search->excludes_header && aligned_in_page(search, candidate->end, &next));
+}
+
+/* The chunk whose pages begin with `page`, or (2.43) whose header lies in it. Of a header at the
+ * page's start and one that was moved up the first is stale, but where its end alone makes sense:
+ * then the second is the program's data. */
+static bool chunk_from(struct search *search, uint64_t page, struct candidate *candidate)
+{
+	struct candidate first, moved;
+	bool has_first = chunk_at(search, page, &first) && first.start == page;
+	bool has_moved = moved_up(search, page, &moved);
+	if (has_moved && (!has_first || first.end == moved.end || ends_well(search, &moved) ||
+			  !ends_well(search, &first)))
+		*candidate = moved;
+	else if (has_first)
+		*candidate = first;
+	else
+		return search->excludes_header && aligned_in_page(search, page, candidate);
+	return true;
+}
+
 static bool search_segment(struct search *search, const struct segment *segment)
 {
 	struct glibc_walk *walk = search->walk;
@@ -107,12 +147,7 @@ static bool search_segment(struct search *search, const struct segment *segment)
 			page = (claim->end + PAGE - 1) & -(uint64_t)PAGE;
 			continue;
 		}
-		bool found = chunk_at(search, page, &candidate) && candidate.header == page &&
-			     candidate.start == page;
-		if (found)
-			follow_memalign(search, &candidate);
-		else if (search->excludes_header)
-			found = aligned_in_page(search, page, &candidate);
+		bool found = chunk_from(search, page, &candidate);
 		if (!found) {
 			page += PAGE;
 			continue;
@@ -259,7 +294,7 @@ static struct error *take_all(struct search *search, uint32_t arena, uint64_t co
 
 struct error *glibc_find_mmapped(struct glibc_walk *walk)
 {
-	struct search search = { .walk = walk };
+	struct search search = { .walk = walk, .probes_left = PROBES_MAX };
 	uint64_t chunks = 0, bytes = 0;
 	bool known = false;
 	for (size_t i = 0; i < walk->copies.count; i++) {
@@ -289,7 +324,7 @@ struct error *glibc_find_mmapped(struct glibc_walk *walk)
 	for (size_t i = 0; i < count && complete; i++)
 		if (glibc_segment_is_anonymous(&segments[i]))
 			complete = search_segment(&search, &segments[i]);
-	if (!complete)
+	if (!complete || search.probes_left == 0)
 		gaps_add(walk->gaps, GAP_LIMIT, 0, 0,
 			 "The search for mmapped chunks was ended at its bound");
 	drop_lookalikes(&search, chunks, bytes);
