@@ -43,6 +43,24 @@ static struct error *mark_roots(struct marking *marking, const struct roots *roo
 	return error;
 }
 
+/* What the chunks lead to of which the heap itself does not know whether they are such. */
+static struct error *mark_doubted(struct marking *marking, const struct heap *heap)
+{
+	ARRAY(struct mark_source) sources = { 0 };
+	struct chunk chunk;
+	if (!array_reserve(&sources, heap->doubted.count))
+		return error_no_memory();
+	for (size_t i = 0; i < heap->doubted.count; i++)
+		sources.items[sources.count++] =
+		    (struct mark_source){ .start = heap->doubted.items[i].start,
+					  .end = heap->doubted.items[i].end };
+	struct error *error = marking_run(marking, sources.items, sources.count);
+	for (size_t i = 0; i < heap->doubted.count; i++)
+		marking_pin(marking, heap->doubted.items[i].start, &chunk);
+	array_free(&sources);
+	return error;
+}
+
 static struct error *mark_all(const struct subject *subject, const struct roots *roots,
 			      struct reachability *result)
 {
@@ -70,6 +88,8 @@ static struct error *mark_all(const struct subject *subject, const struct roots 
 		error = marking_accept_interior(marking);
 	if (error == NULL)
 		error = mark_roots(marking, roots, ROOT_WEAK);
+	if (error == NULL)
+		error = mark_doubted(marking, subject->heap);
 	for (size_t i = 0; i < subject->heap->in_hand.count; i++)
 		marking_pin(marking, subject->heap->in_hand.items[i], &chunk);
 	/* Mostly there are none, and pages that are not written take no memory. */

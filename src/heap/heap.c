@@ -38,6 +38,7 @@ void heap_free(struct heap *heap)
 	array_free(&heap->own);
 	array_free(&heap->internal);
 	array_free(&heap->in_hand);
+	array_free(&heap->doubted);
 	array_free(&heap->findings);
 }
 

@@ -93,6 +93,11 @@ struct heap_finding {
 	const char *dump_what[HEAP_DUMP_ROWS]; /* what lies in each row */
 };
 
+/* A chunk, or memory that only looks like one; or a chunk that may be free as well as in use. */
+struct heap_doubt {
+	uint64_t start, end; /* its memory; .start is the user address */
+};
+
 struct heap {
 	const char *provider; /* "glibc malloc" */
 	const char *version;  /* "glibc 2.36", from the library's own banner; NULL unknown */
@@ -106,6 +111,8 @@ struct heap {
 	/* User addresses of chunks that a thread inside malloc or free has in its hands: neither
 	 * in use by the program nor in a free list. Never orphans; their content is dead. */
 	ARRAY(uint64_t) in_hand;
+	/* Never orphans; what their memory leads to is possible at the least. */
+	ARRAY(struct heap_doubt) doubted;
 	ARRAY(struct heap_finding) findings;
 };
 

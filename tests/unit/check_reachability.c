@@ -663,6 +663,26 @@ START_TEST(a_pointer_into_the_middle_counts_where_an_idiom_explains_it)
 }
 END_TEST
 
+/* 0: a chunk in use, 1: a free one, 2: neither is doubted. */
+START_TEST(a_doubted_chunk_is_possible_and_what_it_leads_to)
+{
+	struct world *world = world_new();
+	uint64_t doubted = _i == 1 ? world_free_chunk(world, 56) : world_chunk(world, 56);
+	uint64_t child = world_chunk(world, 24), grandchild = world_chunk(world, 24);
+	struct heap_doubt doubt = { doubted, doubted + 56 };
+	world_ready(world);
+	fake_target_put64(world->target, doubted + 16, child);
+	fake_target_put64(world->target, child, grandchild);
+	if (_i != 2)
+		ck_assert(array_push(&world->heap.doubted, doubt));
+	const enum chunk_state expected = _i != 2 ? CHUNK_POSSIBLE : CHUNK_ORPHANED;
+	ck_assert_int_eq(world_state(world, doubted), _i == 1 ? CHUNK_FREE : expected);
+	ck_assert_int_eq(world_state(world, child), expected);
+	ck_assert_int_eq(world_state(world, grandchild), expected);
+	world_free(world);
+}
+END_TEST
+
 START_TEST(unaligned_pointers_do_not_count)
 {
 	struct world *world = world_new();
@@ -939,6 +959,7 @@ int main(void)
 	tcase_set_timeout(graph, 120);
 	tcase_add_test(graph, pointers_count_inside_a_chunk_and_nowhere_else);
 	tcase_add_test(graph, a_pointer_into_the_middle_counts_where_an_idiom_explains_it);
+	tcase_add_loop_test(graph, a_doubted_chunk_is_possible_and_what_it_leads_to, 0, 3);
 	tcase_add_test(graph, unaligned_pointers_do_not_count);
 	tcase_add_test(graph, totals_count_every_chunk_once);
 	tcase_add_test(graph, strong_evidence_beats_weak);

@@ -11,6 +11,7 @@
  *     findings.c what is told of contradictions
  *     flux.c     whether a thread was inside of malloc
  *     mmapped.c  chunks that are mappings of their own
+ *     lookalikes.c  which of what looks like them malloc counts
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef CORESCAN_HEAP_GLIBC_GLIBC_H

@@ -1,32 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "heap/glibc/glibc.h"
+#include "heap/glibc/mmapped.h"
 
 #include "base/bytes.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #define PAGE	       4096
 #define CANDIDATES_MAX ((size_t)1 << 20)
 #define PROBES_MAX     ((uint64_t)1 << 26)
 
-/* What looks like an mmapped chunk. */
-struct candidate {
-	uint64_t start, end; /* the pages */
-	uint64_t header;     /* of the chunk in them: past .start where memalign moved it */
-	uint8_t edges;	     /* how many of its two ends are ends of a mapping, or neighbours' */
-	bool dropped;
-};
-
-typedef ARRAY(struct candidate) candidate_array;
-
 struct search {
 	struct glibc_walk *walk;
-	/* Sizes leave out the header (2.43). malloc's sum of bytes then grows by CHUNK_HEADER too
-	 * many each time that mremap changes a chunk, for ever. */
+	/* Sizes leave out the header (2.43). */
 	bool excludes_header;
 	uint64_t probes_left; /* pages that may still be looked at for headers that were moved up */
-	candidate_array found;
+	mmapped_candidates found;
 };
 
 static bool read_header(const struct search *search, uint64_t header, uint64_t *lead,
@@ -46,21 +34,23 @@ static bool read_header(const struct search *search, uint64_t header, uint64_t *
 }
 
 /* Whether a whole mapped chunk has its header at `header`, `lead` bytes into the pages. */
-static bool chunk_at(const struct search *search, uint64_t header, struct candidate *candidate)
+static bool chunk_at(const struct search *search, uint64_t header,
+		     struct mmapped_candidate *candidate)
 {
 	uint64_t lead, size;
 	if (!read_header(search, header, &lead, &size) || size < CHUNK_MINIMUM || lead > header ||
 	    (header - lead) % PAGE != 0 || size > UINT64_MAX - header)
 		return false;
-	*candidate =
-	    (struct candidate){ .start = header - lead, .end = header + size, .header = header };
+	*candidate = (struct mmapped_candidate){ .start = header - lead,
+						 .end = header + size,
+						 .header = header };
 	return candidate->end % PAGE == 0 &&
 	       glibc_mapped_end(search->walk, candidate->start, candidate->end) == candidate->end;
 }
 
 /* Whether a whole mapped chunk whose pages begin with `page` has its header at `header`. */
 static bool moved_at(const struct search *search, uint64_t page, uint64_t header,
-		     struct candidate *candidate)
+		     struct mmapped_candidate *candidate)
 {
 	return chunk_at(search, header, candidate) && candidate->start == page;
 }
@@ -69,7 +59,7 @@ static bool moved_at(const struct search *search, uint64_t page, uint64_t header
  * page's start: the real one tells how far it was moved. mremap, in realloc, keeps the distance but
  * not the alignment, and renews the real header alone: the old one then tells how many bytes there
  * once were. It leads the search all the same: the real header lay within them. */
-static bool moved_up(struct search *search, uint64_t page, struct candidate *candidate)
+static bool moved_up(struct search *search, uint64_t page, struct mmapped_candidate *candidate)
 {
 	uint64_t lead, size;
 	if (!read_header(search, page, &lead, &size) || lead != 0 || size < PAGE ||
@@ -91,7 +81,8 @@ static bool moved_up(struct search *search, uint64_t page, struct candidate *can
 
 /* A chunk that memalign of 2.43 put into the page (there is no header at the page's start): its
  * user address is aligned to less than a page, or is the next page's start. */
-static bool aligned_in_page(const struct search *search, uint64_t page, struct candidate *candidate)
+static bool aligned_in_page(const struct search *search, uint64_t page,
+			    struct mmapped_candidate *candidate)
 {
 	for (uint64_t alignment = CHUNK_MINIMUM; alignment <= PAGE; alignment *= 2)
 		if (chunk_at(search, page + alignment - CHUNK_HEADER, candidate) &&
@@ -111,9 +102,9 @@ static bool is_at_edge(const struct glibc_walk *walk, uint64_t below, uint64_t a
 }
 
 /* Whether the chunk ends where a mapping does, or where another chunk begins. */
-static bool ends_well(const struct search *search, const struct candidate *candidate)
+static bool ends_well(const struct search *search, const struct mmapped_candidate *candidate)
 {
-	struct candidate next;
+	struct mmapped_candidate next;
 	return is_at_edge(search->walk, candidate->end - 1, candidate->end) ||
 	       (chunk_at(search, candidate->end, &next) && next.start == candidate->end) ||
 	       (search->excludes_header && aligned_in_page(search, candidate->end, &next));
@@ -122,9 +113,9 @@ static bool ends_well(const struct search *search, const struct candidate *candi
 /* The chunk whose pages begin with `page`, or (2.43) whose header lies in it. Of a header at the
  * page's start and one that was moved up the first is stale, but where its end alone makes sense:
  * then the second is the program's data. */
-static bool chunk_from(struct search *search, uint64_t page, struct candidate *candidate)
+static bool chunk_from(struct search *search, uint64_t page, struct mmapped_candidate *candidate)
 {
-	struct candidate first, moved;
+	struct mmapped_candidate first, moved;
 	bool has_first = chunk_at(search, page, &first) && first.start == page;
 	bool has_moved = moved_up(search, page, &moved);
 	if (has_moved && (!has_first || first.end == moved.end || ends_well(search, &moved) ||
@@ -142,7 +133,7 @@ static bool search_segment(struct search *search, const struct segment *segment)
 	struct glibc_walk *walk = search->walk;
 	for (uint64_t page = (segment->start + PAGE - 1) & -(uint64_t)PAGE; page < segment->end;) {
 		const struct range *claim = glibc_claimed(walk, page);
-		struct candidate candidate;
+		struct mmapped_candidate candidate;
 		if (claim != NULL) {
 			page = (claim->end + PAGE - 1) & -(uint64_t)PAGE;
 			continue;
@@ -167,86 +158,8 @@ static bool search_segment(struct search *search, const struct segment *segment)
 	return true;
 }
 
-static uint64_t candidate_bytes(const struct candidate *candidate)
-{
-	return candidate->end - candidate->start;
-}
-
-/* By what speaks for them, least first; of equals by size, so that equals lie together. */
-static int compare_candidates(const void *left, const void *right)
-{
-	const struct candidate *a = left, *b = right;
-	if (a->edges != b->edges)
-		return a->edges < b->edges ? -1 : 1;
-	if (candidate_bytes(a) != candidate_bytes(b))
-		return candidate_bytes(a) < candidate_bytes(b) ? -1 : 1;
-	return a->start < b->start ? -1 : a->start > b->start;
-}
-
-/* Drops one look-alike of exactly `bytes`, if there is one that all of its size have less to say
- * for than. Returns how many were dropped: all that are equal, when nothing tells them apart. */
-static size_t drop_of_size(candidate_array *found, uint64_t bytes)
-{
-	size_t first = found->count, equals = 0;
-	for (size_t i = 0; i < found->count; i++) {
-		const struct candidate *candidate = &found->items[i];
-		if (candidate->dropped || candidate_bytes(candidate) != bytes)
-			continue;
-		if (first == found->count)
-			first = i;
-		equals += candidate->edges == found->items[first].edges;
-	}
-	for (size_t i = first, left = equals; left > 0; i++)
-		if (!found->items[i].dropped && candidate_bytes(&found->items[i]) == bytes) {
-			found->items[i].dropped = true;
-			left--;
-		}
-	return equals;
-}
-
-/* Whether chunks of `bytes` are what malloc counts as `counted`. */
-static bool agrees(const struct search *search, uint64_t bytes, uint64_t counted)
-{
-	return bytes == counted || (search->excludes_header && bytes < counted &&
-				    (counted - bytes) % CHUNK_HEADER == 0);
-}
-
-/* Drops the look-alikes: mp_ says how many chunks there are, and how many bytes they have. */
-static void drop_lookalikes(struct search *search, uint64_t count, uint64_t bytes)
-{
-	candidate_array *found = &search->found;
-	uint64_t sum = 0, kept = found->count;
-	for (size_t i = 0; i < found->count; i++)
-		sum += candidate_bytes(&found->items[i]);
-	if (kept <= count)
-		return;
-	qsort(found->items, found->count, sizeof *found->items, compare_candidates);
-	/* Chunks are whole pages: what is counted too much is known, while it is less than one. */
-	if (search->excludes_header)
-		bytes &= -(uint64_t)PAGE;
-	if (kept == count + 1 && sum > bytes)
-		kept -= drop_of_size(found, sum - bytes);
-	if (kept > count) {
-		/* Several: what has least to say for it goes, until count and bytes agree. */
-		for (size_t i = 0; i < found->count && kept > count; i++, kept--) {
-			found->items[i].dropped = true;
-			sum -= candidate_bytes(&found->items[i]);
-		}
-		if (sum != bytes)
-			gaps_add(search->walk->gaps, GAP_HEAP, 0, 0,
-				 "%zu pages look like mmapped chunks, where malloc has %" PRIu64
-				 " of %" PRIu64 " bytes; those that lie least like a mapping of "
-				 "their own were passed over",
-				 found->count, count, bytes);
-	}
-	if (kept < count)
-		gaps_add(search->walk->gaps, GAP_HEAP, 0, 0,
-			 "%" PRIu64 " mmapped chunks cannot be told from pages that look like "
-			 "them; they count as ordinary mappings",
-			 count - kept);
-}
-
-static struct error *take(struct search *search, const struct candidate *candidate, uint32_t arena)
+static struct error *take(struct search *search, const struct mmapped_candidate *candidate,
+			  uint32_t arena)
 {
 	struct glibc_walk *walk = search->walk;
 	struct heap_arena *row = &walk->heap->arenas.items[arena];
@@ -267,44 +180,55 @@ static struct error *take(struct search *search, const struct candidate *candida
 	glibc_own(walk, candidate->start, candidate->header + CHUNK_HEADER,
 		  "mmapped chunk's header");
 	glibc_own(walk, end, candidate->end, "mmapped chunk's end");
+	struct heap_doubt doubt = { candidate->header + CHUNK_HEADER, end };
+	if (candidate->doubted && !array_push(&walk->heap->doubted, doubt))
+		return error_no_memory();
 	row->used_chunks++;
-	row->used_bytes += candidate_bytes(candidate);
+	row->used_bytes += mmapped_bytes(candidate);
 	return NULL;
 }
 
-static struct error *take_all(struct search *search, uint32_t arena, uint64_t count, uint64_t bytes)
+static struct error *take_all(struct search *search, uint32_t arena,
+			      const struct mmapped_count *count)
 {
 	struct error *error = NULL;
-	for (size_t i = 0; i < search->found.count && error == NULL; i++)
+	bool doubted = false;
+	for (size_t i = 0; i < search->found.count && error == NULL; i++) {
+		doubted = doubted || search->found.items[i].doubted;
 		if (!search->found.items[i].dropped)
 			error = take(search, &search->found.items[i], arena);
+	}
 	const struct heap_arena *row = &search->walk->heap->arenas.items[arena];
-	if (row->used_chunks < count)
+	const uint64_t bytes = row->used_bytes;
+	/* Where it is look-alikes that cannot be told from them, that was said. */
+	if (row->used_chunks < count->chunks && search->found.count <= count->chunks)
 		gaps_add(search->walk->gaps, GAP_HEAP, 0, 0,
 			 "malloc has %" PRIu64 " mmapped chunks of %" PRIu64 " bytes; %" PRIu64
 			 " of %" PRIu64 " bytes were found",
-			 count, bytes, row->used_chunks, row->used_bytes);
-	else if (!agrees(search, row->used_bytes, bytes))
+			 count->chunks, count->bytes, row->used_chunks, bytes);
+	else if (row->used_chunks >= count->chunks && bytes != count->bytes &&
+		 (doubted || !count->drifts || bytes > count->bytes))
 		gaps_add(search->walk->gaps, GAP_HEAP, 0, 0,
 			 "malloc's mmapped chunks have %" PRIu64 " bytes; those that were found "
 			 "have %" PRIu64,
-			 bytes, row->used_bytes);
+			 count->bytes, bytes);
 	return error;
 }
 
 struct error *glibc_find_mmapped(struct glibc_walk *walk)
 {
 	struct search search = { .walk = walk, .probes_left = PROBES_MAX };
-	uint64_t chunks = 0, bytes = 0;
+	struct mmapped_count total = { 0 };
 	bool known = false;
 	for (size_t i = 0; i < walk->copies.count; i++) {
 		const struct malloc_copy *copy = &walk->copies.items[i];
 		if (copy->par == 0)
 			continue;
 		known = true;
-		chunks += copy->n_mmaps;
-		bytes += copy->mmapped_mem;
+		total.chunks += copy->n_mmaps;
+		total.bytes += copy->mmapped_mem;
 		search.excludes_header = copy->layout.par.mmapped_size_excludes_header;
+		total.drifts = search.excludes_header;
 	}
 	if (!known) {
 		gaps_add(walk->gaps, GAP_HEAP, 0, 0,
@@ -312,11 +236,11 @@ struct error *glibc_find_mmapped(struct glibc_walk *walk)
 			 "not be told from other mappings");
 		return NULL;
 	}
-	struct heap_arena row = { .kind = ARENA_MMAPPED, .system_bytes = bytes };
+	struct heap_arena row = { .kind = ARENA_MMAPPED, .system_bytes = total.bytes };
 	uint32_t arena = (uint32_t)walk->heap->arenas.count;
 	if (!array_push(&walk->heap->arenas, row))
 		return error_no_memory();
-	if (chunks == 0)
+	if (total.chunks == 0)
 		return NULL;
 	size_t count;
 	const struct segment *segments = address_space_segments(walk->space, &count);
@@ -327,8 +251,8 @@ struct error *glibc_find_mmapped(struct glibc_walk *walk)
 	if (!complete || search.probes_left == 0)
 		gaps_add(walk->gaps, GAP_LIMIT, 0, 0,
 			 "The search for mmapped chunks was ended at its bound");
-	drop_lookalikes(&search, chunks, bytes);
-	struct error *error = take_all(&search, arena, chunks, bytes);
+	glibc_drop_lookalikes(walk, &search.found, &total);
+	struct error *error = take_all(&search, arena, &total);
 	array_free(&search.found);
 	return error;
 }

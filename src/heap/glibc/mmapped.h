@@ -1,0 +1,38 @@
+/* What looks like chunks that are mappings of their own, and which of it malloc counts.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef CORESCAN_HEAP_GLIBC_MMAPPED_H
+#define CORESCAN_HEAP_GLIBC_MMAPPED_H
+
+#include "heap/glibc/glibc.h"
+
+/* What looks like an mmapped chunk. */
+struct mmapped_candidate {
+	uint64_t start, end; /* the pages */
+	uint64_t header;     /* of the chunk in them: past .start where memalign moved it */
+	uint8_t edges;	     /* how many of its two ends are ends of a mapping, or neighbours' */
+	bool dropped;
+	bool doubted; /* it may as well be a page that looks like one */
+};
+
+typedef ARRAY(struct mmapped_candidate) mmapped_candidates;
+
+static inline uint64_t mmapped_bytes(const struct mmapped_candidate *candidate)
+{
+	return candidate->end - candidate->start;
+}
+
+/* What mp_ counts. `drifts`: .bytes is 16 too many for each time that mremap changed a chunk, for
+ * ever (2.43). */
+struct mmapped_count {
+	uint64_t chunks, bytes;
+	bool drifts;
+};
+
+/* lookalikes.c: drops what is too many, sorting `found`. No set is kept whose bytes contradict
+ * malloc's; where they do not single out one set, the chunks that may be look-alikes are doubted,
+ * and that is a gap. */
+void glibc_drop_lookalikes(struct glibc_walk *walk, mmapped_candidates *found,
+			   const struct mmapped_count *count);
+
+#endif
