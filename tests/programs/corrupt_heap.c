@@ -338,6 +338,15 @@ static void die_top(void)
 	launder(malloc(1 << 16));
 }
 
+/* An assertion of malloc's own, with the arena locked. */
+static void die_assert(void)
+{
+	top_size();
+	put(chunks[0] - 8, 0);
+	truth_ready();
+	launder(malloc(1 << 16));
+}
+
 static void die_double(void)
 {
 	make(SMALL);
@@ -423,6 +432,7 @@ int main(int argc, char **argv)
 		{ "fastbin-link", fastbin_link },
 		{ "thread", thread },
 		{ "die-top", die_top },
+		{ "die-assert", die_assert },
 		{ "die-double", die_double },
 		{ "die-next", die_next },
 		{ "die-prev", die_prev },

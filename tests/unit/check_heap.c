@@ -6,6 +6,7 @@
 #include "fake_target.h"
 
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #define LIBC	  0x7f0000000000
@@ -16,6 +17,7 @@
 #define ANON	  0x7e0000000000
 #define TLS	  0x7f1000000000
 #define POINTER	  (TLS + 0x1000) /* the thread pointer */
+#define STACK	  0x7f2000000000 /* nothing is there */
 #define TID	  7
 
 /* A heap under construction. */
@@ -28,6 +30,8 @@ struct fake {
 	const struct par_layout *par;
 	uint64_t at;	   /* header of the next chunk */
 	bool last_is_used; /* the chunk before it */
+	struct frame frames[6];
+	size_t frame_count;
 	struct gaps gaps;
 	struct heap heap;
 };
@@ -116,8 +120,13 @@ static void walk(struct fake *fake)
 	static const struct modules_options options;
 	fake_target_thread(fake->target, TID);
 	fake_target_set_register(fake->target, TID, "fs_base", POINTER);
+	fake_target_set_register(fake->target, TID, "rsp", STACK);
 	fake_target_seal(fake->target);
 	fake->thread = (struct thread){ .tid = TID, .is_main = true, .thread_pointer = POINTER };
+	fake->thread.frames = fake->frames;
+	fake->thread.frame_count = fake->frame_count;
+	fake->thread.crashed = true;
+	fake->thread.raw = &fake->target->threads.items[0];
 	fake->threads = (struct threads){ .items = &fake->thread, .count = 1 };
 	ck_assert_ptr_null(modules_open(fake->target, &options, &fake->gaps, &fake->modules));
 	const struct heap_context context = { .target = fake->target,
@@ -705,14 +714,17 @@ START_TEST(a_thread_arena_has_several_heaps)
 	add_thread_arena(fake, heaps);
 	if (_i == 1)
 		put(fake, heaps[0] + 48 + fake->state->top, 0x1234560);
+	if (_i == 2) /* which no lock is */
+		fake_target_put32(fake->target, heaps[0] + 48, 0x41414141);
 	walk(fake);
 	const struct heap_arena *arena = &fake->heap.arenas.items[1];
+	ck_assert(!arena->in_flux);
 	ck_assert_int_eq(arena->kind, ARENA_THREAD);
 	ck_assert_uint_eq(arena->heap_count, 2);
 	ck_assert_uint_eq(arena->used_chunks, 3);
 	ck_assert_uint_eq(arena->lost_bytes, 0);
 	ck_assert(found(fake, 0x7d0004000040, 56, true));
-	ck_assert(_i == 0 ? fake->heap.findings.count == 0
+	ck_assert(_i != 1 ? fake->heap.findings.count == 0
 			  : has_finding(fake, "from which its first heap cannot be reached"));
 	fake_free(fake);
 }
@@ -1061,11 +1073,65 @@ START_TEST(a_locked_arena_is_in_flux)
 	add_chunk(fake, 1200, false);
 	add_chunk(fake, 32, true);
 	end_heap(fake);
-	fake_target_put32(fake->target, ARENA, 1);
+	static const uint32_t words[] = { 0, 1, 2, 3, 0x41414141 };
+	bool locked = words[_i] == 1 || words[_i] == 2;
+	fake_target_put32(fake->target, ARENA, words[_i]);
 	walk(fake);
-	ck_assert(fake->heap.arenas.items[0].in_flux);
-	ck_assert(has_finding(fake, "in flux"));
-	ck_assert_uint_eq(heap_corruption_count(&fake->heap), 0);
+	ck_assert(fake->heap.arenas.items[0].in_flux == locked);
+	ck_assert(has_finding(fake, "in flux") == locked);
+	ck_assert((heap_corruption_count(&fake->heap) == 0) == locked);
+	fake_free(fake);
+}
+END_TEST
+
+/* Stacks from the innermost frame on, "-" a frame of the program's, "!" one of a signal; whether
+ * the process then died of its heap, whose arena is locked. */
+static const struct {
+	int signal, code;
+	const char *frames[6];
+	bool is_fault_near_sp, died;
+} deaths[] = {
+	{ SIGABRT, -6, { "raise", "abort", "sysmalloc", "malloc", "-" }, false, true },
+	{ SIGABRT, -6, { "raise", "__GI_abort", "__malloc_assert", "sysmalloc" }, false, true },
+	{ SIGABRT, -6, { "raise", "abort", "-", "!", "malloc" }, false, false },
+	{ SIGABRT, -6, { "raise", "abort", "!", "malloc" }, false, false },
+	{ SIGABRT, -6, { "raise", "abort", "-" }, false, false },
+	{ SIGABRT, 0, { "_int_malloc", "malloc", "-" }, false, false },
+	{ SIGSEGV, 1, { "_int_malloc", "malloc", "-" }, false, true },
+	{ SIGSEGV, 1, { "_int_malloc", "malloc", "-" }, true, false },
+	{ SIGSEGV, 1, { "memset", "calloc", "-" }, false, true },
+	{ SIGSEGV, 1, { "int_mallinfo", "__libc_mallinfo2", "-" }, false, true },
+	{ SIGSEGV, 1, { "mallinfo2", "-" }, false, true },
+	{ SIGSEGV, 1, { "memset", "-", "malloc" }, false, false },
+	{ SIGSEGV, 0, { "malloc", "-" }, false, false },
+};
+
+START_TEST(what_malloc_died_of_is_no_flux)
+{
+	static const struct module libc = { .name = "libc.so.6", .is_libc = true };
+	struct fake *fake = fake_new(1);
+	add_chunk(fake, 1200, false);
+	add_chunk(fake, 32, true);
+	end_heap(fake);
+	fake_target_put32(fake->target, ARENA, 1);
+	for (size_t i = 0; i < 6 && deaths[_i].frames[i] != NULL; i++) {
+		const char *name = deaths[_i].frames[i];
+		fake->frames[fake->frame_count++] = (struct frame){
+			.pc = HEAP + 64 * i,
+			.module = *name == '-' ? NULL : &libc,
+			.linkage = *name == '-' || *name == '!' ? NULL : name,
+			.signal_frame = *name == '!',
+		};
+	}
+	fake->target->signal = (struct target_signal){
+		.number = deaths[_i].signal,
+		.code = deaths[_i].code,
+		.has_details = true,
+		.address = deaths[_i].is_fault_near_sp ? STACK - 8 : 0x41414141,
+	};
+	walk(fake);
+	ck_assert(fake->heap.arenas.items[0].in_flux == !deaths[_i].died);
+	ck_assert_uint_eq(heap_corruption_count(&fake->heap), deaths[_i].died);
 	fake_free(fake);
 }
 END_TEST
@@ -1167,7 +1233,7 @@ int main(void)
 	tcase_add_test(all, stale_headers_in_a_damaged_chunk_are_not_chunks);
 	tcase_add_loop_test(all, a_ring_of_arenas_that_does_not_close_ends, 0, 2);
 	tcase_add_loop_test(all, frames_of_malloc_are_known, 0, sizeof stacks / sizeof *stacks);
-	tcase_add_loop_test(all, a_thread_arena_has_several_heaps, 0, 2);
+	tcase_add_loop_test(all, a_thread_arena_has_several_heaps, 0, 3);
 	tcase_add_loop_test(all, a_thread_arena_leads_to_an_absent_main_arena, 0, 2);
 	tcase_add_loop_test(all, a_page_that_looks_like_an_mmapped_chunk_is_none, 0,
 			    sizeof lookalikes / sizeof *lookalikes);
@@ -1184,7 +1250,8 @@ int main(void)
 	tcase_add_test(all, chunks_lie_across_segments);
 	tcase_add_test(all, a_ring_that_was_not_dumped_is_a_gap);
 	tcase_add_test(all, lists_in_circles_through_damage_end);
-	tcase_add_test(all, a_locked_arena_is_in_flux);
+	tcase_add_loop_test(all, a_locked_arena_is_in_flux, 0, 5);
+	tcase_add_loop_test(all, what_malloc_died_of_is_no_flux, 0, sizeof deaths / sizeof *deaths);
 	tcase_add_loop_test(all, random_words_do_no_harm, 0, 300);
 	tcase_add_test(all, a_process_without_malloc_is_said_to_have_none);
 	suite_add_tcase(suite, all);

@@ -59,6 +59,12 @@ static bool state_word(struct glibc_walk *walk, uint64_t address, uint64_t *valu
 	return address_space_u64(walk->space, address, value);
 }
 
+/* A lock of glibc's: 0 free, 1 locked, 2 locked and waited for. Any other word was overwritten. */
+static bool is_locked(uint32_t mutex)
+{
+	return mutex == 1 || mutex == 2;
+}
+
 /* Adds the arena to the copy and the heap. */
 static bool add_arena(struct glibc_walk *walk, struct malloc_copy *copy, uint64_t address,
 		      bool is_main)
@@ -80,7 +86,7 @@ static bool add_arena(struct glibc_walk *walk, struct malloc_copy *copy, uint64_
 		.address = address,
 		.system_bytes = arena.system_memory,
 		.is_absent = !is_there,
-		.in_flux = !walk->malloc_died && (mutex != 0 || walk->in_malloc),
+		.in_flux = !walk->malloc_died && (is_locked(mutex) || walk->in_malloc),
 	};
 	return array_push(&copy->arenas, arena) && array_push(&walk->heap->arenas, row);
 }
