@@ -357,8 +357,14 @@ END_TEST
 
 START_TEST(an_overwritten_top_loses_nothing)
 {
-	static const uint64_t tops[] = { 0,	    0x4141414141414141, HEAP + 0x7ffff000,
-					 HEAP + 24, HEAP + 96 * 7 + 32, ARENA + 96 };
+	static const uint64_t tops[] = { 0,
+					 0x4141414141414141,
+					 HEAP + 0x7ffff000,
+					 HEAP + 24,
+					 HEAP + 96 * 7 + 32,
+					 ARENA + 96,
+					 HEAP + 96 * 7,
+					 HEAP };
 	struct fake *fake = fake_new(1);
 	uint64_t first = add_forty(fake);
 	end_heap(fake);
@@ -580,6 +586,29 @@ START_TEST(a_cached_chunk_of_another_size_is_found)
 }
 END_TEST
 
+/* A link that was overwritten leads to a chunk in use, of another size. */
+START_TEST(what_contradicts_its_list_is_doubted)
+{
+	struct fake *fake = fake_new(1);
+	uint64_t chunks[3], live = add_chunk(fake, 112, true);
+	for (int i = 0; i < 3; i++)
+		chunks[i] = add_chunk(fake, i == 0 ? 32 : 48, true);
+	add_tcache(fake, chunks, true);
+	put(fake, chunks[1], live ^ chunks[1] >> 12);
+	put(fake, live, live >> 12);
+	end_heap(fake);
+	walk(fake);
+	char by[64];
+	snprintf(by, sizeof by, "by the link in the one at 0x%lx", (unsigned long)chunks[1]);
+	ck_assert_uint_eq(only_finding(fake, HEAP_DAMAGED_LIST_SIZE)->address, live);
+	ck_assert(has_finding(fake, by));
+	ck_assert_uint_eq(fake->heap.doubted.count, 1);
+	ck_assert_uint_eq(fake->heap.doubted.items[0].start, live);
+	ck_assert_uint_eq(fake->heap.doubted.items[0].end, live + 104);
+	fake_free(fake);
+}
+END_TEST
+
 START_TEST(stale_headers_in_a_damaged_chunk_are_not_chunks)
 {
 	struct fake *fake = fake_new(1);
@@ -716,6 +745,8 @@ START_TEST(a_thread_arena_has_several_heaps)
 		put(fake, heaps[0] + 48 + fake->state->top, 0x1234560);
 	if (_i == 2) /* which no lock is */
 		fake_target_put32(fake->target, heaps[0] + 48, 0x41414141);
+	if (_i == 3) /* back to the chunk before */
+		put(fake, heaps[0] + 48 + fake->state->top, heaps[1] + 48);
 	walk(fake);
 	const struct heap_arena *arena = &fake->heap.arenas.items[1];
 	ck_assert(!arena->in_flux);
@@ -724,8 +755,10 @@ START_TEST(a_thread_arena_has_several_heaps)
 	ck_assert_uint_eq(arena->used_chunks, 3);
 	ck_assert_uint_eq(arena->lost_bytes, 0);
 	ck_assert(found(fake, 0x7d0004000040, 56, true));
-	ck_assert(_i != 1 ? fake->heap.findings.count == 0
-			  : has_finding(fake, "from which its first heap cannot be reached"));
+	static const char *const told[] = { NULL, "from which its first heap cannot be reached",
+					    NULL, "behind which further chunks lie" };
+	ck_assert_uint_eq(fake->heap.findings.count, told[_i] != NULL);
+	ck_assert(told[_i] == NULL || has_finding(fake, told[_i]));
 	fake_free(fake);
 }
 END_TEST
@@ -1218,7 +1251,7 @@ int main(void)
 	tcase_add_test(all, a_bin_into_nowhere_is_found);
 	tcase_add_test(all, a_smashed_size_costs_one_chunk);
 	tcase_add_test(all, a_size_that_leads_astray_costs_one_chunk);
-	tcase_add_loop_test(all, an_overwritten_top_loses_nothing, 0, 6);
+	tcase_add_loop_test(all, an_overwritten_top_loses_nothing, 0, 8);
 	tcase_add_loop_test(all, a_smashed_top_size_loses_nothing, 0, 5);
 	tcase_add_test(all, a_text_past_a_chunks_end_is_shown);
 	tcase_add_test(all, a_cleared_in_use_bit_frees_nothing);
@@ -1230,10 +1263,11 @@ int main(void)
 	tcase_add_loop_test(all, a_write_to_a_cached_chunk_is_found, 0, 3);
 	tcase_add_loop_test(all, a_wrong_key_is_found, 0, 2);
 	tcase_add_test(all, a_cached_chunk_of_another_size_is_found);
+	tcase_add_test(all, what_contradicts_its_list_is_doubted);
 	tcase_add_test(all, stale_headers_in_a_damaged_chunk_are_not_chunks);
 	tcase_add_loop_test(all, a_ring_of_arenas_that_does_not_close_ends, 0, 2);
 	tcase_add_loop_test(all, frames_of_malloc_are_known, 0, sizeof stacks / sizeof *stacks);
-	tcase_add_loop_test(all, a_thread_arena_has_several_heaps, 0, 3);
+	tcase_add_loop_test(all, a_thread_arena_has_several_heaps, 0, 4);
 	tcase_add_loop_test(all, a_thread_arena_leads_to_an_absent_main_arena, 0, 2);
 	tcase_add_loop_test(all, a_page_that_looks_like_an_mmapped_chunk_is_none, 0,
 			    sizeof lookalikes / sizeof *lookalikes);

@@ -200,6 +200,44 @@ uint64_t glibc_present_end(const struct glibc_walk *walk, uint64_t start, uint64
 	return at < limit || limit < start ? at : limit;
 }
 
+/* The end of the top chunk, by its own size; 0: its header makes no sense. */
+uint64_t glibc_top_end(struct glibc_walk *walk, uint64_t top)
+{
+	uint64_t size;
+	if (top % 16 != 0 || !state_word(walk, top + CHUNK_SIZE, &size) ||
+	    (size & (IS_MMAPPED | NON_MAIN_ARENA | 8)) != 0)
+		return 0;
+	size &= ~(uint64_t)SIZE_FLAGS;
+	uint64_t end = top + size;
+	return size >= CHUNK_MINIMUM && end > top && glibc_mapped_end(walk, top, end) == end ? end
+											     : 0;
+}
+
+/* Whether what the arena calls its top chunk is another: it does not go on to `end`, as top does,
+ * but a chain of chunks does that begins with it. */
+static bool is_not_last(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t end)
+{
+	return glibc_top_end(walk, arena->top) != end &&
+	       glibc_leads_on(walk, arena->top, end, !arena->is_main);
+}
+
+static void tell_top(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t top,
+		     bool is_followed)
+{
+	struct glibc_place place =
+	    glibc_at(HEAP_DAMAGED_TOP, arena->index, arena->address, arena->top_at,
+		     "the last chunk of the heap, where it ends");
+	glibc_finding(walk, &place, "the %s arena's top is 0x%" PRIx64 ", %s",
+		      arena->is_main ? "main" : "thread's", top,
+		      is_followed ? "behind which further chunks lie"
+				  : "which no chain of chunks leads to");
+}
+
+void glibc_tell_top(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t top)
+{
+	tell_top(walk, arena, top, false);
+}
+
 /* Adds the heap at `heap` to the arena; its reservation of `largest` bytes is malloc's. */
 static bool add_heap(struct glibc_walk *walk, struct malloc_copy *copy, struct malloc_arena *arena,
 		     uint64_t heap, const struct heap_info *info, uint64_t largest)
@@ -229,8 +267,12 @@ static bool add_heap(struct glibc_walk *walk, struct malloc_copy *copy, struct m
 	glibc_own(walk, end, glibc_mapped_end(walk, end, heap + largest), "reserved heap memory");
 	if (segment.start + CHUNK_HEADER >= end)
 		return true;
-	if (arena->top >= segment.start && arena->top < end)
-		segment.top = arena->top;
+	if (arena->top >= segment.start && arena->top < end) {
+		if (is_not_last(walk, arena, end))
+			tell_top(walk, arena, arena->top, true);
+		else
+			segment.top = arena->top;
+	}
 	walk->heap->arenas.items[arena->index].heap_count++;
 	return array_push(&arena->segments, segment);
 }
@@ -326,19 +368,6 @@ static uint64_t initial_top(const struct malloc_copy *copy)
 	return copy->main_arena + copy->layout.state.bins - CHUNK_HEADER;
 }
 
-/* The end of the top chunk, by its own size; 0: its header makes no sense. */
-uint64_t glibc_top_end(struct glibc_walk *walk, uint64_t top)
-{
-	uint64_t size;
-	if (top % 16 != 0 || !state_word(walk, top + CHUNK_SIZE, &size) ||
-	    (size & (IS_MMAPPED | NON_MAIN_ARENA | 8)) != 0)
-		return 0;
-	size &= ~(uint64_t)SIZE_FLAGS;
-	uint64_t end = top + size;
-	return size >= CHUNK_MINIMUM && end > top && glibc_mapped_end(walk, top, end) == end ? end
-											     : 0;
-}
-
 bool glibc_add_main_segment(struct glibc_walk *walk, struct malloc_arena *arena, uint64_t start,
 			    uint64_t end, uint64_t top)
 {
@@ -402,16 +431,6 @@ static bool find_break(struct glibc_walk *walk, struct malloc_arena *arena)
 	return true;
 }
 
-void glibc_tell_top(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t top)
-{
-	struct glibc_place place =
-	    glibc_at(HEAP_DAMAGED_TOP, arena->index, arena->address, arena->top_at,
-		     "the last chunk of the heap, where it ends");
-	glibc_finding(walk, &place,
-		      "the %s arena's top is 0x%" PRIx64 ", which no chain of chunks leads to",
-		      arena->is_main ? "main" : "thread's", top);
-}
-
 /* Looks at the main arena's top, which should be the last chunk of [start, end). Its own size
  * decides, mostly; where that is what is damaged, the chunks before it do. What is not there speaks
  * neither for it nor against it, so that it is believed. Returns 0 instead of one that is not. */
@@ -420,12 +439,16 @@ static uint64_t check_top(struct glibc_walk *walk, const struct malloc_arena *ar
 {
 	const uint64_t top = arena->top;
 	uint64_t reached, chunks;
-	bool refuted = true;
+	bool refuted = true, is_followed = false;
 	if (top >= start && top < end) {
 		if (is_absent(walk, top + CHUNK_SIZE) || glibc_top_end(walk, top) == end)
 			return top;
 		switch (glibc_chain(walk, start, end, top, CHAIN_ENOUGH, &reached, &chunks)) {
 		case CHAIN_TOP:
+			is_followed = is_not_last(walk, arena, end);
+			if (is_followed)
+				break;
+			return top;
 		case CHAIN_ABSENT:
 			return top;
 		default:
@@ -435,7 +458,7 @@ static uint64_t check_top(struct glibc_walk *walk, const struct malloc_arena *ar
 		refuted = !is_absent(walk, end);
 	}
 	if (refuted)
-		glibc_tell_top(walk, arena, top);
+		tell_top(walk, arena, top, is_followed);
 	else
 		glibc_lose(walk, arena->index, end, glibc_mapped_end(walk, end, top));
 	return 0;

@@ -36,6 +36,19 @@ static const char *list_name(const struct glibc_free_list *list, char *buffer, s
 	return buffer;
 }
 
+/* A chunk that contradicts its list may be in use: a link was overwritten, and leads to it. What it
+ * leads to is not called orphaned. */
+static void doubt(struct list_walk *state, uint64_t user)
+{
+	struct chunk chunk;
+	struct glibc_walk *walk = state->walk;
+	if (!chunk_table_find(walk->heap->chunks, user, &chunk) || chunk.address != user)
+		return;
+	struct heap_doubt doubted = { user, user + chunk.size };
+	if (!array_push(&walk->heap->doubted, doubted))
+		walk->no_memory = true;
+}
+
 /* The list leads to `user`, where no chunk begins. */
 static void tell_bad_link(struct list_walk *state, uint64_t user)
 {
@@ -70,6 +83,7 @@ static void tell_bad_link(struct list_walk *state, uint64_t user)
 			      "freed: its link leads to 0x%" PRIx64 ", %s",
 			      state->from, name, user,
 			      user % 16 != 0 ? "which is not aligned" : "where no chunk begins");
+	doubt(state, state->from);
 }
 
 static void tell_twice(struct list_walk *state, uint64_t user)
@@ -85,7 +99,7 @@ static void tell_twice(struct list_walk *state, uint64_t user)
 
 static void check_size(struct list_walk *state, const struct chunk *chunk)
 {
-	char name[96];
+	char name[96], by[64] = "";
 	const struct glibc_free_list *list = state->list;
 	uint64_t size = chunk->size + CHUNK_TRAILER;
 	if (size >= list->smallest && size <= list->largest)
@@ -94,9 +108,12 @@ static void check_size(struct list_walk *state, const struct chunk *chunk)
 	    state, HEAP_DAMAGED_LIST_SIZE, chunk->address,
 	    chunk->address - CHUNK_HEADER + CHUNK_SIZE,
 	    string_pool_format(state->walk->strings, "0x%" PRIx64 ", and flags", list->smallest));
+	if (state->from != 0)
+		snprintf(by, sizeof by, ", by the link in the one at 0x%" PRIx64, state->from);
 	glibc_finding(state->walk, &where,
-		      "the free chunk at 0x%" PRIx64 " has 0x%" PRIx64 " bytes, but is in %s",
-		      chunk->address, size, list_name(list, name, sizeof name));
+		      "the free chunk at 0x%" PRIx64 " has 0x%" PRIx64 " bytes, but is in %s%s",
+		      chunk->address, size, list_name(list, name, sizeof name), by);
+	doubt(state, chunk->address);
 }
 
 static void check_key(struct list_walk *state, const struct chunk *chunk)
@@ -115,6 +132,7 @@ static void check_key(struct list_walk *state, const struct chunk *chunk)
 		      "the free chunk at 0x%" PRIx64
 		      " in %s was written to after it was freed: its key is 0x%" PRIx64,
 		      chunk->address, list_name(state->list, name, sizeof name), key);
+	doubt(state, chunk->address);
 }
 
 static void take(struct list_walk *state, const struct chunk *chunk)

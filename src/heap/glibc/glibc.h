@@ -223,6 +223,10 @@ enum chain_end {
 enum chain_end glibc_chain(struct glibc_walk *walk, uint64_t start, uint64_t limit, uint64_t top,
 			   uint64_t most, uint64_t *end, uint64_t *chunks);
 
+/* resync.c: whether a chain of several chunks leads from the header at `start` exactly to `end`.
+ * `thread`: in a thread's arena. Bounded as glibc_chain. */
+bool glibc_leads_on(struct glibc_walk *walk, uint64_t start, uint64_t end, bool thread);
+
 /* bins.c: the arena's free chunks as its bins list them, against the walk; then its fastbins, whose
  * chunks become free. The table is sorted; links_are_mangled is known for the fastbins. */
 void glibc_read_bins(struct glibc_walk *walk, const struct malloc_copy *copy,

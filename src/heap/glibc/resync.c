@@ -36,6 +36,12 @@ enum chain_end glibc_chain(struct glibc_walk *walk, uint64_t start, uint64_t lim
 	return result == CHAIN_BROKEN && chain.absent ? CHAIN_ABSENT : result;
 }
 
+bool glibc_leads_on(struct glibc_walk *walk, uint64_t start, uint64_t end, bool thread)
+{
+	struct chain chain = chain_new(end, false, thread);
+	return try_guess(walk, &chain, start, UINT64_MAX) == CHAIN_LIMIT && chain.chunks > 0;
+}
+
 bool glibc_is_linked(struct glibc_walk *walk, uint64_t header)
 {
 	uint64_t forward, back, from_forward, from_back;
