@@ -378,6 +378,24 @@ START_TEST(an_overwritten_top_loses_nothing)
 }
 END_TEST
 
+/* A chunk was just cut from top, and the rest has no header yet: a stale one leads on to the end.
+ */
+START_TEST(a_stale_header_in_a_new_top_is_none)
+{
+	struct fake *fake = fake_new(1);
+	add_forty(fake);
+	const uint64_t top = fake->at;
+	add_forty(fake);
+	end_heap(fake);
+	put(fake, ARENA + fake->state->top, top);
+	fake_target_put32(fake->target, ARENA, 1);
+	walk(fake);
+	ck_assert_uint_eq(fake->heap.arenas.items[0].used_chunks, 40);
+	ck_assert_uint_eq(heap_corruption_count(&fake->heap), 0);
+	fake_free(fake);
+}
+END_TEST
+
 START_TEST(a_smashed_top_size_loses_nothing)
 {
 	static const uint64_t sizes[] = { 0, UINT64_MAX, 0x4141414141414141, 0x21, 0x1001 };
@@ -1252,6 +1270,7 @@ int main(void)
 	tcase_add_test(all, a_smashed_size_costs_one_chunk);
 	tcase_add_test(all, a_size_that_leads_astray_costs_one_chunk);
 	tcase_add_loop_test(all, an_overwritten_top_loses_nothing, 0, 8);
+	tcase_add_test(all, a_stale_header_in_a_new_top_is_none);
 	tcase_add_loop_test(all, a_smashed_top_size_loses_nothing, 0, 5);
 	tcase_add_test(all, a_text_past_a_chunks_end_is_shown);
 	tcase_add_test(all, a_cleared_in_use_bit_frees_nothing);

@@ -214,10 +214,12 @@ uint64_t glibc_top_end(struct glibc_walk *walk, uint64_t top)
 }
 
 /* Whether what the arena calls its top chunk is another: it does not go on to `end`, as top does,
- * but a chain of chunks does that begins with it. */
+ * but a chain of chunks does that begins with it. In flux that says nothing: a new top has no
+ * header of its own yet, but stale ones of chunks that once were there. */
 static bool is_not_last(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t end)
 {
-	return glibc_top_end(walk, arena->top) != end &&
+	return !walk->heap->arenas.items[arena->index].in_flux &&
+	       glibc_top_end(walk, arena->top) != end &&
 	       glibc_leads_on(walk, arena->top, end, !arena->is_main);
 }
 
