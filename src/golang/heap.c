@@ -249,6 +249,47 @@ static bool agrees(const struct go_heap *heap)
 	return looked > 0 && 10 * found >= 9 * looked;
 }
 
+/* Whether the map of a g says of fields whose nature is known what they are. */
+static bool map_agrees(struct go_heap *heap, const struct go_span *span, uint64_t g)
+{
+	static const struct {
+		enum go_field field;
+		bool is_pointer;
+	} known[] = {
+		{ GO_G_DEFER, true },	      { GO_G_M, true },	    { GO_G_WAITING, true },
+		{ GO_G_STACK_LO, false },     { GO_G_GOID, false }, { GO_G_WAITSINCE, false },
+		{ GO_G_ATOMICSTATUS, false },
+	};
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		uint64_t offset;
+		bool more;
+		if (!go_offset(heap->process, known[i].field, &offset) || offset >= 512)
+			continue;
+		uint64_t pointers = go_object_pointers(heap, span, g, 0, 64, &more);
+		if ((pointers >> offset / 8 & 1) != known[i].is_pointer)
+			return false;
+	}
+	return true;
+}
+
+/* The maps are what marking rests on: where a new version has changed them, nothing is marked. */
+static bool maps_agree(struct go_heap *heap)
+{
+	const struct go_slice *all = &heap->process->goroutines;
+	uint64_t g, agree = 0, looked = 0;
+	for (uint64_t i = 0; i < all->count && looked < 16; i++) {
+		if (!address_space_u64(heap->process->space, all->address + 8 * i, &g))
+			continue;
+		const struct go_span *span = go_heap_span(heap, g);
+		/* Of a larger object only a part is looked at. */
+		if (span == NULL || span->elem_size > 512)
+			continue;
+		looked++;
+		agree += map_agrees(heap, span, g);
+	}
+	return 10 * agree >= 9 * looked;
+}
+
 static struct error *read_spans(struct go_heap *heap)
 {
 	const struct go_process *process = heap->process;
@@ -286,6 +327,12 @@ struct error *go_heap_open(struct go_process *process, struct go_heap *heap)
 	for (size_t i = 0; i < opened.spans.count; i++) {
 		struct go_span *span = &opened.spans.items[i];
 		span->arena = opened.by_number[(span->start >> 26) - opened.lowest] - 1;
+	}
+	if (!maps_agree(&opened)) {
+		go_heap_free(&opened);
+		return error_new(ERROR_UNSUPPORTED,
+				 "what Go's heap says of its pointers does not agree with its "
+				 "goroutines");
 	}
 	*heap = opened;
 	return NULL;

@@ -302,7 +302,16 @@ static void put_heap(struct fake *fake)
 {
 	add_span(fake, HEAP, 1, 64, 126, SCAN);
 	add_span(fake, HEAP + GO_PAGE, 1, 512, 15, NOSCAN);
-	fake_target_put64(fake->target, fake->process->goroutines.address, HEAP + GO_PAGE + 512);
+	/* The g is in a page of its own, whose map tells its pointers. */
+	static const enum go_field pointers[] = { GO_G_DEFER, GO_G_M, GO_G_WAITING };
+	uint64_t g = HEAP + 3 * GO_PAGE, offset;
+	add_span(fake, g, 1, 512, 15, SCAN);
+	for (size_t i = 0; i < sizeof pointers / sizeof *pointers; i++) {
+		ck_assert(go_offset(fake->process, pointers[i], &offset));
+		uint8_t *byte = fake_target_bytes(fake->target, g + GO_PAGE - 128 + offset / 64, 1);
+		*byte |= (uint8_t)(1u << offset / 8 % 8);
+	}
+	fake_target_put64(fake->target, fake->process->goroutines.address, g);
 }
 
 /* The word of an object of the first page is a pointer, to `value`. */
@@ -323,7 +332,7 @@ START_TEST(pointers_are_followed_where_the_map_says)
 	put_pointer(fake, HEAP + 64 + 56, HEAP + GO_PAGE + 1024); /* to one without pointers */
 	fake_target_put64(fake->target, HEAP + 16, HEAP + 192);	  /* no pointer */
 	ck_assert_ptr_null(go_heap_open(fake->process, &heap));
-	ck_assert_uint_eq(heap.objects, 141);
+	ck_assert_uint_eq(heap.objects, 156);
 	struct go_mark *mark = go_mark_new(&heap);
 	go_mark_pointer(mark, HEAP + 63);
 	go_mark_drain(mark);
@@ -415,11 +424,17 @@ START_TEST(spans_that_cannot_be_are_refused)
 	add_span(fake, HEAP + 6 * GO_PAGE, 1ull << 40, 64, 10, SCAN);
 	add_span(fake, HEAP + 7 * GO_PAGE, 1, 0, 10, SCAN);
 	ck_assert_ptr_null(go_heap_open(fake->process, &heap));
-	ck_assert_uint_eq(heap.spans.count, 2);
+	ck_assert_uint_eq(heap.spans.count, 3);
 	go_heap_free(&heap);
+	/* A map that says of no pointer that it is one. */
+	memset(fake_target_bytes(fake->target, HEAP + 4 * GO_PAGE - 128, 64), 0, 64);
+	struct error *error = go_heap_open(fake->process, &heap);
+	ck_assert_ptr_nonnull(error);
+	ck_assert_int_eq(error->code, ERROR_UNSUPPORTED);
+	error_free(error);
 	/* Nothing agrees with a heap that holds no goroutine. */
 	fake_target_put64(fake->target, fake->process->goroutines.address, HEAP + 7 * GO_PAGE);
-	struct error *error = go_heap_open(fake->process, &heap);
+	error = go_heap_open(fake->process, &heap);
 	ck_assert_ptr_nonnull(error);
 	ck_assert_int_eq(error->code, ERROR_UNSUPPORTED);
 	error_free(error);
