@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/goroutine_leaks.h"
 
+#include "analysis/goroutine_suspicions.h"
 #include "golang/mark.h"
 #include "golang/stack_maps.h"
 
 #include <string.h>
 
-/* Goroutines that are alike from which on they are suspicious. */
-#define SUSPICIOUS_MIN 100
 /* Of a thread's own stack, which the runtime works on. */
 #define THREAD_STACK_MAX (1u << 20)
 
@@ -306,45 +305,6 @@ static bool weigh(struct search *search, struct goroutine_leaks *leaks)
 	return true;
 }
 
-/* --- suspicions */
-
-static const char *why_suspicious(const struct goroutine *one)
-{
-	switch (one->wait.kind) {
-	case GO_WAIT_IO:
-		return "they wait for a peer, which no memory tells of";
-	case GO_WAIT_SLEEP:
-		return "they sleep, and so run on at some time";
-	case GO_WAIT_NONE:
-	case GO_WAIT_OTHER:
-		return NULL;
-	default:
-		return "what they wait for can still be reached, so somebody may wake them";
-	}
-}
-
-static bool suspect(struct search *search, struct goroutine_leaks *leaks)
-{
-	ARRAY(struct goroutine_suspicion) found = { 0 };
-	const struct goroutines *goroutines = search->goroutines;
-	/* The groups are sorted by size. */
-	for (size_t i = 0; i < goroutines->group_count; i++) {
-		const struct go_group *group = &goroutines->groups[i];
-		const struct goroutine *one = group->members[0];
-		size_t count = group->count - leaked_members(search, group);
-		const char *why = one->system ? NULL : why_suspicious(one);
-		if (count < SUSPICIOUS_MIN || why == NULL || one->state != GO_WAITING)
-			continue;
-		if (!array_push(&found, (struct goroutine_suspicion){ group, count, why })) {
-			array_free(&found);
-			return false;
-		}
-	}
-	leaks->suspicions = found.items;
-	leaks->suspicion_count = found.count;
-	return true;
-}
-
 /* --- all of it */
 
 /* Whether no goroutine of the program can do anything by itself. Timers may still fire. */
@@ -376,8 +336,8 @@ static bool find(struct search *search, struct goroutine_leaks *leaks)
 	for (size_t i = 0; i < count; i++)
 		leaks->leaked[i] = search->states[i] == MAY_BE_LEAKED;
 	leaks->all_wait = all_wait(search);
-	return suspect(search, leaks) && weigh(search, leaks) && !search->no_memory &&
-	       !search->mark->no_memory && !search->scan.no_memory;
+	return goroutine_suspicions_find(search->goroutines, leaks) && weigh(search, leaks) &&
+	       !search->no_memory && !search->mark->no_memory && !search->scan.no_memory;
 }
 
 struct error *goroutine_leaks_find(const struct go_process *process, struct goroutines *goroutines,

@@ -11,7 +11,6 @@
 /* Arenas lie close to each other, wherever the heap begins: 1 TB here. */
 #define RANGE_MAX   (1ull << 14)
 #define SLOTS	    (2 * RANGE_MAX) /* while arenas are being made, .by_number is a hash of them */
-#define MASKS	    4096	    /* a power of two */
 #define IN_SPAN_MAX 512
 /* Behind the bits of a span with marks of its own (Green Tea): those marks. */
 #define INLINE_MARKS  128
@@ -91,7 +90,7 @@ static uint64_t heap_arena(const struct go_heap *heap, const struct go_arena *ar
 	return at;
 }
 
-static const uint8_t *borrow(struct go_heap *heap, uint64_t address, uint64_t size)
+const uint8_t *go_heap_borrow(struct go_heap *heap, uint64_t address, uint64_t size)
 {
 	const uint8_t *bytes;
 	if (address_space_span(heap->process->space, address, size, &bytes) == size)
@@ -113,9 +112,9 @@ static void read_arena_bits(struct go_heap *heap, struct go_arena *arena)
 	if (base == 0 || !go_offset(process, GO_HEAPARENA_BITMAP, &bits))
 		return;
 	bool one = go_offset(process, GO_HEAPARENA_NOMOREPTRS, &more);
-	arena->bits = borrow(heap, base + bits, one ? ARENA_1_BYTES : ARENA_2_BYTES);
+	arena->bits = go_heap_borrow(heap, base + bits, one ? ARENA_1_BYTES : ARENA_2_BYTES);
 	if (one)
-		arena->no_more = borrow(heap, base + more, NO_MORE_BYTES);
+		arena->no_more = go_heap_borrow(heap, base + more, NO_MORE_BYTES);
 }
 
 /* --- spans */
@@ -184,14 +183,14 @@ static void find_bits(struct go_heap *heap, uint64_t address, struct go_span *sp
 	const struct go_process *process = heap->process;
 	uint64_t bits = go_pointer(process, address, GO_MSPAN_ALLOCBITS);
 	if (span->free_index < span->count && bits != 0)
-		span->allocated = borrow(heap, bits, (span->count + 7) / 8);
+		span->allocated = go_heap_borrow(heap, bits, (span->count + 7) / 8);
 	if (span->map == GO_MAP_LARGE)
 		span->type = go_pointer(process, address, GO_MSPAN_LARGETYPE);
 	if (span->map != GO_MAP_IN_SPAN)
 		return;
 	uint64_t marks = has_inline_marks(heap, span) ? INLINE_MARKS : 0;
-	span->pointers =
-	    borrow(heap, span->start + span->size - marks - span->size / 64, span->size / 64);
+	span->pointers = go_heap_borrow(heap, span->start + span->size - marks - span->size / 64,
+					span->size / 64);
 	if (span->pointers == NULL)
 		span->map = GO_MAP_UNKNOWN;
 }
@@ -313,7 +312,7 @@ struct error *go_heap_open(struct go_process *process, struct go_heap *heap)
 {
 	struct go_heap opened = { .process = process };
 	uint64_t offset;
-	opened.masks = calloc(MASKS, sizeof *opened.masks);
+	opened.masks = calloc(GO_MASKS, sizeof *opened.masks);
 	opened.by_number = calloc(SLOTS, sizeof *opened.by_number);
 	bool room = opened.masks != NULL && opened.by_number != NULL;
 	struct error *error = room ? read_spans(&opened) : error_no_memory();
@@ -350,136 +349,4 @@ void go_heap_free(struct go_heap *heap)
 	free(heap->by_number);
 	free(heap->masks);
 	*heap = (struct go_heap){ 0 };
-}
-
-/* --- where the pointers are */
-
-static uint64_t all_words(unsigned words)
-{
-	return words >= 64 ? UINT64_MAX : (1ull << words) - 1;
-}
-
-/* `words` bits from bit `at` on. */
-static uint64_t take_bits(const uint8_t *bits, uint64_t at, unsigned words)
-{
-	uint64_t result = 0;
-	for (unsigned have = 0; have < words;) {
-		unsigned shift = (at + have) % 8;
-		result |= (uint64_t)(bits[(at + have) / 8] >> shift) << have;
-		have += 8 - shift;
-	}
-	return result & all_words(words);
-}
-
-static const struct go_mask_cache *mask_of(struct go_heap *heap, uint64_t type)
-{
-	struct go_mask_cache *slot =
-	    &heap->masks[(type * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (MASKS - 1)];
-	if (slot->address == type && type != 0)
-		return slot;
-	*slot = (struct go_mask_cache){ .address = type };
-	if (!go_type_read(heap->process, type, &slot->type))
-		slot->type = (struct go_type){ 0 };
-	else if (slot->type.mask != 0 && slot->type.pointers <= 1u << 30)
-		slot->mask = borrow(heap, slot->type.mask, (slot->type.pointers / 8 + 7) / 8);
-	return slot;
-}
-
-/* By a type whose value is repeated from `offset` bytes of the object on. */
-static uint64_t by_type(struct go_heap *heap, uint64_t type, uint64_t from, uint64_t offset,
-			unsigned words)
-{
-	if (type == 0)
-		return 0;
-	const struct go_mask_cache *mask = mask_of(heap, type);
-	uint64_t size = mask->type.size, pointers = mask->type.pointers / 8, result = 0;
-	if (size != 0 && pointers == 0)
-		return 0;
-	if (size < 8 || (size & 7) != 0 || mask->mask == NULL)
-		return all_words(words);
-	unsigned i = from < offset ? 1 : 0;
-	for (uint64_t at = (from + 8ull * i - offset) % size / 8; i < words; i++) {
-		if (at < pointers && (mask->mask[at / 8] >> at % 8 & 1) != 0)
-			result |= 1ull << i;
-		if (++at == size / 8)
-			at = 0;
-	}
-	return result;
-}
-
-/* Four words a byte: the lower half says which are pointers, the upper which are followed by more.
- */
-static uint64_t by_arena_2(const struct go_arena *arena, uint64_t address, unsigned words,
-			   bool *more)
-{
-	uint64_t at = (address & ((1u << 26) - 1)) / 8, result = 0;
-	if (arena->bits == NULL || at + words > 1u << 23)
-		return all_words(words);
-	for (unsigned i = 0; i < words; i++, at++) {
-		uint8_t byte = arena->bits[at / 4] >> at % 4;
-		if ((byte & 16) == 0) {
-			*more = false;
-			break;
-		}
-		if ((byte & 1) != 0)
-			result |= 1ull << i;
-	}
-	return result;
-}
-
-static uint64_t by_arena_1(const struct go_arena *arena, uint64_t address, unsigned words,
-			   bool *more)
-{
-	uint64_t at = (address & ((1u << 26) - 1)) / 8, result = 0;
-	if (arena->bits == NULL || arena->no_more == NULL || at + words > 1u << 23)
-		return all_words(words);
-	for (unsigned i = 0; i < words;) {
-		/* Up to the end of the 64 words that share a bit that none follow. */
-		unsigned part = 64 - at % 64;
-		part = part < words - i ? part : words - i;
-		result |= take_bits(arena->bits, at, part) << i;
-		bool last = (arena->no_more[at / 512] >> at / 64 % 8 & 1) != 0;
-		i += part;
-		at += part;
-		if (last && at % 64 == 0) {
-			*more = false;
-			break;
-		}
-	}
-	return result;
-}
-
-uint64_t go_object_pointers(struct go_heap *heap, const struct go_span *span, uint64_t object,
-			    uint64_t from, unsigned words, bool *more)
-{
-	const struct go_arena *arena;
-	uint64_t type = span->type;
-	*more = true;
-	switch (span->map) {
-	case GO_MAP_NONE:
-		*more = false;
-		return 0;
-	case GO_MAP_IN_SPAN:
-		return take_bits(span->pointers, (object + from - span->start) / 8, words);
-	case GO_MAP_HEADER:
-		if (!address_space_u64(heap->process->space, object, &type))
-			return all_words(words);
-		return by_type(heap, type, from, 8, words);
-	case GO_MAP_LARGE:
-		return by_type(heap, type, from, 0, words);
-	case GO_MAP_ARENA_2:
-	case GO_MAP_ARENA_1:
-		/* An object may reach into the next arena. */
-		arena = &heap->arenas.items[span->arena];
-		if ((object + from) >> 26 != arena->number) {
-			uint64_t number = ((object + from) >> 26) - heap->lowest;
-			if (number >= heap->range || heap->by_number[number] == 0)
-				return all_words(words);
-			arena = &heap->arenas.items[heap->by_number[number] - 1];
-		}
-		return span->map == GO_MAP_ARENA_2 ? by_arena_2(arena, object + from, words, more)
-						   : by_arena_1(arena, object + from, words, more);
-	default:
-		return all_words(words);
-	}
 }

@@ -44,6 +44,8 @@ struct go_arena {
 	const uint8_t *bits, *no_more; /* GO_MAP_ARENA_*; or NULL */
 };
 
+#define GO_MASKS 4096 /* types whose masks are kept; a power of two */
+
 struct go_heap {
 	const struct go_process *process;
 	ARRAY(struct go_span) spans;
@@ -65,6 +67,10 @@ struct go_heap {
  * ERROR_NO_MEMORY. */
 struct error *go_heap_open(struct go_process *process, struct go_heap *heap);
 void go_heap_free(struct go_heap *heap);
+
+/* [address, address + size) of the target, as a copy that lives as long as the heap where it does
+ * not lie in one piece. NULL: it cannot be read as a whole, or memory is exhausted. */
+const uint8_t *go_heap_borrow(struct go_heap *heap, uint64_t address, uint64_t size);
 
 /* The span and the object's number in it, of an address anywhere in the heap's spans; NULL: none.
  */
