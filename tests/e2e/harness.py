@@ -110,9 +110,10 @@ class Program:
                 resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)))
         self.pid = self.process.pid
         if ready:
-            self._read_truth()
+            self.wait_until_ready()
 
-    def _read_truth(self):
+    def wait_until_ready(self):
+        """Reads the truth."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             text = (self.directory / "output").read_text(errors="replace")

@@ -410,41 +410,82 @@ func healthySpinner() {
 	}()
 }
 
-func twice(count int, what func()) {
-	for i := 0; i < 2; i++ {
-		started.Add(count)
-		what()
+type pattern struct {
+	name       string
+	goroutines int
+	times      int
+	make       func()
+}
+
+var leaks = []pattern{
+	{"send", 1, 2, leakSend},
+	{"buffered-send", 1, 2, leakBufferedSend},
+	{"receive", 1, 2, leakReceive},
+	{"nil-receive", 1, 2, leakNilReceive},
+	{"nil-send", 1, 2, leakNilSend},
+	{"empty-select", 1, 2, leakEmptySelect},
+	{"select", 1, 2, leakSelect},
+	{"range", 1, 2, leakRange},
+	{"mutex", 1, 2, leakMutex},
+	{"read-lock", 1, 2, leakRead},
+	{"write-lock", 1, 2, leakWrite},
+	{"wait-group", 1, 2, leakGroup},
+	{"cond", 1, 2, leakCond},
+	{"heavy", 1, 2, leakHeavy},
+}
+
+var healthy = []pattern{
+	{"globals", 5, 1, healthyGlobals},
+	{"sleeper", 2, 2, healthySleeper},
+	{"chain", 4, 2, healthyChain},
+	{"timers", 3, 2, healthyTimers},
+	{"network", 2, 2, healthyNetwork},
+	{"finaliser", 1, 2, healthyFinaliser},
+}
+
+var spinner = pattern{"spinner", 2, 1, healthySpinner}
+
+// begin makes the patterns of that name, or all of them.
+func begin(patterns []pattern, name string) {
+	for _, one := range patterns {
+		for i := 0; i < one.times && (name == "" || name == one.name); i++ {
+			started.Add(one.goroutines)
+			one.make()
+		}
 	}
 }
 
+// patterns [spin | main | PATTERN]: all patterns, with "spin" goroutines that run as well, and with
+// "main" a main goroutine that waits for ever; or only one of them.
 func main() {
-	runtime.GOMAXPROCS(2)
-	for _, leak := range []func(){leakSend, leakBufferedSend, leakReceive, leakNilReceive,
-		leakNilSend, leakEmptySelect, leakSelect, leakRange, leakMutex, leakRead, leakWrite,
-		leakGroup, leakCond, leakHeavy} {
-		twice(1, leak)
+	argument, only := "", ""
+	if len(os.Args) > 1 {
+		argument = os.Args[1]
 	}
-	started.Add(5)
-	healthyGlobals()
-	twice(2, healthySleeper)
-	twice(4, healthyChain)
-	twice(3, healthyTimers)
-	twice(2, healthyNetwork)
-	twice(1, healthyFinaliser)
-	if len(os.Args) > 1 && os.Args[1] == "spin" {
-		started.Add(2)
-		healthySpinner()
+	if argument != "spin" && argument != "main" {
+		only = argument
+	}
+	runtime.GOMAXPROCS(2)
+	begin(leaks, only)
+	begin(healthy, only)
+	if argument == "spin" || only == spinner.name {
+		begin([]pattern{spinner}, "")
 	}
 	started.Wait()
+	// Else the runtime would end a program of which nothing can run.
+	time.AfterFunc(time.Hour, func() { close(globalChannel) })
 	time.Sleep(100 * time.Millisecond)
 	runtime.GC()
 	runtime.GC()
-	// The objects of the list have 24 bytes.
-	fmt.Printf("{\"heavy\":%d}\n", 2*(heavy+1000*24))
+	kept := 0
+	if only == "" || only == "heavy" {
+		kept = 2 * (heavy + 1000*24) // the objects of the list have 24 bytes
+	}
+	fmt.Printf("{\"heavy\":%d}\n", kept)
 	fmt.Printf("{\"gomaxprocs\":%d,\"goroutines\":%d,\"version\":%q}\n", runtime.GOMAXPROCS(0),
 		runtime.NumGoroutine(), runtime.Version())
 	fmt.Println("{\"ready\":true}")
-	if len(os.Args) > 1 && os.Args[1] == "main" {
+	if argument == "main" {
 		<-make(chan struct{})
 	}
 	<-globalChannel

@@ -23,6 +23,8 @@ const (
 	awaited = 2
 	defers  = 5000
 	sleeps  = 3
+	cycles  = 7
+	payload = 10240 // a size of which the allocator wastes nothing
 )
 
 var (
@@ -32,6 +34,27 @@ var (
 	stop     = make(chan int)
 	deferred sync.WaitGroup
 )
+
+// Two that lead to each other, with a finalizer each, are never freed: nor is what they lead to.
+type entry struct {
+	other   *entry
+	payload *[payload]byte
+	name    string
+}
+
+func finaliseEntry(*entry) {}
+
+//go:noinline
+func makeCycles() {
+	for i := 0; i < cycles; i++ {
+		a := &entry{payload: new([payload]byte), name: "a"}
+		b := &entry{other: a, name: "b"}
+		a.other = b
+		runtime.SetFinalizer(a, finaliseEntry)
+		runtime.SetFinalizer(b, finaliseEntry)
+	}
+	fmt.Printf("{\"cycles\":%d,\"kept\":%d}\n", cycles, cycles*(payload+2*32))
+}
 
 func openFiles() {
 	for i := 0; i < files; i++ {
@@ -88,19 +111,44 @@ func deferMany() {
 	<-stop
 }
 
-func main() {
-	openFiles()
-	leaveBodies()
-	leaveTickers()
+func deferInLoop() {
 	deferred.Add(1)
 	go deferMany()
 	deferred.Wait()
+	fmt.Printf("{\"defers\":%d}\n", defers)
+}
+
+func sleepLong() {
 	for i := 0; i < sleeps; i++ {
 		go time.Sleep(24 * time.Hour)
 	}
-	fmt.Printf("{\"defers\":%d}\n{\"sleeps\":%d}\n{\"version\":%q}\n", defers, sleeps,
-		runtime.Version())
+	fmt.Printf("{\"sleeps\":%d}\n", sleeps)
+}
+
+var ways = []struct {
+	name string
+	make func()
+}{
+	{"files", openFiles},
+	{"bodies", leaveBodies},
+	{"tickers", leaveTickers},
+	{"defers", deferInLoop},
+	{"sleeps", sleepLong},
+	{"cycles", makeCycles},
+}
+
+// resources [KIND]: leaves open what it is told to, or everything.
+func main() {
+	for _, way := range ways {
+		if len(os.Args) < 2 || os.Args[1] == way.name {
+			way.make()
+		}
+	}
+	time.AfterFunc(time.Hour, func() { close(stop) })
 	time.Sleep(200 * time.Millisecond)
+	runtime.GC()
+	runtime.GC()
+	fmt.Printf("{\"version\":%q}\n", runtime.Version())
 	fmt.Println("{\"ready\":true}")
 	<-stop
 }

@@ -1,0 +1,49 @@
+"""Go programs that have one thing wrong each: scripts/go-matrix runs them with every Go.
+
+SPDX-License-Identifier: GPL-3.0-or-later
+"""
+
+import contextlib
+import unittest
+
+from go_truth import BUILDS, CRASH, GoChecks, compile_build
+from harness import Program
+
+LEAKS = ["send", "buffered-send", "receive", "nil-receive", "nil-send", "empty-select", "select",
+         "range", "mutex", "read-lock", "write-lock", "wait-group", "cond", "heavy"]
+HEALTHY = ["globals", "sleeper", "chain", "timers", "network", "finaliser"]
+RESOURCES = ["files", "bodies", "tickers", "defers", "sleeps", "cycles"]
+
+
+class Patterns(GoChecks):
+    def check_each(self, name, patterns, look):
+        """All of them run at the same time, and are looked at one after the other."""
+        for build in BUILDS:
+            executable = compile_build(name, build)
+            with contextlib.ExitStack() as stack:
+                running = [(pattern, stack.enter_context(
+                    Program(executable, pattern, environment=CRASH, ready=False)))
+                    for pattern in patterns]
+                for pattern, program in running:
+                    program.wait_until_ready()
+                for pattern, program in running:
+                    with self.subTest(build=build, pattern=pattern):
+                        self.assertGreater(len(program.truth), 1)
+                        self.check_running(build, look, program)
+                    program.stop()  # gdb's cores have more than a gigabyte
+
+    def test_leaked(self):
+        self.check_each("patterns", LEAKS, self.check_patterns)
+
+    def test_healthy(self):
+        self.check_each("patterns", HEALTHY, self.check_patterns)
+
+    def test_healthy_that_runs(self):
+        self.check_each("patterns", ["spinner"], self.check_patterns)
+
+    def test_resources(self):
+        self.check_each("resources", RESOURCES, self.check_resources)
+
+
+if __name__ == "__main__":
+    unittest.main()
