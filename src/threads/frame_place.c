@@ -228,15 +228,29 @@ static enum location_outcome entry_register(void *context, unsigned number, uint
 	return outcome == LOCATION_FOUND ? LOCATION_FOUND : LOCATION_REGISTER_LOST;
 }
 
-bool frame_place_open(struct target *target, struct modules *modules, const struct thread *thread,
-		      size_t index, struct frame_place *place)
+/* Where the caller's frame is not the one above in the array, its SP tells nothing. */
+static enum location_outcome cfa_by_sp(void *context, uint64_t *cfa)
+{
+	struct frame_place *place = context;
+	const struct thread *thread = place->thread;
+	const size_t next = place->physical + 1;
+	if (next >= thread->frame_count ||
+	    (thread->left_out > 0 && next == thread->left_out_before) ||
+	    thread->frames[next].sp <= thread->frames[place->physical].sp)
+		return LOCATION_NOT_EVALUATED;
+	*cfa = thread->frames[next].sp;
+	return LOCATION_FOUND;
+}
+
+static bool place_open(struct target *target, struct modules *modules, const struct thread *thread,
+		       size_t index, struct frame_place *place)
 {
 	struct scopes scopes;
 	const struct frame *frame = &thread->frames[index];
 	*place = (struct frame_place){
 		.target = target, .modules = modules, .thread = thread, .index = index
 	};
-	if (frame->registers == NULL || !find_physical(thread, index, &place->physical) ||
+	if (!find_physical(thread, index, &place->physical) ||
 	    !scopes_find(modules, frame->lookup_pc, &scopes) ||
 	    !pick_scopes(&scopes, place->physical - index, place))
 		return false;
@@ -251,6 +265,24 @@ bool frame_place_open(struct target *target, struct modules *modules, const stru
 		.cfa = frame_cfa,
 		.entry_register = entry_register,
 	};
+	return true;
+}
+
+bool frame_place_open(struct target *target, struct modules *modules, const struct thread *thread,
+		      size_t index, struct frame_place *place)
+{
+	return thread->frames[index].registers != NULL &&
+	       place_open(target, modules, thread, index, place);
+}
+
+bool frame_place_open_by_sp(struct target *target, struct modules *modules,
+			    const struct thread *thread, size_t index, struct frame_place *place)
+{
+	if (!place_open(target, modules, thread, index, place))
+		return false;
+	place->place.registers = NULL;
+	place->place.cfa = cfa_by_sp;
+	place->place.entry_register = NULL;
 	return true;
 }
 

@@ -25,6 +25,11 @@ struct frame_place {
 bool frame_place_open(struct target *target, struct modules *modules, const struct thread *thread,
 		      size_t index, struct frame_place *place);
 
+/* The same without the frame's registers: enough for variables that lie on the stack. The CFA is
+ * the caller's SP, which unwinding recovered with its frame. */
+bool frame_place_open_by_sp(struct target *target, struct modules *modules,
+			    const struct thread *thread, size_t index, struct frame_place *place);
+
 /* The location of the variable `die`, which lies below the frame's scope. A constant is one, too.
  */
 enum location_outcome frame_place_locate(struct frame_place *place, Dwarf_Die *die,

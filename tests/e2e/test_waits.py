@@ -86,6 +86,9 @@ class Planted(unittest.TestCase):
             self.assertEqual(int(wait["object"], 16), int(truth["object"], 16))
         if truth.get("name"):
             self.assertIn(f"<{truth['name']}", wait["object_name"])
+        if truth.get("called"):
+            self.assertIn(truth["called"], wait["object_name"])
+            self.assertIn(truth["called"], wait["text"])
         if truth.get("owner", 0) > 0:
             self.assertEqual(wait["owner"], truth["owner"])
         elif "owner" in truth:
@@ -186,6 +189,19 @@ class Planted(unittest.TestCase):
 
     def test_cxx(self):
         self.check_program(compile_program("waits_cxx", "-std=c++20", "-D_GNU_SOURCE"))
+
+    def test_objects_in_all_kinds_of_memory(self):
+        executable = compile_program("waits_objects", "-D_GNU_SOURCE")
+        self.check_program(executable)
+        with Program(executable) as program:
+            # Whether stopped or not, with the heap walked or not.
+            for arguments in (["waits", "--stop"], ["waits", "--no-stop"], ["report"], ["locks"],
+                              ["locks", "--all"]):
+                document = corescan_json(*arguments, "-p", program.pid)
+                for truth in program.told("called"):
+                    with self.subTest(truth=truth, arguments=arguments):
+                        self.assertIn(truth["called"],
+                                      wait_of(document, truth["tid"])["object_name"])
 
     def test_loader(self):
         plugin = compile_program("waits_loader", "-D_GNU_SOURCE", "-DPLUGIN", "-shared", "-fPIC",

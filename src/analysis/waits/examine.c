@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/examine.h"
 
-#include "analysis/storage.h"
 #include "analysis/waits/futex.h"
 #include "target/live_descriptors.h"
 
@@ -36,8 +35,12 @@ bool examination_begin(struct examination *all, const struct subject *subject,
 	*memory = (struct examination_memory){ 0 };
 	*all = (struct examination){ .subject = subject, .memory = memory };
 	all->own_tids = calloc(subject->threads->count + 1, sizeof *all->own_tids);
-	if (all->own_tids == NULL)
+	memory->names = object_names_new(subject);
+	if (all->own_tids == NULL || memory->names == NULL) {
+		free(all->own_tids);
+		object_names_free(memory->names);
 		return false;
+	}
 	all->descriptors = live_descriptors_open(subject->target);
 	read_own_tids(all);
 	return true;
@@ -46,7 +49,7 @@ bool examination_begin(struct examination *all, const struct subject *subject,
 void examination_end(struct examination *all)
 {
 	free(all->own_tids);
-	storage_map_free(all->memory->storage);
+	object_names_free(all->memory->names);
 	live_descriptors_close(all->descriptors);
 }
 
@@ -61,33 +64,15 @@ void examined_evidence(struct examined *examined, const char *format, ...)
 	words_add(&examined->evidence, "%s", clause);
 }
 
-/* "thread-local <errors>+8 of 1240": a thread's block of a module lies in its stack's mapping, or
- * in memory of the loader's. NULL: it is none. */
-static const char *thread_local_name(const struct examination *all, const struct place *place)
+const char *examined_name_at(const struct examined *examined, uint64_t address)
 {
-	struct examination_memory *memory = all->memory;
-	struct storage storage;
-	if (place->kind == PLACE_UNMAPPED || place->kind == PLACE_SYMBOL ||
-	    place->kind == PLACE_MODULE)
-		return NULL;
-	if (!memory->storage_tried) {
-		memory->storage_tried = true;
-		error_free(storage_map_new(all->subject, NULL, &memory->storage));
-	}
-	if (memory->storage == NULL)
-		return NULL;
-	storage_at(memory->storage, place->address, &storage);
-	return storage.kind == STORAGE_TLS ? storage_text(memory->storage, &storage) : NULL;
+	return object_name_at(examined->all->memory->names, address);
 }
 
 void examined_object(struct examined *examined, uint64_t address)
 {
-	const struct subject *subject = examined->all->subject;
-	struct place place;
-	describe_address(subject, address, &place);
-	const char *local = thread_local_name(examined->all, &place);
 	examined->wait->object = address;
-	examined->wait->object_name = local != NULL ? local : describe_place(subject, &place);
+	examined->wait->object_name = examined_name_at(examined, address);
 }
 
 const struct thread *examined_thread(const struct examination *all, int32_t tid)

@@ -6,13 +6,13 @@
 
 #include "analysis/waits/frame_names.h"
 #include "analysis/waits/known_calls.h"
+#include "analysis/waits/object_names.h"
 #include "analysis/waits/program_waits.h"
 #include "analysis/waits/waits.h"
 #include "analysis/words.h"
 #include "target/live_file_locks.h"
 
 struct live_descriptors;
-struct storage_map;
 
 /* Who runs the initialisation that threads wait for at `word`: of the last one that was asked
  * for, because many threads may wait for one. */
@@ -44,9 +44,7 @@ struct examination_memory {
 	struct known_runner runner;
 	struct known_readers readers;
 	struct known_file_lock file_lock;
-	/* Made when the first object is named that no symbol names; NULL: not yet, or no memory. */
-	struct storage_map *storage;
-	bool storage_tried;
+	struct object_names *names;
 };
 
 /* What is the same for all threads of one run of waits_find. */
@@ -100,6 +98,9 @@ void examination_end(struct examination *all);
 /* Adds to the evidence, as one more clause. */
 void examined_evidence(struct examined *examined, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* What lies at `address`, in words of the string pool; never NULL. */
+const char *examined_name_at(const struct examined *examined, uint64_t address);
 
 /* Sets the object and its name. */
 void examined_object(struct examined *examined, uint64_t address);

@@ -105,13 +105,10 @@ static bool find_condition(const struct examined *examined, const struct futex_c
 
 static void describe_condition_mutex(struct examined *examined, uint64_t mutex)
 {
-	struct place place;
-	const struct subject *subject = examined->all->subject;
-	describe_address(subject, mutex, &place);
+	const char *name = examined_name_at(examined, mutex);
 	words_separate(&examined->detail, ", ");
 	words_add(&examined->detail, "with mutex 0x%" PRIx64, mutex);
-	if (place.kind == PLACE_SYMBOL)
-		words_add(&examined->detail, " %s", describe_place(subject, &place));
+	words_add(&examined->detail, name[0] == '<' ? " %s" : " (%s)", name);
 }
 
 bool resolve_condition(struct examined *examined, const struct futex_call *futex, bool named)
