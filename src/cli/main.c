@@ -45,7 +45,11 @@ static int run_from_gdb(struct options *options)
 	struct gdb_session session = { 0 };
 	int status = EXIT_NOTHING;
 	struct error *error = inputs_from_gdb(options, &session);
-	if (error == NULL)
+	if (error == NULL && (options->view->needs & NEED_EXPLANATION) != 0 &&
+	    !session.has_address) {
+		message(NULL, "the expression comes first: corescan explain EXPRESSION [OPTIONS]");
+		status = EXIT_USAGE;
+	} else if (error == NULL)
 		status = run(options);
 	else if (error->message[0] != '\0') /* else gdb itself has said what is wrong */
 		message(NULL, "%s", error->message);

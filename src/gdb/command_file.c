@@ -47,19 +47,12 @@ static const char common[] = DEFINE
     "  with language c -- printf \"%#lx\\n\", $_corescan_address\n"
     "  _corescan_tell\n"
     "end\n"
-    "# The words of a command, as many as there are, in $_corescan_given.\n" DEFINE
-    "_corescan_take\n"
+    "# The words of a command, as many as there are, in $_corescan_given and "
+    "$_corescan_lines.\n" DEFINE "_corescan_take\n"
     "  " SET "$_corescan_given = $_corescan_words\n"
     "  " SET "$_corescan_given[$_corescan_count * $_corescan_width] = 0\n"
-    "end\n"
-    "# Whether a word, in quotes and with blanks behind it, is gdb's to evaluate; counts "
-    "those.\n" DEFINE "_corescan_examine\n"
-    "  " SET "$_corescan_word = $arg0\n"
-    "  " SET "$_corescan_more = !($_corescan_word[0] == '-' && ($_corescan_word[1] == '-' || "
-    "($_corescan_word[1] == 'v' && $_corescan_word[2] == ' '))) && "
-    "!($_corescan_word[0] == '|' && $_corescan_word[1] == ' ') && $_corescan_word[0] != '>'\n"
-    "  " SET "$_corescan_split = $_corescan_split + $_corescan_more\n"
-    "  " SET "$_corescan_more = $_corescan_more && $_corescan_split < $_corescan_count\n"
+    "  " SET "$_corescan_lines = $_corescan_word_lines\n"
+    "  " SET "$_corescan_lines[$_corescan_count * ($_corescan_width + 1)] = 0\n"
     "end\n"
     "# Parts the words: those in front go to gdb, the others stay.\n" DEFINE "_corescan_part\n"
     "  " SET "$_corescan_expression = $_corescan_words\n"
@@ -69,8 +62,6 @@ static const char common[] = DEFINE
     "    " SET "$_corescan_left = $_corescan_left - 1\n"
     "    " SET "$_corescan_given[$_corescan_left] = ' '\n"
     "  end\n"
-    "end\n" DEFINE "_corescan_evaluate\n"
-    "  " SET "$_corescan_address = (unsigned long)$_corescan_value\n"
     "end\n"
     "\n";
 
@@ -126,12 +117,27 @@ static void write_thread(const struct arch *arch, FILE *out)
 	      out);
 }
 
-/* The template of a command's words, whose end is put behind the last one that there is. */
+/* `text` within a string of gdb's, and there between the shell's single quotes. */
+static void write_quoted(const char *text, FILE *out)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '\'')
+			fputs("'\\\\''", out);
+		else
+			fprintf(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+	}
+}
+
+/* The templates of a command's words, beside each other and a line for each, whose end is put
+ * behind the last one that there is. */
 static void write_words(FILE *out)
 {
 	fputs(SET "$_corescan_words = \"", out);
 	for (int i = 0; i < WORDS_MAX; i++)
 		fprintf(out, " $arg%02d", i);
+	fputs("\"\n" SET "$_corescan_word_lines = \"", out);
+	for (int i = 0; i < WORDS_MAX; i++)
+		fprintf(out, "$arg%02d\\\\n", i);
 	fprintf(out, "\"\n" SET "$_corescan_width = %d\n", WORD_WIDTH);
 }
 
@@ -143,49 +149,43 @@ static void write_take_words(FILE *out)
 	      out);
 }
 
+/* Where the reader of a pipe ends early, be it that the words are wrong, a gdb without Python dies
+ * of SIGPIPE: the shell takes all that gdb says, whatever becomes of the rest. It has carried out
+ * the first line before it reads the one with the user's words. */
 static void write_pipe(const char *tell, const char *command, FILE *out)
 {
 	fprintf(out,
-		"  eval \"pipe -d @corescan@ -- %s @corescan@ '%%s' %s --from-gdb%%s\", "
-		"$_corescan_program, $_corescan_given\n",
+		"  eval \"pipe -d @corescan@ -- %s @corescan@ trap 'cat >/dev/null' EXIT\\n"
+		"corescan='%%s'; [ -x \\\"$corescan\\\" ] || corescan=corescan\\n"
+		"\\\"$corescan\\\" %s --from-gdb%%s\", $_corescan_program, $_corescan_given\n",
 		tell, command);
 }
 
-/* explain EXPRESSION [OPTIONS]: the words before the first option are gdb's. */
+/* How many words are gdb's to evaluate: those before the first option. The shell looks at them:
+ * gdb cannot hold in a string a word that has quotes. */
+static const char split_words[] =
+    "  set var $_corescan_split = 0\n"
+    "  if $_corescan_count\n"
+    "    eval \"pipe -d @corescan@ -- echo %s @corescan@ number=0\\n"
+    "while read -r word rest; do case $word in --*|-v|'|'|'>'*) break;; esac; "
+    "number=$((number + 1)); done; cat >/dev/null; exit $number\", $_corescan_lines\n"
+    "    set var $_corescan_split = $_shell_exitcode\n"
+    "  end\n";
+
+/* explain EXPRESSION [OPTIONS] */
 static void write_explain(const struct view *view, FILE *out)
 {
 	fprintf(out, DEFINE "corescan %s\n", view->name);
 	write_take_words(out);
-	fputs("  set var $_corescan_split = 0\n"
-	      "  set var $_corescan_more = $_corescan_count\n"
-	      "  while $_corescan_more\n"
-	      "    eval \"" QUIET(
-		  "_corescan_examine \\\"$arg%02d   \\\"") "\", $_corescan_split\n"
-							   "  end\n"
-							   "  if $_corescan_split\n"
-							   "    " QUIET(
-							       "_corescan_part") "\n"
-										 "    eval \"set "
-										 "var "
-										 "$_corescan_value "
-										 "=%s\", "
-										 "$_corescan_"
-										 "expression\n"
-										 "    " QUIET(
-										     SET
-										     "$_corescan_"
-										     "address = "
-										     "(unsigned "
-										     "long)$_"
-										     "corescan_"
-										     "value") "\n "
-											      " ",
-	      out);
+	fputs(split_words, out);
+	fputs("  if $_corescan_split\n", out);
+	fputs("    " QUIET("_corescan_part") "\n", out);
+	fputs("    eval \"set var $_corescan_value =%s\", $_corescan_expression\n", out);
+	fputs("    " QUIET(SET "$_corescan_address = (unsigned long)$_corescan_value") "\n  ", out);
 	write_pipe("_corescan_tell_address", view->name, out);
-	fprintf(out,
-		"  else\n    echo corescan %s EXPRESSION [OPTIONS]: the expression comes first\\n\n"
-		"  end\nend\n",
-		view->name);
+	fputs("  else\n  ", out);
+	write_pipe("_corescan_tell", view->name, out);
+	fputs("  end\nend\n", out);
 }
 
 static void write_view(const struct view *view, FILE *out)
@@ -228,7 +228,9 @@ void command_file_write(const char *program, FILE *out)
 	fputs("# corescan's commands for gdb 9 and newer; written by corescan --gdb-commands.\n"
 	      "# gdb reads this file when it starts from its gdbinit.d; or: source FILE\n",
 	      out);
-	fprintf(out, SET "$_corescan_program = \"%s\"\n", program);
+	fputs(SET "$_corescan_program = \"", out);
+	write_quoted(program, out);
+	fputs("\"\n", out);
 	write_words(out);
 	write_thread(&arch_x86_64, out);
 	fputs(common, out);

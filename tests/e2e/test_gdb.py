@@ -140,13 +140,16 @@ class Commands(unittest.TestCase):
                 plain = corescan_json("explain", self.leaked, self.executable, self.core)
                 commands = [f"explain {self.leaked}", f"explain (struct request *) {self.leaked}",
                             f"explain &((struct request *){self.leaked})->next",
-                            f"explain {self.leaked} + 8 - 8", "explain &cache", "explain cache",
-                            "explain $rsp", "explain cache->next --limit 3 -v"]
+                            f"explain {self.leaked} + 8 - 8",
+                            f"explain sizeof(\"a b\") == 4 ? {self.leaked} : 0",
+                            "explain 'demo_server.c'::cache --limit 3", "explain &cache",
+                            "explain cache", "explain $rsp", "explain cache->next --limit 3 -v"]
                 answers, _ = self.ask(debugger, name, self.executable, self.core,
                                       commands=commands)
-                for inside, _ in answers[:4]:
+                for inside, _ in answers[:5]:
                     self.assertEqual(inside, plain)
-                place, chunk, stack = (answer["explanation"] for answer, _ in answers[4:7])
+                named, place, chunk, stack = (answer["explanation"] for answer, _ in answers[5:9])
+                self.assertEqual(named["address"], chunk["address"])
                 self.assertIn("cache", json.dumps(place))
                 self.assertIn("cache", json.dumps(chunk))
                 self.assertIn("stack", json.dumps(stack))
@@ -193,7 +196,7 @@ class Commands(unittest.TestCase):
             with self.subTest(debugger=name):
                 printed = run_gdb(debugger, self.executable, commands=[
                     self.source, "corescan", "print $_shell_exitcode", "corescan nonsense",
-                    "corescan explain", f"core {self.core}", "corescan explain nosuch",
+                    f"core {self.core}", "corescan explain", "corescan explain nosuch",
                     "corescan explain *cache"])
                 self.assertIn("neither a core nor a process", printed)
                 self.assertIn("= 2\n", printed)
@@ -201,6 +204,37 @@ class Commands(unittest.TestCase):
                 self.assertIn("the expression comes first", printed)
                 self.assertIn('No symbol "nosuch"', printed)
                 self.assertNotIn("DEADLOCK", printed)
+
+    def test_gdb_outlives_it(self):
+        """A gdb without Python dies of a pipe that nobody reads."""
+        wrong = {"nonsense": 64, "--help": 0, "explain": 64, "explain --help": 0, "leaks |": 2,
+                 "leaks 'open": 2, "chunks | true": 0}
+        for name, debugger in DEBUGGERS.items():
+            printed = run_gdb(debugger, self.executable, self.core, commands=[
+                self.source, *(line for command in wrong for line in (
+                    f"corescan {command}", "print $_shell_exitcode"))])
+            with self.subTest(debugger=name):
+                self.assertEqual([int(status) for status in re.findall(r"\$\d+ = (\d+)", printed)],
+                                 list(wrong.values()), printed)
+
+    def test_where_the_program_is(self):
+        """Its path may hold anything; where it is gone, it is looked for as the shell does."""
+        odd = self.directory / "it's \"here\" $HOME \\n"
+        odd.mkdir()
+        shutil.copy(CORESCAN, odd / "corescan")
+        for program, path, found in ((odd / "corescan", "/usr/bin:/bin", True),
+                                     ("/nowhere/corescan", f"{odd}:/usr/bin:/bin", True),
+                                     ("/nowhere/corescan", "/usr/bin:/bin", False)):
+            file = self.directory / "elsewhere.gdb"
+            file.write_text(subprocess.run([CORESCAN, f"--gdb-commands={program}"], check=True,
+                                           capture_output=True, text=True).stdout)
+            printed = run_gdb(MINIMAL, self.executable, self.core, environment={"PATH": path},
+                              commands=[f"source {file}", "corescan waits",
+                                        "print $_shell_exitcode"])
+            with self.subTest(program=program, path=path):
+                self.assertEqual("DEADLOCK" in printed, found, printed)
+                self.assertIn(f"= {0 if found else 127}\n", printed)
+        self.assertIn("corescan: not found", printed)
 
     def test_what_only_gdb_may_read(self):
         """As under Yama, where a process's memory is its tracer's alone."""
