@@ -33,7 +33,7 @@ static json_t *convoy_object(struct json_document *document, const struct convoy
 	json_put(document, object, "head",
 		 convoy->head != NULL ? json_tid(convoy->head->thread) : json_null());
 	json_put(document, object, "object",
-		 first != NULL ? json_address(first->object) : json_null());
+		 first != NULL && first->object != 0 ? json_address(first->object) : json_null());
 	json_put(document, object, "behind", json_tids(document, convoy->behind, convoy->count));
 	return object;
 }

@@ -96,6 +96,7 @@ bool file_lock_find(const char *text, const struct file_lock_query *query,
 			known = true;
 		} else if (known && head.number == line.number && is_asked_for(&line, query)) {
 			*holder = head.lock;
+			holder->class = head.class;
 			return true;
 		}
 	}

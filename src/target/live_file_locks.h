@@ -28,10 +28,11 @@ struct file_lock_query {
 };
 
 struct file_lock_holder {
-	int32_t pid;	     /* 0: not told */
-	char name[17];	     /* of that process; "" when it is gone, or was not looked for */
-	bool write;	     /* else it is held for reading, or shared */
-	int64_t first, last; /* the bytes; last -1: up to the end */
+	enum file_lock_class class; /* need not be that of the wait: the two fcntl ones conflict */
+	int32_t pid;		    /* 0: not told */
+	char name[17];		    /* of that process; "" when it is gone, or was not looked for */
+	bool write;		    /* else it is held for reading, or shared */
+	int64_t first, last;	    /* the bytes; last -1: up to the end */
 };
 
 /* Looks the holder up in `text`, the contents of /proc/locks. False: it is not there. */
@@ -43,8 +44,8 @@ bool file_lock_find(const char *text, const struct file_lock_query *query,
 bool live_file_lock_holder(int32_t pid, int32_t fd, enum file_lock_class class, int64_t start,
 			   struct file_lock_holder *holder);
 
-/* The descriptor through which process `pid` itself holds a lock of the class on the file that its
- * `fd` has open; -1: none. */
+/* The descriptor (not `fd`) through which process `pid` itself holds a lock of the class on the
+ * file that its `fd` has open; -1: none. */
 int32_t live_file_lock_descriptor(int32_t pid, int32_t fd, enum file_lock_class class);
 
 #endif

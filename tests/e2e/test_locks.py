@@ -148,6 +148,49 @@ class Suspicions(unittest.TestCase):
                 each_way(self, program, look)
 
 
+class FileLocks(unittest.TestCase):
+    """Who holds locks on files the kernel tells of the living only."""
+
+    def look(self, case):
+        with Program(compile_program("waits_files", "-D_GNU_SOURCE"), case) as program:
+            program.settle(0.5)
+            document = corescan_json("waits", "-p", program.pid)
+            text = corescan("locks", "-p", program.pid).stdout
+            with self.subTest(way="core"):
+                core = corescan_json("locks", program.executable, program.core())
+                self.assertEqual(core["suspicions"], [])
+                self.assertEqual(core["deadlocks"], [])
+            self.assertEqual(document["deadlocks"], [])
+            return program, document, " ".join(text.split())
+
+    def test_convoys(self):
+        for case in ("convoy", "chain"):
+            with self.subTest(case=case):
+                program, document, text = self.look(case)
+                truth = program.told("head_state")[0]
+                self.assertEqual(len(document["convoys"]), 1)
+                convoy = document["convoys"][0]
+                self.assertEqual((convoy["head_state"], convoy["head"], len(convoy["behind"])),
+                                 (truth["head_state"], truth["head"] or None, truth["count"]))
+                self.assertIn(f"held by process {truth['process']} ", convoy["sentence"])
+                self.assertIn(convoy["sentence"], text)
+                self.assertIn(" behind file lock on fd " if case == "convoy" else
+                              ", which holds mutex 0x", convoy["sentence"])
+
+    def test_locks_of_the_process_itself(self):
+        for case in ("crosswise", "at work", "own", "mixed"):
+            with self.subTest(case=case):
+                program, document, text = self.look(case)
+                planted = program.told("suspicion")
+                self.assertEqual([(suspicion["kind"], len(suspicion["tids"]))
+                                  for suspicion in document["suspicions"]],
+                                 [(truth["suspicion"], truth["count"]) for truth in planted])
+                for truth in program.told("through"):
+                    self.assertIn(f"holds itself, through fd {truth['through']}:",
+                                  document["suspicions"][0]["sentence"])
+                self.assertEqual("SUSPICION" in text, bool(planted))
+
+
 class Graph(unittest.TestCase):
     def graph(self, command, program):
         text = corescan(command, "--dot", "-p", program.pid).stdout

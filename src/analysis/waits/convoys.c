@@ -9,25 +9,58 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A wait, and what holds it up in the end. */
-struct held_up {
-	uint64_t object; /* 0: .head is a thread */
-	size_t head;	 /* index of the last wait of the chain; with .object, 0 */
-	size_t index;	 /* of the wait */
+/* What holds up a chain of waits: a thread, a lock without one that could go on, or who has locked
+ * a file. */
+struct head {
+	uint64_t object; /* 0: none */
+	int32_t process; /* that holds a file lock; 0: none */
+	int32_t through; /* this process's own descriptor that does; -1: none */
+	size_t last;	 /* without all these, the index of the last wait of the chain; else 0 */
 };
 
-/* The object at the head of a chain, or 0: its last thread is the head. */
-static uint64_t head_object(const struct wait *last)
+/* A wait, and what holds it up in the end. */
+struct held_up {
+	struct head head;
+	size_t index; /* of the wait */
+};
+
+/* Whose chain ends at waits->items[last]. */
+static struct head head_of(const struct waits *waits, size_t last)
 {
-	bool headless = last->owner_state == OWNER_GONE || last->owner_state == OWNER_UNKNOWN;
-	return headless && wait_kind_is_lock(last->kind) ? last->object : 0;
+	const struct wait *wait = &waits->items[last];
+	struct head head = { .through = -1 };
+	const bool headless = wait->owner_state == OWNER_GONE || wait->owner_state == OWNER_UNKNOWN;
+	if (wait->kind == WAIT_FILE_RANGE_LOCK && wait->owner_state == OWNER_PROCESS)
+		head.process = wait->owner;
+	else if (wait->kind == WAIT_FILE_RANGE_LOCK && wait->held_through >= 0)
+		head.through = wait->held_through;
+	else if (headless && wait_kind_is_lock(wait->kind) && wait->object != 0)
+		head.object = wait->object;
+	else
+		head.last = last;
+	return head;
+}
+
+static bool is_file_head(const struct head *head)
+{
+	return head->process != 0 || head->through >= 0;
+}
+
+static bool is_thread_head(const struct head *head)
+{
+	return head->object == 0 && !is_file_head(head);
 }
 
 static int compare_heads(const void *left, const void *right)
 {
-	const struct held_up *a = left, *b = right;
+	const struct head *a = &((const struct held_up *)left)->head;
+	const struct head *b = &((const struct held_up *)right)->head;
 	int order = sorted_order(a->object, b->object);
-	return order != 0 ? order : sorted_order(a->head, b->head);
+	if (order == 0)
+		order = sorted_order(a->process, b->process);
+	if (order == 0)
+		order = sorted_order(a->through, b->through);
+	return order != 0 ? order : sorted_order(a->last, b->last);
 }
 
 static int compare_held_up(const void *left, const void *right)
@@ -44,34 +77,77 @@ static size_t list_held_up(const struct waits *waits, const size_t *ends, struct
 	for (size_t i = 0; i < waits->count; i++) {
 		if (ends[i] == WAIT_NOWHERE)
 			continue;
-		uint64_t object = head_object(&waits->items[ends[i]]);
-		if (object == 0 && ends[i] == i)
-			continue;
-		list[count++] = (struct held_up){ object, object != 0 ? 0 : ends[i], i };
+		const struct head head = head_of(waits, ends[i]);
+		if (!is_thread_head(&head) || ends[i] != i)
+			list[count++] = (struct held_up){ head, i };
 	}
 	sorted_make(list, count, sizeof *list, compare_held_up);
 	return count;
 }
 
-static bool at_the_head(const struct convoy *convoy, const struct wait *wait, uint64_t object)
+/* Whether the wait is for the very lock that is the head. */
+static bool waits_for_head(const struct wait *wait, const struct head *head)
+{
+	if (head->object != 0)
+		return wait->object == head->object &&
+		       (wait->owner_state == OWNER_GONE || wait->owner_state == OWNER_UNKNOWN);
+	if (wait->kind != WAIT_FILE_RANGE_LOCK)
+		return false;
+	return head->process != 0
+		   ? wait->owner_state == OWNER_PROCESS && wait->owner == head->process
+		   : head->through >= 0 && wait->held_through == head->through;
+}
+
+static bool at_the_head(const struct convoy *convoy, const struct wait *wait,
+			const struct head *head)
 {
 	if (convoy->head == NULL)
-		return wait->object == object && wait->owner_state == convoy->head_state;
+		return waits_for_head(wait, head);
 	return wait->owner_state == OWNER_THREAD && wait->owner == convoy->head->thread->tid;
 }
 
+/* Whether the two wait for different objects, or for locks on different files. */
+static bool differ(const struct wait *one, const struct wait *other)
+{
+	if (one->object != other->object)
+		return true;
+	if (one->fd_name == NULL || other->fd_name == NULL)
+		return one->fd != other->fd;
+	return strcmp(one->fd_name, other->fd_name) != 0;
+}
+
 /* Which object the others wait for right behind the head, and whether there are more. */
-static void find_objects(struct convoy *convoy, uint64_t object)
+static void find_objects(struct convoy *convoy, const struct head *head)
 {
 	for (size_t i = 0; i < convoy->count; i++) {
 		const struct wait *wait = convoy->behind[i];
-		if (!wait_kind_is_lock(wait->kind) || !at_the_head(convoy, wait, object))
+		if (!wait_kind_is_lock(wait->kind) || !at_the_head(convoy, wait, head))
 			continue;
 		if (convoy->first == NULL)
 			convoy->first = wait;
-		if (wait->object != convoy->first->object)
+		if (differ(wait, convoy->first))
 			convoy->more_objects = true;
 	}
+}
+
+/* Where a single thread waits for the lock on a file and all others for that thread, it is their
+ * head, and tells what it waits for itself. */
+static void take_only_waiter(struct convoy *convoy, const struct head *head)
+{
+	size_t direct = 0, at = 0;
+	for (size_t i = 0; i < convoy->count; i++) {
+		if (!waits_for_head(convoy->behind[i], head))
+			continue;
+		direct++;
+		at = i;
+	}
+	if (!is_file_head(head) || direct != 1)
+		return;
+	convoy->head = convoy->behind[at];
+	convoy->head_state = OWNER_THREAD;
+	convoy->count--;
+	memmove(&convoy->behind[at], &convoy->behind[at + 1],
+		(convoy->count - at) * sizeof *convoy->behind);
 }
 
 static void add_count(struct words *words, size_t count)
@@ -97,12 +173,10 @@ static const char *sentence(const struct subject *subject, const struct convoy *
 		}
 		words_add_doing(&words, convoy->head);
 	} else {
-		words_add(&words, " behind ");
-		words_add_object(&words, first);
-		if (first->owner != 0)
-			words_add(&words, ", held by %" PRId32, first->owner);
-		if (first->owner_note != NULL)
-			words_add(&words, ", %s", first->owner_note);
+		words_add(&words, convoy->more_objects ? " behind several locks, one of them "
+						       : " behind ");
+		words_add_lock(&words, first);
+		words_add_owner(&words, subject->threads, first);
 	}
 	words_add(&words, ".");
 	return string_pool_add(modules_strings(subject->modules), words.text);
@@ -131,6 +205,7 @@ static bool add_convoy(const struct subject *subject, const struct waits *waits,
 		       const struct held_up *members, size_t count, struct convoys *convoys)
 {
 	struct convoy *convoy = &convoys->items[convoys->count];
+	const struct head *head = &members->head;
 	*convoy = (struct convoy){ .behind = calloc(count, sizeof *convoy->behind),
 				   .count = count,
 				   .head_state = OWNER_THREAD };
@@ -138,15 +213,16 @@ static bool add_convoy(const struct subject *subject, const struct waits *waits,
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		convoy->behind[i] = &waits->items[members[i].index];
-		if (members->object != 0 && convoy->behind[i]->object == members->object &&
-		    head_object(convoy->behind[i]) != 0)
+		if (waits_for_head(convoy->behind[i], head))
 			convoy->head_state = convoy->behind[i]->owner_state;
 	}
-	if (members->object == 0)
-		convoy->head = &waits->items[members->head];
-	find_objects(convoy, members->object);
-	bool told = count > 1 || convoy->head_state == OWNER_GONE ||
-		    behind_itself(waits, convoy->behind[0]);
+	if (is_thread_head(head))
+		convoy->head = &waits->items[head->last];
+	else
+		take_only_waiter(convoy, head);
+	find_objects(convoy, head);
+	bool told = convoy->count > 1 || convoy->head_state == OWNER_GONE ||
+		    (convoy->count == 1 && behind_itself(waits, convoy->behind[0]));
 	if (!told || only_joins(convoy) || (convoy->head == NULL && convoy->first == NULL)) {
 		free(convoy->behind);
 		return true;

@@ -178,6 +178,9 @@ void words_add_owner(struct words *words, const struct threads *threads, const s
 /* "mutex 0x… <b>", of kinds that have an object. */
 void words_add_object(struct words *words, const struct wait *wait);
 
+/* "mutex 0x… <b>", "file lock on fd 3 (/run/lock)": of kinds that are locks. */
+void words_add_lock(struct words *words, const struct wait *wait);
+
 /* "waits for mutex 0x… <b>": what is done with the object, of kinds that have one. */
 void words_add_wait(struct words *words, const struct wait *wait);
 

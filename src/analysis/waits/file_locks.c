@@ -40,8 +40,8 @@ static const struct known_file_lock *look_up(struct examined *examined, enum fil
 	known->found = live_file_lock_holder(pid, fd, class, start, &known->holder);
 	/* Of a lock that an open file has, who has the file open is not recorded, but of this
 	 * process's own descriptors the kernel tells. */
-	if (known->found && class != FILE_LOCK_PROCESS)
-		known->through = live_file_lock_descriptor(pid, fd, class);
+	if (known->found && known->holder.class != FILE_LOCK_PROCESS)
+		known->through = live_file_lock_descriptor(pid, fd, known->holder.class);
 	return known;
 }
 
@@ -59,6 +59,7 @@ static void find_holder(struct examined *examined, enum file_lock_class class, i
 		return;
 	}
 	examined_evidence(examined, "the lock in front of it in /proc/locks");
+	examined->wait->held_through = known->through;
 	if (known->through >= 0) {
 		examined_no_owner(examined, OWNER_UNKNOWN,
 				  "held by this process itself, through fd %" PRId32,

@@ -75,20 +75,6 @@ static int knowledge(const struct wait *wait)
 	return lasting;
 }
 
-static void add_lock_words(struct words *words, const struct lock *lock, const struct wait *wait)
-{
-	if (lock->kind == WAIT_FILE_LOCK)
-		words_add(words, "stdio lock of ");
-	if (lock->kind == WAIT_FILE_RANGE_LOCK)
-		words_add(words, "file lock on fd %" PRId32, wait->fd);
-	else
-		words_add_object(words, wait);
-	if (lock->kind == WAIT_FILE_RANGE_LOCK && lock->name != NULL)
-		words_add(words, " (%s)", lock->name);
-	if (lock->detail != NULL)
-		words_add(words, ", %s", lock->detail);
-}
-
 /* Of a wait for it, or of what stands for one. */
 static void describe_lock(const struct subject *subject, const struct waits *waits,
 			  const struct wait *wait, struct lock *lock)
@@ -110,7 +96,9 @@ static void describe_lock(const struct subject *subject, const struct waits *wai
 	/* What a timed wait notes is of the wait, not of the lock. */
 	lock->detail = wait->timed ? NULL : wait->detail;
 	lock->evidence = wait->evidence;
-	add_lock_words(&text, lock, wait);
+	words_add_lock(&text, wait);
+	if (lock->detail != NULL)
+		words_add(&text, ", %s", lock->detail);
 	words_add_owner(&text, subject->threads, &held);
 	const struct thread *owner =
 	    held.owner_state == OWNER_THREAD ? threads_find(subject->threads, held.owner) : NULL;

@@ -19,6 +19,9 @@ static bool needs_a_thread(const struct wait *wait)
 		return false;
 	if (wait->kind == WAIT_JOIN)
 		return wait->owner_state == OWNER_THREAD;
+	/* The lock on a file that this process holds itself, through another descriptor. */
+	if (wait->kind == WAIT_FILE_RANGE_LOCK)
+		return wait->held_through >= 0;
 	if (!wait_kind_is(wait->kind, WAIT_FOR_MEMORY) || wait->shared)
 		return false;
 	return !wait_kind_is_lock(wait->kind) || wait->owner_state != OWNER_NONE;
@@ -58,12 +61,13 @@ static void add_kinds(struct words *words, const struct waits *waits)
  * be such a lock. */
 static const char *stall_cause(const struct waits *waits)
 {
-	size_t locks = 0, futexes = 0;
+	size_t locks = 0, futexes = 0, joins = 0;
 	for (size_t i = 0; i < waits->count; i++) {
 		locks += wait_kind_is(waits->items[i].kind, WAIT_FOR_LOCK);
 		futexes += waits->items[i].kind == WAIT_FUTEX;
+		joins += waits->items[i].kind == WAIT_JOIN;
 	}
-	if (locks == waits->count)
+	if (locks > 0 && locks + joins == waits->count)
 		return "probably a deadlock, over locks that do not tell who holds them.";
 	if (locks + futexes > 0)
 		return "a deadlock, where one holds a lock that another waits for, or a wake-up "
@@ -74,6 +78,17 @@ static const char *stall_cause(const struct waits *waits)
 static const char *stall_sentence(const struct subject *subject, const struct waits *waits)
 {
 	struct words words = { 0 };
+	const struct wait *only = &waits->items[0];
+	if (waits->count == 1 && only->kind == WAIT_FILE_RANGE_LOCK) {
+		words_add(&words, "The only thread waits for the ");
+		words_add_lock(&words, only);
+		words_add(&words,
+			  ", which this process holds itself, through fd %" PRId32
+			  ": unless another process shares that descriptor or a signal's handler "
+			  "unlocks it, it waits for ever.",
+			  only->held_through);
+		return string_pool_add(modules_strings(subject->modules), words.text);
+	}
 	if (waits->count == 1)
 		words_add(&words, "The only thread waits for another one to wake it (");
 	else

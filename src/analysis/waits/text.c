@@ -58,6 +58,19 @@ void words_add_object(struct words *words, const struct wait *wait)
 	words_add(words, wait->object_name[0] == '<' ? " %s" : " (%s)", wait->object_name);
 }
 
+void words_add_lock(struct words *words, const struct wait *wait)
+{
+	if (wait->kind == WAIT_FILE_LOCK)
+		words_add(words, "stdio lock of ");
+	if (wait->kind != WAIT_FILE_RANGE_LOCK) {
+		words_add_object(words, wait);
+		return;
+	}
+	words_add(words, "file lock on fd %" PRId32, wait->fd);
+	if (wait->fd_name != NULL)
+		words_add(words, " (%s)", wait->fd_name);
+}
+
 void words_add_wait(struct words *words, const struct wait *wait)
 {
 	words_add(words, "%s ", wait_kind_words(wait->kind)->verb);

@@ -19,11 +19,13 @@ size_t *wait_ends(const struct subject *subject, const struct waits *waits);
 /* Threads that wait for each other up to one end: a thread that waits for nobody, or an object
  * whose owner is gone or not known. */
 struct convoy {
-	/* OWNER_THREAD: .head holds up the others; OWNER_GONE, OWNER_UNKNOWN: .first tells. */
+	/* OWNER_THREAD: .head holds up the others; OWNER_GONE, OWNER_UNKNOWN, OWNER_PROCESS (of
+	 * locks on files): .first tells. */
 	enum owner_state head_state;
 	const struct wait *head;    /* what the thread at the head does; NULL: there is none */
 	const struct wait *first;   /* one that waits for a lock right behind the head, or NULL */
-	bool more_objects;	    /* others wait right behind the head for other objects */
+	bool more_objects;	    /* others wait right behind the head for other objects, or
+				       for locks on other files */
 	const struct wait **behind; /* all that wait, in the order of the threads */
 	size_t count;
 	const char *sentence; /* "333 threads wait behind 12690 "main", which holds mutex 0x… <b>

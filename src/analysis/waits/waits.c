@@ -143,6 +143,7 @@ static void find_all(const struct examination *all, struct wait *items)
 		items[i] = (struct wait){
 			.thread = &threads->items[i],
 			.fd = -1,
+			.held_through = -1,
 			.timeout_ns = -1,
 			.syscall = -1,
 		};
@@ -181,6 +182,7 @@ void waits_forget_moved(struct waits *waits)
 				.thread = wait->thread,
 				.activity = THREAD_NOT_STOPPED,
 				.fd = -1,
+				.held_through = -1,
 				.timeout_ns = -1,
 				.syscall = -1,
 				.brief = "ran while it was looked at",

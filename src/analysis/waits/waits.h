@@ -75,10 +75,12 @@ struct wait {
 	const char *owner_note; /* "held by 2 readers, which ones is not recorded" …; or NULL */
 	int32_t fd;		/* -1: none */
 	const char *fd_name;	/* what the fd is; NULL: not known */
-	int32_t target_pid;	/* waited-for child, or joined tid; 0 for none or not known, -1 any
-				 */
-	int64_t timeout_ns;	/* relative, as was asked for; -1: none, or not known */
-	bool timed;		/* it ends by itself at some time, known or not */
+	/* Of a lock on a file: this process's own descriptor through which it is held; -1: none. */
+	int32_t held_through;
+	int32_t target_pid; /* waited-for child, or joined tid; 0 for none or not known, -1 any
+			     */
+	int64_t timeout_ns; /* relative, as was asked for; -1: none, or not known */
+	bool timed;	    /* it ends by itself at some time, known or not */
 	/* What the owner does itself: "sleeps for 10 s at work() a.c:12". NULL: there is no such
 	 * thread, or the wait is for no lock. */
 	const char *owner_does;
