@@ -6,6 +6,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* The longest round of a recursion that is recognised: functions that call each other, with what
+ * was expanded into them. */
+#define PERIOD_MAX 16
+
 /* `1234 "main"`, with a space in front. */
 static void thread_words(const struct thread *thread, char *buffer, size_t size)
 {
@@ -138,15 +142,20 @@ static size_t repeats(const struct thread *thread, size_t first, size_t period)
 	return (at - first) / period - 1;
 }
 
-/* The period of a recursion that begins at frame `first`, 0 for none. */
-static size_t recursion_at(const struct thread *thread, size_t first, size_t *times)
+/* Frames that are shown, and how often they come again behind themselves, which is only told. */
+struct shown_frames {
+	size_t count, times;
+};
+
+/* From frame `first` on: one, or one round of a recursion that begins there. */
+static struct shown_frames shown_at(const struct thread *thread, size_t first)
 {
-	for (size_t period = 1; period <= 4; period++) {
-		*times = repeats(thread, first, period);
-		if (*times * period >= 4)
-			return period;
+	for (size_t period = 1; period <= PERIOD_MAX; period++) {
+		const size_t times = repeats(thread, first, period);
+		if (times > 0 && times * period >= 4)
+			return (struct shown_frames){ period, times };
 	}
-	return 0;
+	return (struct shown_frames){ 1, 0 };
 }
 
 /* Columns of the longest "#12 " in front of a frame. */
@@ -180,18 +189,19 @@ static unsigned function_width(struct text *text, unsigned indent, const struct 
 	char function[1024], shorter[1024];
 	unsigned widest = 0;
 	unsigned room = text->style->width > indent + 40 ? text->style->width - indent - 28 : 40;
-	for (size_t i = 0; i < count; i++) {
-		/* A recursion takes few lines: the frames behind it are shown, too. */
-		if (i >= limit && (thread->left_out == 0 || i < thread->left_out_before))
-			continue;
-		frame_function(text, &thread->frames[i], function, sizeof function);
-		unsigned width = text_width(text, function);
-		if (width > room) {
-			format_short_name(function, shorter, sizeof shorter);
-			width = text_width(text, shorter);
+	for (size_t at = 0, shown = 0; at < count && shown < limit;) {
+		const struct shown_frames next = shown_at(thread, at);
+		for (size_t end = at + next.count; at < end; at++, shown++) {
+			frame_function(text, &thread->frames[at], function, sizeof function);
+			unsigned width = text_width(text, function);
+			if (width > room) {
+				format_short_name(function, shorter, sizeof shorter);
+				width = text_width(text, shorter);
+			}
+			if (width > widest)
+				widest = width;
 		}
-		if (width > widest)
-			widest = width;
+		at += next.count * next.times;
 	}
 	return widest < room ? widest : room;
 }
@@ -320,11 +330,9 @@ void text_frames(struct text *text, const struct findings *findings, unsigned in
 	const unsigned width = function_width(text, functions, thread, count, limit);
 	size_t shown = 0, at = 0;
 	while (at < count && shown < limit) {
-		size_t times = 0;
 		text_left_out(text, functions, thread, at);
-		const size_t period = recursion_at(thread, at, &times);
-		const size_t end = at + (period > 0 ? period : 1);
-		for (; at < end; at++, shown++) {
+		const struct shown_frames next = shown_at(thread, at);
+		for (size_t end = at + next.count; at < end; at++, shown++) {
 			text_frame(text, functions, width, frame_number(thread, at),
 				   &thread->frames[at]);
 			if (is_faulting(findings, thread, at))
@@ -334,10 +342,9 @@ void text_frames(struct text *text, const struct findings *findings, unsigned in
 			text_variables(text, functions,
 				       variables_of(findings->variables, thread, at));
 		}
-		if (period > 0) {
-			text_repetition(text, functions, period, times);
-			at += times * period;
-		}
+		if (next.times > 0)
+			text_repetition(text, functions, next.count, next.times);
+		at += next.times * next.count;
 	}
 	if (at < count) {
 		text_more(text, indent, at, count, "frames", "threads");

@@ -364,6 +364,30 @@ START_TEST(a_recursion_is_told_once)
 }
 END_TEST
 
+/* The frames behind a recursion have the room that their names need. */
+START_TEST(what_began_a_recursion_is_told_by_its_whole_name)
+{
+	struct fake_findings *fake = fake_findings_new();
+	struct thread *crashed = fake_findings_threads(fake);
+	struct frame frames[200];
+	for (size_t i = 0; i < 200; i++)
+		frames[i] = crashed->frames[i % 12 % 2];
+	for (size_t i = 0; i < 199; i++) {
+		static const char *const names[] = { "a", "b", "c", "d", "e", "f",
+						     "g", "h", "i", "j", "k", "l" };
+		frames[i].function = names[i % 12];
+	}
+	frames[199].function = "the_outer_function_that_began_it";
+	crashed->frames = frames;
+	crashed->frame_count = 200;
+	char *text = text_of("threads", fake, &usual);
+	after(after(text, "… the same frames 15 more times"),
+	      "#199 the_outer_function_that_began_it");
+	free(text);
+	fake_findings_free(fake);
+}
+END_TEST
+
 START_TEST(a_quotation_that_is_cut_is_closed)
 {
 	struct fake_findings *fake = fake_findings_new();
@@ -705,6 +729,7 @@ int main(void)
 	tcase_add_test(all, every_line_fits_its_width);
 	tcase_add_test(all, hostile_names_are_shown_and_not_obeyed);
 	tcase_add_test(all, a_recursion_is_told_once);
+	tcase_add_test(all, what_began_a_recursion_is_told_by_its_whole_name);
 	tcase_add_test(all, a_quotation_that_is_cut_is_closed);
 	tcase_add_test(all, the_largest_roots_are_never_left_out_silently);
 	tcase_add_test(all, a_limit_cuts_and_says_so);
