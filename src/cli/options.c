@@ -4,17 +4,14 @@
 #include "cli/options.h"
 
 #include "cli/messages.h"
-#include "report/chunk_lines.h"
+#include "cli/option_values.h"
 
 #include <argp.h>
-#include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <stdnoreturn.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum option_key {
 	OPTION_JSON = 256,
@@ -33,6 +30,10 @@ enum option_key {
 	OPTION_LOCALS,
 	OPTION_SOURCE,
 	OPTION_GROUP,
+	OPTION_TYPE,
+	OPTION_SAMPLE,
+	OPTION_CUMULATIVE,
+	OPTION_PPROF,
 	OPTION_FROM_GDB,
 	OPTION_GDB_COMMANDS,
 	OPTION_FROM_SERVER,
@@ -87,6 +88,18 @@ static const struct argp_option rows[] = {
 	  "Group orphans by the size of their heads, by their type, or by their shape: size, type "
 	  "or shape. Without it, by type and size.",
 	  0 },
+	{ "type", OPTION_TYPE, "KIND", 0,
+	  "For profile: heap (the default), live, goroutine or leaked (goroutines).", 0 },
+	{ "sample", OPTION_SAMPLE, "NUMBERS", 0,
+	  "For profile: inuse_space (the default of heap), inuse_objects, alloc_space, "
+	  "alloc_objects; of leaked goroutines also retained_space.",
+	  0 },
+	{ "cum", OPTION_CUMULATIVE, NULL, 0,
+	  "For profile: sort by what a function and all that it called have together.", 0 },
+	{ "pprof", OPTION_PPROF, "FILE", 0,
+	  "For profile: write it to FILE too, for \"go tool pprof FILE\" (-: to standard output, "
+	  "alone).",
+	  0 },
 	{ "listen", OPTION_LISTEN, "ADDRESS", 0,
 	  "For gdb-server: wait for a debugger on PORT of the loopback address, on HOST:PORT, or "
 	  "on a "
@@ -110,128 +123,12 @@ struct parse {
 	bool has_address;
 	bool has_states;
 	bool has_grouping;
+	bool has_profile; /* an option of the command profile */
 };
 
 static bool wants_address(const struct view *view)
 {
 	return (view->needs & NEED_EXPLANATION) != 0;
-}
-
-static int32_t parse_pid(struct argp_state *state, const char *text)
-{
-	char *end;
-	errno = 0;
-	long pid = strtol(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || pid <= 0 || pid > INT32_MAX)
-		argp_error(state, "-p wants a process id, not '%s'", text);
-	return (int32_t)pid;
-}
-
-static int parse_limit(struct argp_state *state, const char *text)
-{
-	char *end;
-	errno = 0;
-	long limit = strtol(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || limit < 0 || limit > INT_MAX)
-		argp_error(state, "--limit wants a number of rows (0: all), not '%s'", text);
-	return (int)limit;
-}
-
-static unsigned parse_pause(struct argp_state *state, const char *text)
-{
-	char *end;
-	errno = 0;
-	long pause = strtol(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || pause <= 0 || pause > INT_MAX)
-		argp_error(state, "--max-pause wants a number of milliseconds, not '%s'", text);
-	return (unsigned)pause;
-}
-
-static enum color_choice parse_color(struct argp_state *state, const char *text)
-{
-	if (strcmp(text, "auto") == 0)
-		return COLOR_AUTO;
-	if (strcmp(text, "always") == 0)
-		return COLOR_ALWAYS;
-	if (strcmp(text, "never") != 0)
-		argp_error(state, "--color wants auto, always or never, not '%s'", text);
-	return COLOR_NEVER;
-}
-
-static unsigned parse_conditions(struct argp_state *state, const char *text)
-{
-	static const struct {
-		const char *name;
-		unsigned condition;
-	} names[] = { { "deadlock", FAIL_ON_DEADLOCK },
-		      { "orphans", FAIL_ON_ORPHANS },
-		      { "corruption", FAIL_ON_CORRUPTION } };
-	unsigned conditions = 0;
-	for (const char *at = text; *at != '\0';) {
-		size_t length = strcspn(at, ",");
-		unsigned condition = 0;
-		for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-			if (length == strlen(names[i].name) &&
-			    strncmp(at, names[i].name, length) == 0)
-				condition = names[i].condition;
-		if (condition == 0)
-			argp_error(state,
-				   "--fail-on knows deadlock, orphans and corruption, not '%.*s'",
-				   (int)length, at);
-		conditions |= condition;
-		at += length;
-		if (*at == ',')
-			at++;
-	}
-	if (conditions == 0)
-		argp_error(state, "--fail-on wants deadlock, orphans or corruption, or several "
-				  "with commas");
-	return conditions;
-}
-
-static unsigned parse_states(struct argp_state *state, const char *text)
-{
-	unsigned states = 0;
-	if (!chunk_states_parse(text, &states))
-		argp_error(state, "--state knows free, reachable, possible and orphaned, not '%s'",
-			   text);
-	return states;
-}
-
-/* A directory that is misspelt would look like one that lacks the files. */
-static char *parse_directory(struct argp_state *state, const char *option, char *path)
-{
-	struct stat found;
-	if (stat(path, &found) != 0)
-		argp_error(state, "%s: '%s': %s", option, path, strerror(errno));
-	else if (!S_ISDIR(found.st_mode))
-		argp_error(state, "%s: '%s' is not a directory", option, path);
-	return path;
-}
-
-/* Decimal, or hexadecimal with 0x in front. */
-static uint64_t parse_address(struct argp_state *state, const char *text)
-{
-	char *end;
-	const bool hexadecimal = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-	const char *digits = text + (hexadecimal ? 2 : 0);
-	errno = 0;
-	unsigned long long address = strtoull(digits, &end, hexadecimal ? 16 : 10);
-	if (!isxdigit((unsigned char)digits[0]) || errno != 0 || end == digits || *end != '\0' ||
-	    (hexadecimal && (digits[1] == 'x' || digits[1] == 'X')))
-		argp_error(state, "explain wants an address, 0x… or decimal, not '%s'", text);
-	return address;
-}
-
-static enum orphan_grouping parse_grouping(struct argp_state *state, const char *text)
-{
-	if (strcmp(text, "size") == 0)
-		return GROUP_BY_SIZE;
-	if (strcmp(text, "type") == 0)
-		return GROUP_BY_TYPE;
-	if (strcmp(text, "shape") != 0)
-		argp_error(state, "--group wants size, type or shape, not '%s'", text);
-	return GROUP_BY_SHAPE;
 }
 
 static void take_positional(struct argp_state *state, struct parse *parse, const char *text)
@@ -249,7 +146,7 @@ static void take_positional(struct argp_state *state, struct parse *parse, const
 			   "what gdb has open",
 			   text);
 	} else if (wants_address(options->view) && !parse->has_address) {
-		options->address = parse_address(state, text);
+		options->address = option_address(state, text);
 		parse->has_address = true;
 	} else if (options->from_server) {
 		argp_error(state, "'%s' is no command of corescan's: monitor help lists them",
@@ -290,6 +187,17 @@ static void check_whole(struct argp_state *state, const struct parse *parse)
 	check_view(state, options);
 	if (parse->has_grouping && (options->view->needs & NEED_ORPHANS) == 0)
 		argp_error(state, "--group is for leaks, not for %s", options->view->name);
+	if (parse->has_profile && (options->view->needs & NEED_PROFILE) == 0)
+		argp_error(
+		    state,
+		    "--type, --sample, --cum and --pprof belong to the command profile, not to "
+		    "%s",
+		    options->view->name);
+	option_check_sample(state, options);
+	if (options->pprof != NULL && options->from_server)
+		argp_error(state, "--pprof writes a file, and a debugger's commands write none");
+	if (options->pprof != NULL && options->json && strcmp(options->pprof, "-") == 0)
+		argp_error(state, "either --json or --pprof -");
 	if (options->pid != 0 && options->core != NULL)
 		argp_error(state, "-p %d and '%s': either a process or a core file",
 			   (int)options->pid, options->core);
@@ -330,7 +238,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	struct options *options = parse->options;
 	switch (key) {
 	case 'p':
-		options->pid = parse_pid(state, argument);
+		options->pid = option_pid(state, argument);
 		return 0;
 	case 'v':
 		options->verbose++;
@@ -345,19 +253,19 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		options->dot = true;
 		return 0;
 	case OPTION_SYSROOT:
-		options->sysroot = parse_directory(state, "--sysroot", argument);
+		options->sysroot = option_directory(state, "--sysroot", argument);
 		return 0;
 	case OPTION_DEBUG_DIR:
-		options->debug_dir = parse_directory(state, "--debug-dir", argument);
+		options->debug_dir = option_directory(state, "--debug-dir", argument);
 		return 0;
 	case OPTION_COLOR:
-		options->color = parse_color(state, argument);
+		options->color = option_color(state, argument);
 		return 0;
 	case OPTION_LIMIT:
-		options->limit = parse_limit(state, argument);
+		options->limit = option_limit(state, argument);
 		return 0;
 	case OPTION_FAIL_ON:
-		options->fail_on |= parse_conditions(state, argument);
+		options->fail_on |= option_conditions(state, argument);
 		return 0;
 	case OPTION_RETAINED:
 		options->retained = true;
@@ -369,10 +277,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		options->stop = STOP_NEVER;
 		return 0;
 	case OPTION_MAX_PAUSE:
-		options->max_pause_ms = parse_pause(state, argument);
+		options->max_pause_ms = option_pause(state, argument);
 		return 0;
 	case OPTION_STATE:
-		options->states = parse_states(state, argument);
+		options->states = option_states(state, argument);
 		parse->has_states = true;
 		return 0;
 	case OPTION_LOCALS:
@@ -394,8 +302,24 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		options->gdb_commands = argument;
 		return 0;
 	case OPTION_GROUP:
-		options->grouping = parse_grouping(state, argument);
+		options->grouping = option_grouping(state, argument);
 		parse->has_grouping = true;
+		return 0;
+	case OPTION_TYPE:
+		options->profile = option_profile_kind(state, argument);
+		parse->has_profile = true;
+		return 0;
+	case OPTION_SAMPLE:
+		options->sample = argument;
+		parse->has_profile = true;
+		return 0;
+	case OPTION_CUMULATIVE:
+		options->cumulative = true;
+		parse->has_profile = true;
+		return 0;
+	case OPTION_PPROF:
+		options->pprof = argument;
+		parse->has_profile = true;
 		return 0;
 	case OPTION_HELP:
 		print_help(state, ARGP_HELP_STD_HELP);

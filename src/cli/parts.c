@@ -11,7 +11,7 @@
 #define LARGEST_ROOTS_CHUNKS 2000000
 
 /* A part that failed: told at once and in the report. True when it was there. */
-static bool part_made(struct run *run, struct error *error, enum gap_kind kind, const char *what)
+bool run_part_made(struct run *run, struct error *error, enum gap_kind kind, const char *what)
 {
 	if (error == NULL)
 		return true;
@@ -61,54 +61,59 @@ static void find_threads(struct run *run)
 		.registers = run->options->locals || run->options->serve,
 		.progress = &run->progress.progress,
 	};
-	if (!part_made(run,
-		       threads_open(run->target, run->modules, &how, &run->gaps, &run->threads),
-		       GAP_THREAD, "the stacks were not unwound"))
+	if (!run_part_made(run,
+			   threads_open(run->target, run->modules, &how, &run->gaps, &run->threads),
+			   GAP_THREAD, "the stacks were not unwound"))
 		return;
 	run->subject.threads = &run->threads;
 	check_stacks(run);
-	if (part_made(run,
-		      glibc_pthreads_open(run->target, run->modules, &run->gaps, &run->pthreads),
-		      GAP_THREAD, "libc's threads were not read"))
+	if (run_part_made(
+		run, glibc_pthreads_open(run->target, run->modules, &run->gaps, &run->pthreads),
+		GAP_THREAD, "libc's threads were not read"))
 		run->subject.pthreads = &run->pthreads;
 }
 
 /* A program without Go has nothing to say of it; one whose Go cannot be read does. */
-static void find_goroutines(struct run *run)
+bool run_open_go(struct run *run)
 {
-	struct error *error = go_process_open(run->target, run->modules, &run->go);
-	if (error != NULL && error->code == ERROR_NOT_FOUND) {
-		error_free(error);
-		return;
-	}
-	if (error != NULL) {
+	struct error *error = NULL;
+	if (run->go == NULL && !run->looked_for_go)
+		error = go_process_open(run->target, run->modules, &run->go);
+	run->looked_for_go = true;
+	if (error != NULL && error->code != ERROR_NOT_FOUND)
 		gaps_add(&run->gaps, GAP_THREAD, 0, 0, "%s", error->message);
-		error_free(error);
-		return;
-	}
+	error_free(error);
 	run->findings.go = run->go;
-	if (!part_made(run, goroutines_open(run->go, &run->gaps, &run->goroutines), GAP_THREAD,
-		       "the goroutines were not read"))
+	return run->go != NULL;
+}
+
+void run_find_goroutines(struct run *run)
+{
+	if (!run_open_go(run) || run->findings.goroutines != NULL)
+		return;
+	if (!run_part_made(run, goroutines_open(run->go, &run->gaps, &run->goroutines), GAP_THREAD,
+			   "the goroutines were not read"))
 		return;
 	run->findings.goroutines = &run->goroutines;
-	const bool heap = part_made(run, go_heap_open(run->go, &run->go_heap), GAP_HEAP,
-				    "leaked goroutines were not looked for");
-	if (heap && part_made(run,
-			      goroutine_leaks_find(run->go, &run->goroutines, &run->go_heap,
-						   &run->progress.progress, &run->goroutine_leaks),
-			      GAP_HEAP, "leaked goroutines were not looked for"))
+	const bool heap = run_part_made(run, go_heap_open(run->go, &run->go_heap), GAP_HEAP,
+					"leaked goroutines were not looked for");
+	if (heap &&
+	    run_part_made(run,
+			  goroutine_leaks_find(run->go, &run->goroutines, &run->go_heap,
+					       &run->progress.progress, &run->goroutine_leaks),
+			  GAP_HEAP, "leaked goroutines were not looked for"))
 		run->findings.goroutine_leaks = &run->goroutine_leaks;
-	if (part_made(run,
-		      go_resources_find(run->go, &run->goroutines, heap ? &run->go_heap : NULL,
-					&run->go_resources),
-		      GAP_HEAP, "what the Go program holds open was not looked for"))
+	if (run_part_made(run,
+			  go_resources_find(run->go, &run->goroutines, heap ? &run->go_heap : NULL,
+					    &run->go_resources),
+			  GAP_HEAP, "what the Go program holds open was not looked for"))
 		run->findings.go_resources = &run->go_resources;
 }
 
 static void group_stacks(struct run *run)
 {
-	if (part_made(run, stack_groups_make(&run->threads, &run->stacks), GAP_THREAD,
-		      "the stacks were not grouped"))
+	if (run_part_made(run, stack_groups_make(&run->threads, &run->stacks), GAP_THREAD,
+			  "the stacks were not grouped"))
 		run->findings.stacks = &run->stacks;
 }
 
@@ -124,8 +129,8 @@ static void walk_heap(struct run *run)
 	if (context.threads == NULL || context.pthreads == NULL)
 		gaps_add(&run->gaps, GAP_HEAP, 0, 0,
 			 "the heap was not walked: what its threads hold is not known");
-	else if (part_made(run, heap_open(&context, &run->gaps, &run->heap), GAP_HEAP,
-			   "the heap was not walked"))
+	else if (run_part_made(run, heap_open(&context, &run->gaps, &run->heap), GAP_HEAP,
+			       "the heap was not walked"))
 		run->subject.heap = &run->heap;
 }
 
@@ -133,29 +138,31 @@ static void walk_heap(struct run *run)
 static void find_graph(struct run *run)
 {
 	const struct subject *subject = &run->subject;
-	if (part_made(run, deadlocks_find(subject, &run->waits, &run->deadlocks), GAP_WAIT,
-		      "deadlocks were not looked for"))
+	if (run_part_made(run, deadlocks_find(subject, &run->waits, &run->deadlocks), GAP_WAIT,
+			  "deadlocks were not looked for"))
 		run->findings.deadlocks = &run->deadlocks;
-	if (part_made(run, convoys_find(subject, &run->waits, &run->convoys), GAP_WAIT,
-		      "who holds up others was not looked for"))
+	if (run_part_made(run, convoys_find(subject, &run->waits, &run->convoys), GAP_WAIT,
+			  "who holds up others was not looked for"))
 		run->findings.convoys = &run->convoys;
 	if (run->findings.deadlocks != NULL &&
-	    part_made(run, suspicions_find(subject, &run->waits, &run->deadlocks, &run->suspicions),
-		      GAP_WAIT, "lost wake-ups were not looked for"))
+	    run_part_made(run,
+			  suspicions_find(subject, &run->waits, &run->deadlocks, &run->suspicions),
+			  GAP_WAIT, "lost wake-ups were not looked for"))
 		run->findings.suspicions = &run->suspicions;
 }
 
 static void list_locks(struct run *run)
 {
-	if (part_made(run, locks_find(&run->subject, &run->waits, run->options->all, &run->locks),
-		      GAP_WAIT, "the locks were not listed"))
+	if (run_part_made(run,
+			  locks_find(&run->subject, &run->waits, run->options->all, &run->locks),
+			  GAP_WAIT, "the locks were not listed"))
 		run->findings.locks = &run->locks;
 }
 
 static void find_waits(struct run *run)
 {
-	if (part_made(run, waits_find(&run->subject, &run->waits), GAP_WAIT,
-		      "the waits were not examined"))
+	if (run_part_made(run, waits_find(&run->subject, &run->waits), GAP_WAIT,
+			  "the waits were not examined"))
 		run->findings.waits = &run->waits;
 }
 
@@ -173,32 +180,32 @@ static void judge_waits(struct run *run)
 	waits_tell_owners(&run->subject, &run->waits);
 	find_graph(run);
 	if (run->findings.stacks != NULL &&
-	    part_made(run,
-		      wait_groups_make(&run->subject, &run->waits, &run->stacks, &run->wait_groups),
-		      GAP_WAIT, "the waits were not grouped"))
+	    run_part_made(
+		run, wait_groups_make(&run->subject, &run->waits, &run->stacks, &run->wait_groups),
+		GAP_WAIT, "the waits were not grouped"))
 		run->findings.wait_groups = &run->wait_groups;
 }
 
 static void find_variables(struct run *run)
 {
-	if (part_made(run, variables_find(&run->subject, &run->stacks, &run->variables), GAP_THREAD,
-		      "arguments and locals were not read"))
+	if (run_part_made(run, variables_find(&run->subject, &run->stacks, &run->variables),
+			  GAP_THREAD, "arguments and locals were not read"))
 		run->findings.variables = &run->variables;
 }
 
 static void find_retained(struct run *run)
 {
 	const struct dominator_options options = { .heads = RETAINED_HEADS };
-	if (part_made(run,
-		      retained_find(&run->subject, &run->roots, &run->reachability, &options,
-				    &run->retained),
-		      GAP_HEAP, "who holds what was not found"))
+	if (run_part_made(run,
+			  retained_find(&run->subject, &run->roots, &run->reachability, &options,
+					&run->retained),
+			  GAP_HEAP, "who holds what was not found"))
 		run->findings.retained = &run->retained;
 }
 
 static void find_sources(struct run *run)
 {
-	if (part_made(
+	if (run_part_made(
 		run,
 		sources_find(&run->subject, &run->stacks, run->options->sysroot, &run->sources),
 		GAP_THREAD, "source lines were not read"))
@@ -207,30 +214,30 @@ static void find_sources(struct run *run)
 
 static void find_reachability(struct run *run)
 {
-	if (part_made(run, roots_collect(&run->subject, &run->roots), GAP_HEAP,
-		      "the roots were not collected") &&
-	    part_made(run, reachability_compute(&run->subject, &run->roots, &run->reachability),
-		      GAP_HEAP, "reachability was not computed"))
+	if (run_part_made(run, roots_collect(&run->subject, &run->roots), GAP_HEAP,
+			  "the roots were not collected") &&
+	    run_part_made(run, reachability_compute(&run->subject, &run->roots, &run->reachability),
+			  GAP_HEAP, "reachability was not computed"))
 		run->findings.reachability = &run->reachability;
 }
 
 static void find_orphans(struct run *run)
 {
-	if (part_made(run,
-		      orphans_find(&run->subject, &run->reachability, run->options->grouping,
-				   &run->orphans),
-		      GAP_HEAP, "the orphans were not grouped"))
+	if (run_part_made(run,
+			  orphans_find(&run->subject, &run->reachability, run->options->grouping,
+				       &run->orphans),
+			  GAP_HEAP, "the orphans were not grouped"))
 		run->findings.orphans = &run->orphans;
 }
 
 static void explain(struct run *run)
 {
 	const bool whole = run->findings.reachability != NULL;
-	if (part_made(run,
-		      explain_find(&run->subject, whole ? &run->roots : NULL,
-				   run->findings.reachability, run->options->address,
-				   &run->explanation),
-		      GAP_HEAP, "the address was not examined"))
+	if (run_part_made(run,
+			  explain_find(&run->subject, whole ? &run->roots : NULL,
+				       run->findings.reachability, run->options->address,
+				       &run->explanation),
+			  GAP_HEAP, "the address was not examined"))
 		run->findings.explanation = &run->explanation;
 }
 
@@ -311,6 +318,11 @@ static bool needs_retained(const struct run *run)
 		((run->needs & NEED_LARGEST_ROOTS) != 0 && quick));
 }
 
+static bool needs_profile(const struct run *run)
+{
+	return (run->needs & NEED_PROFILE) != 0;
+}
+
 static bool needs_explanation(const struct run *run)
 {
 	return (run->needs & NEED_EXPLANATION) != 0;
@@ -321,14 +333,14 @@ static const struct part {
 	bool (*wanted)(const struct run *run);
 	void (*make)(struct run *run);
 } parts[] = {
-	{ needs_threads, find_threads }, { needs_heap, walk_heap },
-	{ needs_go, find_goroutines },	 { needs_threads, find_crash },
-	{ needs_waits, find_waits },	 { went_unstopped, forget_moved },
-	{ has_threads, group_stacks },	 { has_waits, judge_waits },
-	{ needs_locks, list_locks },	 { needs_variables, find_variables },
-	{ needs_sources, find_sources }, { needs_reachability, find_reachability },
-	{ needs_orphans, find_orphans }, { needs_retained, find_retained },
-	{ needs_explanation, explain },
+	{ needs_threads, find_threads },   { needs_heap, walk_heap },
+	{ needs_go, run_find_goroutines }, { needs_threads, find_crash },
+	{ needs_waits, find_waits },	   { went_unstopped, forget_moved },
+	{ has_threads, group_stacks },	   { has_waits, judge_waits },
+	{ needs_locks, list_locks },	   { needs_variables, find_variables },
+	{ needs_sources, find_sources },   { needs_reachability, find_reachability },
+	{ needs_orphans, find_orphans },   { needs_retained, find_retained },
+	{ needs_explanation, explain },	   { needs_profile, run_find_profile },
 };
 
 void run_make_parts(struct run *run)

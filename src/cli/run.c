@@ -129,6 +129,9 @@ static struct error *open_modules(struct run *run)
 
 void run_end(struct run *run)
 {
+	profile_table_free(&run->profile_table);
+	profile_free(&run->profile);
+	go_memory_profile_free(&run->memory_profile);
 	go_resources_free(&run->go_resources);
 	goroutine_leaks_free(&run->goroutine_leaks);
 	go_heap_free(&run->go_heap);
@@ -166,6 +169,9 @@ unsigned run_needs(const struct options *options)
 		needs |= NEED_HEAP;
 	if (options->retained)
 		needs |= NEED_RETAINED;
+	/* The heap profile is small, and read while a process stands still. */
+	if ((needs & NEED_PROFILE) != 0 && options->profile != PROFILE_HEAP)
+		needs |= NEED_GO;
 	if ((options->fail_on & FAIL_ON_DEADLOCK) != 0)
 		needs |= NEED_THREADS | NEED_WAITS;
 	if ((options->fail_on & FAIL_ON_ORPHANS) != 0)
@@ -218,7 +224,7 @@ static const char *run_as(const struct run *run)
 enum exit_status run_show(struct run *run)
 {
 	struct findings *findings = &run->findings;
-	bool reader_gone;
+	bool reader_gone = false;
 	findings->subject = &run->subject;
 	findings->modules = modules_list(run->modules, &findings->module_count);
 	findings->libc_version = glibc_version(run->target->space, run->modules);
@@ -228,9 +234,11 @@ enum exit_status run_show(struct run *run)
 				: findings_partial(findings) ? EXIT_PARTIAL
 							     : EXIT_COMPLETE;
 	progress_line_erase(&run->progress);
-	if (run->options->view->stream != NULL || run->options->dot)
+	struct error *error = run_write_pprof(run);
+	if (run->options->view->stream != NULL || run->options->dot || run_pprof_is_output(run))
 		tell_gaps(run);
-	struct error *error = render(run->options, findings, &reader_gone);
+	if (error == NULL && !run_pprof_is_output(run))
+		error = render(run->options, findings, &reader_gone);
 	if (error == NULL)
 		return (enum exit_status)findings->exit_status;
 	if (!reader_gone)

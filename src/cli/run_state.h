@@ -37,10 +37,14 @@ struct run {
 	struct explanation explanation;
 	struct retained retained;
 	struct go_process *go;
+	bool looked_for_go;
 	struct goroutines goroutines;
 	struct go_heap go_heap;
 	struct goroutine_leaks goroutine_leaks;
 	struct go_resources go_resources;
+	struct go_memory_profile memory_profile;
+	struct profile profile;
+	struct profile_table profile_table;
 	struct subject subject;
 	struct findings findings;
 	/* A process that is looked at without a stop: why that does not do, so that it has to be
@@ -60,6 +64,22 @@ bool run_open(struct run *run);
 
 /* Makes the parts that are needed and not made yet, each from the ones before it. */
 void run_make_parts(struct run *run);
+
+/* Whether a part was made; one that failed is told at once, and in the report as a gap. */
+bool run_part_made(struct run *run, struct error *error, enum gap_kind kind, const char *what);
+
+/* The Go runtime, its goroutines and who of them is leaked; what was made already stays. */
+bool run_open_go(struct run *run); /* false: there is none, or it cannot be read, as a gap says */
+void run_find_goroutines(struct run *run);
+
+/* The profile that the options ask for. */
+void run_find_profile(struct run *run);
+
+/* Writes the profile to the file that --pprof names. */
+struct error *run_write_pprof(struct run *run);
+
+/* Whether that is standard output, so that nothing else may stand there. */
+bool run_pprof_is_output(const struct run *run);
 
 /* Renders what was made to standard output. */
 enum exit_status run_show(struct run *run);

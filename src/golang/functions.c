@@ -26,6 +26,12 @@ static uint64_t entry_of(const struct go_module *module, uint64_t i)
 	return module->text + word(&module->functions, i * FUNCTAB_SIZE);
 }
 
+/* funcID_wrapper, the last of the kinds. */
+static bool is_wrapper(const struct go_process *process, uint8_t kind)
+{
+	return kind == (process->minor >= 25 ? 23 : process->minor >= 22 ? 22 : 21);
+}
+
 static bool read_function(const struct go_process *process, const struct go_module *module,
 			  uint64_t i, struct go_function *function)
 {
@@ -44,6 +50,7 @@ static bool read_function(const struct go_process *process, const struct go_modu
 		.pc_line = word(bytes, at + 24),
 		.pcdata_count = word(bytes, at + 28),
 		.unit_files = word(bytes, at + 32),
+		.wrapper = is_wrapper(process, bytes->bytes[at + size - 4]),
 		.flags = bytes->bytes[at + size - 3],
 		.funcdata_count = bytes->bytes[at + size - 1],
 	};
@@ -87,6 +94,31 @@ const char *go_function_name(const struct go_process *process, const struct go_f
 	const struct go_module *module = function->module;
 	return text_at(process, &module->function_names,
 		       word(&module->functions, function->offset + 4));
+}
+
+/* Compares in place: names are not to be kept for having been looked at. */
+static bool is_named(const struct go_function *function, const char *name)
+{
+	const struct go_bytes *names = &function->module->function_names;
+	uint64_t offset = word(&function->module->functions, function->offset + 4);
+	size_t size = strlen(name) + 1;
+	return offset < names->size && names->size - offset >= size &&
+	       memcmp(names->bytes + offset, name, size) == 0;
+}
+
+bool go_function_named(const struct go_process *process, const char *name,
+		       struct go_function *function)
+{
+	struct go_function found;
+	for (size_t m = 0; m < process->list.count; m++) {
+		const struct go_module *module = &process->list.items[m];
+		for (uint64_t i = 0; i < module->function_count; i++)
+			if (read_function(process, module, i, &found) && is_named(&found, name)) {
+				*function = found;
+				return true;
+			}
+	}
+	return false;
 }
 
 /* --- tables by PC */

@@ -28,10 +28,15 @@ struct go_function {
 	uint32_t pcdata_count;
 	uint8_t flags;
 	uint8_t funcdata_count;
+	bool wrapper; /* made by the compiler, around another one: Go leaves it out of stacks */
 };
 
 /* The function that holds `pc`. */
 bool go_function_at(const struct go_process *process, uint64_t pc, struct go_function *function);
+
+/* The function of that name, looked for among all; false: none is linked in. */
+bool go_function_named(const struct go_process *process, const char *name,
+		       struct go_function *function);
 
 /* Its name as Go writes it; in the pool; NULL when it cannot be read. */
 const char *go_function_name(const struct go_process *process, const struct go_function *function);

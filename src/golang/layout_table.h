@@ -106,6 +106,16 @@
 	X(SPECIALFINALIZER_OT, "runtime.specialfinalizer", "ot", 40, 40, 40, 40, 48, 48, 48, 48) \
 	X(SPECIALCLEANUP_FN, "runtime.specialCleanup", "fn", -1, -1, -1, -1, 24, 24, -1, -1) \
 	X(SPECIALCLEANUP_CLEANUP, "runtime.specialCleanup", "cleanup", -1, -1, -1, -1, -1, -1, 24, 24) \
+	X(BUCKET_ALLNEXT, "runtime.bucket", "allnext", 8, 8, 8, 8, 8, 8, 8, 8) \
+	X(BUCKET_TYP, "runtime.bucket", "typ", 16, 16, 16, 16, 16, 16, 16, 16) \
+	X(BUCKET_HASH, "runtime.bucket", "hash", 24, 24, 24, 24, 24, 24, 24, 24) \
+	X(BUCKET_SIZE, "runtime.bucket", "size", 32, 32, 32, 32, 32, 32, 32, 32) \
+	X(BUCKET_NSTK, "runtime.bucket", "nstk", 40, 40, 40, 40, 40, 40, 40, 40) \
+	X(MEMRECORD_FUTURE, "runtime.memRecord", "future", 32, 32, 32, 32, 32, 32, 32, 16) \
+	X(MEMRECORDCYCLE_ALLOCS, "runtime.memRecordCycle", "allocs", 0, 0, 0, 0, 0, 0, 0, 0) \
+	X(MEMRECORDCYCLE_FREES, "runtime.memRecordCycle", "frees", 8, 8, 8, 8, 8, 8, 8, 8) \
+	X(MEMRECORDCYCLE_ALLOC_BYTES, "runtime.memRecordCycle", "alloc_bytes", 16, 16, 16, 16, 16, 16, 16, -1) \
+	X(MEMRECORDCYCLE_FREE_BYTES, "runtime.memRecordCycle", "free_bytes", 24, 24, 24, 24, 24, 24, 24, -1) \
 	X(MODULEDATA_PCHEADER, "runtime.moduledata", "pcHeader", 0, 0, 0, 0, 0, 0, 0, 0) \
 	X(MODULEDATA_FUNCNAMETAB, "runtime.moduledata", "funcnametab", 8, 8, 8, 8, 8, 8, 8, 8) \
 	X(MODULEDATA_CUTAB, "runtime.moduledata", "cutab", 32, 32, 32, 32, 32, 32, 32, 32) \

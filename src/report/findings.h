@@ -7,6 +7,7 @@
 
 #include "analysis/crash.h"
 #include "analysis/explain.h"
+#include "analysis/go_profiles.h"
 #include "analysis/orphans.h"
 #include "analysis/reachability.h"
 #include "analysis/retained.h"
@@ -48,7 +49,9 @@ struct findings {
 	const struct goroutines *goroutines;
 	const struct goroutine_leaks *goroutine_leaks;
 	const struct go_resources *go_resources;
-	int exit_status; /* that corescan will end with */
+	const struct profile *profile;
+	const struct profile_table *profile_table; /* with it; sorted as it is to be shown */
+	int exit_status;			   /* that corescan will end with */
 };
 
 /* The program itself, or NULL. */

@@ -42,6 +42,7 @@ void json_waits(struct json_document *document);
 void json_heap(struct json_document *document);
 void json_leaks(struct json_document *document);
 void json_goroutines(struct json_document *document);
+void json_profile(struct json_document *document);
 void json_explain(struct json_document *document);
 void json_maps(struct json_document *document);
 
@@ -51,7 +52,7 @@ json_t *json_tids(struct json_document *document, const struct wait *const *wait
 void json_modules(struct json_document *document);
 json_t *json_orphan_structure(struct json_document *document,
 			      const struct orphan_structure *structure);
-void json_go(struct json_document *document);	     /* nothing where there is no Go */
+void json_go(struct json_document *document);	    /* nothing where there is no Go */
 void json_retained(struct json_document *document); /* nothing where not asked for */
 json_t *json_place(struct json_document *document, const struct place *place);
 

@@ -18,7 +18,8 @@ enum finding_need {
 	NEED_RETAINED = 32,
 	NEED_LARGEST_ROOTS = 128, /* the same, of a heap that is quickly gone through */
 	NEED_EXPLANATION = 64,	  /* what an address is: ADDR is the first argument */
-	NEED_GO = 512,	  /* the Go runtime, where there is one, and its goroutines */
+	NEED_GO = 512,		  /* the Go runtime, where there is one, and its goroutines */
+	NEED_PROFILE = 1024,	  /* of a Go program, of the kind that was asked for */
 	NEED_LOCKS = 256,	  /* with --all also those in memory, which needs the heap */
 };
 

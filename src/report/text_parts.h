@@ -106,6 +106,7 @@ void text_waits(struct text *text, const struct findings *findings);
 void text_heap(struct text *text, const struct findings *findings);
 void text_leaks(struct text *text, const struct findings *findings);
 void text_goroutines(struct text *text, const struct findings *findings);
+void text_profile(struct text *text, const struct findings *findings);
 void text_explain(struct text *text, const struct findings *findings);
 void text_maps(struct text *text, const struct findings *findings);
 

@@ -25,6 +25,8 @@ static const struct view views[] = {
 	  NULL },
 	{ "goroutines", "every goroutine of a Go program, those alike grouped", NEED_GO,
 	  text_goroutines, json_goroutines, NULL },
+	{ "profile", "where a Go program allocated, as its own heap profile has it; and others",
+	  NEED_PROFILE, text_profile, json_profile, NULL },
 	{ "explain", "what ADDR is (explain ADDR …), what keeps it, and who refers to it",
 	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY | NEED_EXPLANATION, text_explain,
 	  json_explain, NULL },
