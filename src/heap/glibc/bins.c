@@ -145,12 +145,37 @@ static void walk_bin_back(struct bin_walk *state, unsigned number, uint64_t bin)
 		tell_bad_link(state, number, previous, previous + BACK, at);
 }
 
+/* `at` is in the bin, or the bin itself, and should lead back to `previous`. */
+static void check_back(struct bin_walk *state, unsigned number, uint64_t at, uint64_t previous)
+{
+	struct glibc_walk *walk = state->walk;
+	uint64_t back;
+	const bool is_there = address_space_u64(walk->space, at + BACK, &back);
+	const bool is_bin =
+	    at >= state->arena->address && at - state->arena->address < STATE_SIZE_MAX;
+	if (is_there && back == previous)
+		return;
+	struct glibc_place where = place(
+	    state, HEAP_DAMAGED_BIN, is_bin ? state->arena->address : at + CHUNK_HEADER, at + BACK,
+	    string_pool_format(walk->strings, "0x%" PRIx64 ", from which fd leads here", previous));
+	if (is_bin && is_there)
+		glibc_finding(walk, &where,
+			      "the end of bin %u, at 0x%" PRIx64
+			      ", does not lead back to 0x%" PRIx64,
+			      number, at, previous);
+	else if (!is_bin)
+		glibc_finding(walk, &where,
+			      "the free chunk at 0x%" PRIx64
+			      " in bin %u does not lead back to 0x%" PRIx64,
+			      at + CHUNK_HEADER, number, previous);
+}
+
 /* Follows one bin. A free chunk is in no two lists, so the marks also end every cycle. Where the
  * list is broken the rest of it is found from its other end. */
 static void walk_bin(struct bin_walk *state, unsigned number, uint64_t links)
 {
 	struct glibc_walk *walk = state->walk;
-	uint64_t bin = links - FORWARD, previous = bin, at, back;
+	uint64_t bin = links - FORWARD, previous = bin, at;
 	struct chunk chunk;
 	if (!address_space_u64(walk->space, links, &at)) {
 		state->incomplete = true;
@@ -178,23 +203,14 @@ static void walk_bin(struct bin_walk *state, unsigned number, uint64_t links)
 			return;
 		}
 		take_listed(state, number, &chunk);
-		if (!heap_reader_word(&walk->reader, at + BACK, &back) || back != previous) {
-			struct glibc_place where =
-			    place(state, HEAP_DAMAGED_BIN, chunk.address, at + BACK,
-				  string_pool_format(walk->strings,
-						     "0x%" PRIx64 ", from which fd leads here",
-						     previous));
-			glibc_finding(walk, &where,
-				      "the free chunk at 0x%" PRIx64
-				      " in bin %u does not lead back to 0x%" PRIx64,
-				      chunk.address, number, previous);
-		}
+		check_back(state, number, at, previous);
 		previous = at;
 		if (!heap_reader_word(&walk->reader, at + FORWARD, &at)) {
 			state->incomplete = true;
 			return;
 		}
 	}
+	check_back(state, number, bin, previous);
 }
 
 /* A chunk that only the header behind it calls free. When it does not repeat its size either, that

@@ -121,9 +121,13 @@ static void add_neighbours(const struct glibc_walk *walk, struct heap_finding *f
 {
 	struct chunk chunk;
 	const struct chunk_table *table = walk->heap->chunks;
-	/* The chunk before owns all bytes up to this one's size word. */
+	/* The chunk before owns all bytes up to this one's size word; an mmapped one those up to
+	 * its header. */
+	const bool mmapped = finding->arena < walk->heap->arenas.count &&
+			     walk->heap->arenas.items[finding->arena].kind == ARENA_MMAPPED;
+	const uint64_t before = mmapped ? CHUNK_HEADER : CHUNK_TRAILER;
 	if (finding->address > CHUNK_HEADER &&
-	    chunk_table_find(table, finding->address - CHUNK_TRAILER - 1, &chunk) &&
+	    chunk_table_find(table, finding->address - before - 1, &chunk) &&
 	    chunk.address < finding->address)
 		finding->previous = neighbour(&chunk);
 	if (chunk_table_next(table, finding->address + 1, &chunk) &&
@@ -138,7 +142,9 @@ static const char *row_meaning(const struct heap_finding *finding, uint64_t row)
 	if (!is_of_chunk(finding)) {
 		if (finding->kind == HEAP_DAMAGED_TOP && finding->word - row < HEAP_DUMP_ROW)
 			return "arena's top";
-		return finding->kind == HEAP_DAMAGED_TCACHE ? "tcache" : "arena";
+		if (finding->kind == HEAP_DAMAGED_TCACHE)
+			return row + HEAP_DUMP_ROW > finding->address ? "tcache" : "before it";
+		return finding->address % HEAP_MAX_SIZE == 0 ? "heap_info" : "arena";
 	}
 	if (finding->word > header + CHUNK_HEADER && row == (finding->word & -(uint64_t)16) &&
 	    finding->kind == HEAP_DAMAGED_PREV_SIZE)

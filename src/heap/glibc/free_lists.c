@@ -7,7 +7,6 @@
 #define LOST_STEPS  4096 /* through memory that could not be walked */
 #define KEYS_MAX    4096
 #define KEYS_ENOUGH 3
-#define OWNER	    1 /* in place of the tcache's own address, which was the key up to 2.33 */
 #define KEY	    8 /* offset of a cached chunk's key, from its user address */
 
 /* One list under way: `from` is the user address of the chunk whose link leads on, or 0 for the
@@ -120,7 +119,8 @@ static void check_key(struct list_walk *state, const struct chunk *chunk)
 {
 	char name[96];
 	struct glibc_walk *walk = state->walk;
-	uint64_t key, expected = walk->tcache_key == OWNER ? state->list->owner : walk->tcache_key;
+	uint64_t key, expected = walk->tcache_key == GLIBC_KEY_IS_OWNER ? state->list->owner
+									: walk->tcache_key;
 	if (expected == 0 || !heap_reader_word(&walk->reader, chunk->address + KEY, &key) ||
 	    key == expected)
 		return;
@@ -213,7 +213,7 @@ static size_t collect_keys(struct glibc_walk *walk, const struct cached_list *li
 		    chunk.address != at || !heap_reader_word(&walk->reader, at + KEY, &keys[count]))
 			break;
 		if (keys[count] == list->tcache)
-			keys[count] = OWNER;
+			keys[count] = GLIBC_KEY_IS_OWNER;
 		count++;
 		if (!heap_reader_word(&walk->reader, at, &stored))
 			break;

@@ -3,14 +3,17 @@
  *     locate.c   finds main_arena and mp_ of every copy of malloc in the process
  *     locate_ring.c  finds main_arena where only arenas of threads are there
  *     arenas.c   the arenas of one copy, and the segments of memory that belong to each
+ *     heaps.c    the heaps of thread arenas
  *     scattered.c  the main arena's segments where the break did not give all of them
  *     walk.c     the chunks of one segment
  *     bins.c     which chunks the arenas hold as free
- *     tcache.c   which chunks the threads hold as free
+ *     tcache.c   where the threads have their tcaches
+ *     tcache_lists.c  which chunks these hold as free
  *     free_lists.c  the lists of tcaches and fastbins
  *     findings.c what is told of contradictions
  *     flux.c     whether a thread was inside of malloc
  *     mmapped.c  chunks that are mappings of their own
+ *     mmapped_damage.c  those whose headers are overwritten
  *     lookalikes.c  which of what looks like them malloc counts
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
@@ -51,6 +54,7 @@ struct malloc_arena {
 	uint64_t top;		/* as it stands in malloc_state; 0 once it was found wrong */
 	uint64_t top_at;	/* address of that word */
 	uint64_t system_memory; /* the same */
+	uint64_t heap_bytes;	/* of the heaps that were found, of a thread arena */
 	bool is_main;
 	ARRAY(struct malloc_segment) segments;
 };
@@ -68,9 +72,13 @@ struct malloc_copy {
 	ARRAY(struct malloc_arena) arenas; /* main first */
 };
 
+/* In place of a key: the tcache's own address, which was the key up to 2.33. */
+#define GLIBC_KEY_IS_OWNER 1
+
 struct found_tcache {
 	uint64_t address;
-	bool in_flux; /* its thread was inside of malloc, which takes no lock for it */
+	bool in_flux;	 /* its thread was inside of malloc, which takes no lock for it */
+	bool is_damaged; /* overwritten, which is told: few of its bins lead to chunks */
 };
 
 /* A free chunk whose size is not repeated behind it. */
@@ -98,8 +106,9 @@ struct glibc_walk {
 	struct tcache_layout tcache;
 	uint64_t tcache_below; /* the variable is so far below the thread pointer; 0: not found */
 	ARRAY(struct found_tcache) tcaches;
-	uint64_t tcache_key;	  /* of every cached chunk; 1: the tcache's address; 0: unknown */
-	ARRAY(struct range) lost; /* what could not be walked */
+	uint64_t tcache_key;	      /* of every cached chunk; 0: unknown */
+	bool has_broken_cache;	      /* chunks may be cached that no list leads to */
+	ARRAY(struct range) lost;     /* what could not be walked */
 	ARRAY(struct footer) footers; /* free chunks whose size is not repeated */
 	bool malloc_died;	      /* its own checks ended the process: no arena is in flux */
 	bool in_malloc;		      /* the only thread is inside: malloc takes no lock then */
@@ -191,8 +200,17 @@ bool glibc_locate_by_ring(struct glibc_walk *walk, struct malloc_copy *copy);
 /* arenas.c: the arenas and segments of `copy`, with a row in heap.arenas for each. */
 struct error *glibc_find_arenas(struct glibc_walk *walk, struct malloc_copy *copy);
 
-/* The arena's pointer to its top chunk, `top`, is wrong: no chain of chunks leads there. */
-void glibc_tell_top(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t top);
+/* The arena's pointer to its top chunk, `top`, is wrong: no chain of chunks leads there, or
+ * (`is_followed`) it is not the last one. */
+void glibc_tell_top(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t top,
+		    bool is_followed);
+
+/* Whether what the arena calls its top chunk is another: it does not go on to `end`, as top does,
+ * but a chain of chunks does that begins with it. */
+bool glibc_is_not_last(struct glibc_walk *walk, const struct malloc_arena *arena, uint64_t end);
+
+/* Whether the word is mapped, but was not dumped or read: which speaks against nothing. */
+bool glibc_is_absent(const struct glibc_walk *walk, uint64_t address);
 
 /* The end of the top chunk, by its own size; 0: its header makes no sense. */
 uint64_t glibc_top_end(struct glibc_walk *walk, uint64_t top);
@@ -200,6 +218,28 @@ uint64_t glibc_top_end(struct glibc_walk *walk, uint64_t top);
 /* Adds [start, end) to the main arena, unless it is claimed already. False: no memory. */
 bool glibc_add_main_segment(struct glibc_walk *walk, struct malloc_arena *arena, uint64_t start,
 			    uint64_t end, uint64_t top);
+
+/* struct heap_info, at the start of each heap of a thread arena. */
+struct heap_info {
+	uint64_t arena, previous, size;
+};
+
+/* heaps.c: the first heap of the thread arena at `address`: its heap_info lies right below
+ * malloc_state. It may be overwritten, where the arena's own bins and place tell that it is one. */
+bool glibc_first_heap(struct glibc_walk *walk, struct malloc_copy *copy, uint64_t address,
+		      uint64_t *heap);
+
+/* heaps.c: calls `visit` for each heap_info-aligned address in mapped memory that holds one, until
+ * it returns false, which is returned. */
+typedef bool glibc_heap_visitor(struct glibc_walk *, struct malloc_copy *, uint64_t,
+				const struct heap_info *);
+bool glibc_probe_heaps(struct glibc_walk *walk, struct malloc_copy *copy,
+		       glibc_heap_visitor *visit);
+
+/* heaps.c: the heaps of a thread arena: from the one that holds its top chunk back to the first.
+ * What is damaged of their heap_infos is told. False: no memory. */
+bool glibc_find_heaps(struct glibc_walk *walk, struct malloc_copy *copy,
+		      struct malloc_arena *arena);
 
 /* scattered.c: the segments of a main arena that is not contiguous. False: no memory. */
 bool glibc_find_scattered(struct glibc_walk *walk, struct malloc_copy *copy,
@@ -239,9 +279,10 @@ void glibc_vote_on_links(struct glibc_walk *walk, uint64_t user);
 void glibc_vote_by_fastbins(struct glibc_walk *walk, const struct malloc_copy *copy,
 			    const struct malloc_arena *arena);
 
-/* tcache.c: finds the tcache of each thread, which tells how links are stored; then makes what they
- * hold free. */
+/* tcache.c: finds the tcache of each thread, which tells how links are stored. */
 struct error *glibc_find_tcaches(struct glibc_walk *walk);
+
+/* tcache_lists.c: makes what they hold free. */
 struct error *glibc_read_tcaches(struct glibc_walk *walk);
 
 /* free_lists.c: singly linked lists, of tcaches and fastbins. */

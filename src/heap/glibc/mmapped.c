@@ -14,6 +14,7 @@ struct search {
 	/* Sizes leave out the header (2.43). */
 	bool excludes_header;
 	uint64_t probes_left; /* pages that may still be looked at for headers that were moved up */
+	uint32_t arena;	      /* of the mmapped chunks, in heap.arenas */
 	mmapped_candidates found;
 };
 
@@ -55,19 +56,44 @@ static bool moved_at(const struct search *search, uint64_t page, uint64_t header
 	return chunk_at(search, header, candidate) && candidate->start == page;
 }
 
+/* Of a header that memalign moved up, one word of the two; what is left at the page's start tells
+ * both. Where there is one such place, it is one whose other word was overwritten. */
+struct half_header {
+	struct mmapped_candidate candidate;
+	size_t count;
+};
+
+static void note_half(const struct search *search, uint64_t page, uint64_t total, uint64_t header,
+		      struct half_header *half)
+{
+	uint64_t words[2];
+	const uint64_t lead = header - page;
+	if (lead + CHUNK_MINIMUM > total || search->excludes_header ||
+	    !address_space_u64(search->walk->space, header, &words[0]) ||
+	    !address_space_u64(search->walk->space, header + CHUNK_SIZE, &words[1]) ||
+	    (words[0] == lead) == (words[1] == ((total - lead) | IS_MMAPPED)))
+		return;
+	half->count++;
+	half->candidate =
+	    (struct mmapped_candidate){ .start = page, .end = page + total, .header = header };
+}
+
 /* memalign moves the chunk up to an aligned user address, and leaves the old header behind at the
  * page's start: the real one tells how far it was moved. mremap, in realloc, keeps the distance but
  * not the alignment, and renews the real header alone: the old one then tells how many bytes there
  * once were. It leads the search all the same: the real header lay within them. */
-static bool moved_up(struct search *search, uint64_t page, struct mmapped_candidate *candidate)
+static bool moved_up(struct search *search, uint64_t page, struct mmapped_candidate *candidate,
+		     struct half_header *half)
 {
 	uint64_t lead, size;
 	if (!read_header(search, page, &lead, &size) || lead != 0 || size < PAGE ||
 	    size % PAGE != 0 || size > UINT64_MAX - page)
 		return false;
-	for (uint64_t up = CHUNK_MINIMUM; up < PAGE; up *= 2)
+	for (uint64_t up = CHUNK_MINIMUM; up < PAGE; up *= 2) {
 		if (moved_at(search, page, page + up - CHUNK_HEADER, candidate))
 			return true;
+		note_half(search, page, size, page + up - CHUNK_HEADER, half);
+	}
 	uint64_t end = glibc_mapped_end(search->walk, page, page + size);
 	for (uint64_t user = page + PAGE; user <= end - CHUNK_MINIMUM; user += PAGE) {
 		if (search->probes_left == 0)
@@ -75,6 +101,7 @@ static bool moved_up(struct search *search, uint64_t page, struct mmapped_candid
 		search->probes_left--;
 		if (moved_at(search, page, user - CHUNK_HEADER, candidate))
 			return true;
+		note_half(search, page, size, user - CHUNK_HEADER, half);
 	}
 	return false;
 }
@@ -91,7 +118,7 @@ static bool aligned_in_page(const struct search *search, uint64_t page,
 	return false;
 }
 
-static bool is_at_edge(const struct glibc_walk *walk, uint64_t below, uint64_t above)
+bool glibc_is_edge(const struct glibc_walk *walk, uint64_t below, uint64_t above)
 {
 	const struct segment *left = address_space_find(walk->space, below);
 	const struct segment *right = address_space_find(walk->space, above);
@@ -105,7 +132,7 @@ static bool is_at_edge(const struct glibc_walk *walk, uint64_t below, uint64_t a
 static bool ends_well(const struct search *search, const struct mmapped_candidate *candidate)
 {
 	struct mmapped_candidate next;
-	return is_at_edge(search->walk, candidate->end - 1, candidate->end) ||
+	return glibc_is_edge(search->walk, candidate->end - 1, candidate->end) ||
 	       (chunk_at(search, candidate->end, &next) && next.start == candidate->end) ||
 	       (search->excludes_header && aligned_in_page(search, candidate->end, &next));
 }
@@ -117,15 +144,26 @@ static bool chunk_from(struct search *search, uint64_t page, struct mmapped_cand
 {
 	struct mmapped_candidate first, moved;
 	bool has_first = chunk_at(search, page, &first) && first.start == page;
-	bool has_moved = moved_up(search, page, &moved);
+	struct half_header half = { .count = 0 };
+	bool has_moved = moved_up(search, page, &moved, &half);
 	if (has_moved && (!has_first || first.end == moved.end || ends_well(search, &moved) ||
 			  !ends_well(search, &first)))
 		*candidate = moved;
 	else if (has_first)
-		*candidate = first;
+		*candidate =
+		    half.count == 1 && half.candidate.end == first.end ? half.candidate : first;
 	else
 		return search->excludes_header && aligned_in_page(search, page, candidate);
 	return true;
+}
+
+/* Tells of a header that was moved up if one of its words is overwritten. */
+static void tell_half(const struct search *search, const struct mmapped_candidate *candidate)
+{
+	struct mmapped_candidate whole;
+	if (!chunk_at(search, candidate->header, &whole) || whole.start != candidate->start ||
+	    whole.end != candidate->end)
+		glibc_tell_mmapped(search->walk, candidate, search->arena, search->excludes_header);
 }
 
 static bool search_segment(struct search *search, const struct segment *segment)
@@ -143,12 +181,14 @@ static bool search_segment(struct search *search, const struct segment *segment)
 			page += PAGE;
 			continue;
 		}
+		if (candidate.header != candidate.start)
+			tell_half(search, &candidate);
 		bool joins = search->found.count > 0 &&
 			     search->found.items[search->found.count - 1].end == candidate.start;
-		candidate.edges =
-		    (uint8_t)(joins +
-			      (!joins && is_at_edge(walk, candidate.start - 1, candidate.start)) +
-			      is_at_edge(walk, candidate.end - 1, candidate.end));
+		candidate.edges = (uint8_t)(joins +
+					    (!joins && glibc_is_edge(walk, candidate.start - 1,
+								     candidate.start)) +
+					    glibc_is_edge(walk, candidate.end - 1, candidate.end));
 		if (joins)
 			search->found.items[search->found.count - 1].edges++;
 		if (search->found.count >= CANDIDATES_MAX || !array_push(&search->found, candidate))
@@ -204,7 +244,8 @@ static struct error *take_all(struct search *search, uint32_t arena,
 	if (row->used_chunks < count->chunks && search->found.count <= count->chunks)
 		gaps_add(search->walk->gaps, GAP_HEAP, 0, 0,
 			 "malloc has %" PRIu64 " mmapped chunks of %" PRIu64 " bytes; %" PRIu64
-			 " of %" PRIu64 " bytes were found",
+			 " of %" PRIu64 " bytes were found: the headers of the others are "
+			 "overwritten, or not there",
 			 count->chunks, count->bytes, row->used_chunks, bytes);
 	else if (row->used_chunks >= count->chunks && bytes != count->bytes &&
 		 (doubted || !count->drifts || bytes > count->bytes))
@@ -242,6 +283,7 @@ struct error *glibc_find_mmapped(struct glibc_walk *walk)
 		return error_no_memory();
 	if (total.chunks == 0)
 		return NULL;
+	search.arena = arena;
 	size_t count;
 	const struct segment *segments = address_space_segments(walk->space, &count);
 	bool complete = true;
@@ -251,6 +293,10 @@ struct error *glibc_find_mmapped(struct glibc_walk *walk)
 	if (!complete || search.probes_left == 0)
 		gaps_add(walk->gaps, GAP_LIMIT, 0, 0,
 			 "The search for mmapped chunks was ended at its bound");
+	if (!glibc_mend_mmapped(walk, &search.found, &total, arena, search.excludes_header)) {
+		array_free(&search.found);
+		return error_no_memory();
+	}
 	glibc_drop_lookalikes(walk, &search.found, &total);
 	struct error *error = take_all(&search, arena, &total);
 	array_free(&search.found);

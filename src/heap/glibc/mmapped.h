@@ -35,4 +35,18 @@ struct mmapped_count {
 void glibc_drop_lookalikes(struct glibc_walk *walk, mmapped_candidates *found,
 			   const struct mmapped_count *count);
 
+/* mmapped_damage.c: before that: finds the one whose header is overwritten, where malloc's counters
+ * tell that one is missing or has another size, and tells of it. `found` is in the order of
+ * addresses. False: no memory. */
+bool glibc_mend_mmapped(struct glibc_walk *walk, mmapped_candidates *found,
+			const struct mmapped_count *count, uint32_t arena, bool excludes_header);
+
+/* mmapped_damage.c: tells of a chunk whose header is overwritten. */
+void glibc_tell_mmapped(struct glibc_walk *walk, const struct mmapped_candidate *candidate,
+			uint32_t arena, bool excludes_header);
+
+/* mmapped.c: whether a mapping, or a part of the heap, ends between the two addresses next to each
+ * other. */
+bool glibc_is_edge(const struct glibc_walk *walk, uint64_t below, uint64_t above);
+
 #endif

@@ -10,9 +10,7 @@
 #define SCORE_ENOUGH  12 /* two threads that agree, with chunks and arenas */
 #define THREADS_ASKED 16 /* that are searched for where it lies */
 #define OFFSETS_MAX   256
-#define SMALL_BINS    64   /* of one size each; 2.42 has others for ranges besides */
-#define LISTS_MAX     4096 /* that are looked at for their key */
-#define ARENA_NEAR    64   /* bytes above tcache within which thread_arena lies */
+#define ARENA_NEAR    64 /* bytes above tcache within which thread_arena lies */
 
 /* The thread pointers of all threads. */
 typedef ARRAY(uint64_t) pointer_array;
@@ -69,16 +67,22 @@ static bool is_chunk(struct glibc_walk *walk, uint64_t user, struct chunk *chunk
 	       chunk->address == user;
 }
 
-/* Whether the chunk at `user` may be a tcache struct of this layout, and how sure that is: 0 no,
- * 1 an empty one, 3 one that holds chunks. */
-static unsigned tcache_score(struct glibc_walk *walk, uint64_t user,
-			     const struct tcache_layout *layout)
+/* Whether the chunk at `user` is in use and has the size of a tcache struct of this layout. */
+static bool has_tcache_size(struct glibc_walk *walk, uint64_t user,
+			    const struct tcache_layout *layout)
 {
 	struct chunk chunk;
 	uint64_t least = ((uint64_t)layout->size + CHUNK_TRAILER + 15) & ~(uint64_t)15;
-	if (!is_chunk(walk, user, &chunk) || !chunk.used ||
-	    (chunk.size + CHUNK_TRAILER != least && chunk.size + CHUNK_TRAILER != least + 16))
-		return 0;
+	return is_chunk(walk, user, &chunk) && chunk.used &&
+	       (chunk.size + CHUNK_TRAILER == least || chunk.size + CHUNK_TRAILER == least + 16);
+}
+
+/* Whether what lies at `user` may be a tcache struct of this layout, and how sure that is: 0 no,
+ * 1 an empty one, 3 one that holds chunks. */
+static unsigned content_score(struct glibc_walk *walk, uint64_t user,
+			      const struct tcache_layout *layout)
+{
+	struct chunk chunk;
 	uint8_t bytes[65536];
 	if (layout->size > sizeof bytes ||
 	    !address_space_probe(walk->space, user, bytes, layout->size))
@@ -101,6 +105,13 @@ static unsigned tcache_score(struct glibc_walk *walk, uint64_t user,
 	return held != 0 ? 3 : 1;
 }
 
+/* The same of the chunk at `user`. */
+static unsigned tcache_score(struct glibc_walk *walk, uint64_t user,
+			     const struct tcache_layout *layout)
+{
+	return has_tcache_size(walk, user, layout) ? content_score(walk, user, layout) : 0;
+}
+
 /* Whether thread_arena, a word that names a known arena, lies near above `address`. */
 static bool arena_is_near(struct glibc_walk *walk, uint64_t address)
 {
@@ -116,6 +127,8 @@ static bool arena_is_near(struct glibc_walk *walk, uint64_t address)
 }
 
 struct tcache_search {
+	/* Content does not count, but size and place: where every tcache is overwritten. */
+	bool by_size;
 	const struct tcache_layout *layouts; /* that come into question */
 	size_t layout_count;
 	struct tcache_offset offsets[OFFSETS_MAX];
@@ -158,6 +171,9 @@ static void weigh_word(struct glibc_walk *walk, uint64_t pointer, uint64_t below
 			.layout = i,
 			.copy = copy_of_arena(walk, chunk.region->arena),
 		};
+		if (search->by_size)
+			seen.score = has_tcache_size(walk, value, &search->layouts[i]) &&
+				     arena_is_near(walk, pointer - below);
 		if (seen.score == 0)
 			continue;
 		seen.score += arena_is_near(walk, pointer - below) ? 4 : 0;
@@ -206,91 +222,6 @@ static bool is_settled(const struct glibc_walk *walk, const struct tcache_search
 	return true;
 }
 
-/* The arena that the tcache struct itself came from. */
-static uint32_t arena_of(struct glibc_walk *walk, uint64_t tcache)
-{
-	struct chunk chunk;
-	return is_chunk(walk, tcache, &chunk) ? chunk.region->arena : 0;
-}
-
-/* One list of a tcache. Returns how many chunks it holds. */
-static uint64_t read_list(struct glibc_walk *walk, const struct found_tcache *tcache,
-			  const struct tcache_layout *layout, uint32_t bin, uint64_t first,
-			  bool *broken)
-{
-	uint64_t smallest = CHUNK_MINIMUM + (uint64_t)bin * 16;
-	bool is_large = layout->counts_are_free_slots && bin >= SMALL_BINS;
-	/* Up to 2.41 a tunable may raise the sizes, but each list is for one. */
-	const struct glibc_free_list list = {
-		.name = "tcache bin",
-		.number = bin,
-		.owner = tcache->address,
-		.arena = arena_of(walk, tcache->address),
-		.smallest = is_large ? CHUNK_MINIMUM + SMALL_BINS * 16 : smallest,
-		.largest = is_large ? UINT64_MAX : smallest,
-		.is_tcache = true,
-		.in_flux = tcache->in_flux,
-	};
-	return glibc_walk_free_list(walk, &list, tcache->address + layout->entries + bin * 8ULL,
-				    first, broken);
-}
-
-static bool first_of(struct glibc_walk *walk, uint64_t tcache, const struct tcache_layout *layout,
-		     uint32_t bin, uint64_t *first)
-{
-	return address_space_u64(walk->space, tcache + layout->entries + bin * 8ULL, first);
-}
-
-static bool read_tcache(struct glibc_walk *walk, const struct found_tcache *tcache,
-			const struct tcache_layout *layout)
-{
-	uint32_t unlike = 0;
-	for (uint32_t bin = 0; bin < layout->bins; bin++) {
-		uint64_t first;
-		uint8_t stored[2];
-		bool broken = false;
-		if (!first_of(walk, tcache->address, layout, bin, &first) ||
-		    !address_space_probe(walk->space, tcache->address + layout->counts + bin * 2ULL,
-					 stored, sizeof stored))
-			continue;
-		uint64_t told = bytes_unsigned(stored, sizeof stored, walk->big_endian);
-		uint64_t count = read_list(walk, tcache, layout, bin, first, &broken);
-		unlike += !broken && !layout->counts_are_free_slots && told != count;
-	}
-	/* A thread in the middle of malloc is one off in one bin. */
-	struct glibc_place place = {
-		.kind = HEAP_DAMAGED_TCACHE,
-		.arena = arena_of(walk, tcache->address),
-		.address = tcache->address,
-		.in_flux = tcache->in_flux,
-	};
-	if (unlike > 1)
-		glibc_finding(walk, &place,
-			      "%" PRIu32 " bins of the tcache at 0x%" PRIx64
-			      " hold another number of chunks than they count",
-			      unlike, tcache->address);
-	return array_push(&walk->heap->internal, tcache->address);
-}
-
-/* What the cached chunks of all threads have as their key. */
-static bool find_key(struct glibc_walk *walk)
-{
-	ARRAY(struct cached_list) lists = { 0 };
-	bool fits = true;
-	for (size_t i = 0; i < walk->tcaches.count; i++)
-		for (uint32_t bin = 0; bin < walk->tcache.bins && fits; bin++) {
-			struct cached_list list = { .tcache = walk->tcaches.items[i].address };
-			if (lists.count < LISTS_MAX &&
-			    first_of(walk, list.tcache, &walk->tcache, bin, &list.first) &&
-			    list.first != 0)
-				fits = array_push(&lists, list);
-		}
-	if (fits)
-		glibc_find_key(walk, lists.items, lists.count);
-	array_free(&lists);
-	return fits;
-}
-
 static void vote_by_tcache(struct glibc_walk *walk, uint64_t tcache,
 			   const struct tcache_layout *layout)
 {
@@ -315,6 +246,38 @@ static bool may_have_tcache(struct glibc_walk *walk, const struct tcache_layout 
 	return false;
 }
 
+/* The word at `at`, where the thread has its tcache, leads to none. What lies in front of the
+ * struct may be what is damaged, or the struct itself, or the word. */
+static bool take_damaged(struct glibc_walk *walk, uint64_t pointer, uint64_t at, uint64_t value)
+{
+	struct chunk chunk;
+	const bool has_size = has_tcache_size(walk, value, &walk->tcache);
+	const bool is_found = has_size || (value % 16 == 0 && glibc_is_lost(walk, value) &&
+					   content_score(walk, value, &walk->tcache) != 0);
+	const bool in_flux = glibc_thread_in_malloc(walk, pointer);
+	/* An unused one of 2.43 is a constant of libc's. */
+	if (modules_find(walk->context->modules, value) != NULL)
+		return true;
+	walk->has_broken_cache = true;
+	const bool in_chunk = chunk_table_find(walk->heap->chunks, value, &chunk);
+	struct glibc_place place =
+	    glibc_at(HEAP_DAMAGED_TCACHE, in_chunk ? chunk.region->arena : 0, value,
+		     has_size ? value : at, has_size ? NULL : "a tcache struct");
+	place.in_flux = in_flux;
+	if (has_size)
+		glibc_finding(walk, &place,
+			      "the tcache at 0x%" PRIx64 ", of the thread at 0x%" PRIx64
+			      ", is overwritten: most of its bins lead to no chunk",
+			      value, pointer);
+	else if (!is_found)
+		glibc_finding(walk, &place,
+			      "the thread at 0x%" PRIx64 " has its tcache at 0x%" PRIx64
+			      ", where none is",
+			      pointer, value);
+	struct found_tcache found = { value, in_flux, true };
+	return !is_found || array_push(&walk->tcaches, found);
+}
+
 /* The tcaches of all threads in one copy of malloc, whose variable lies at `offset`. */
 static bool take_tcaches(struct glibc_walk *walk, const pointer_array *pointers,
 			 const struct tcache_offset *offset)
@@ -322,27 +285,23 @@ static bool take_tcaches(struct glibc_walk *walk, const pointer_array *pointers,
 	size_t missing = 0;
 	for (size_t i = 0; i < pointers->count; i++) {
 		uint64_t value, at = pointers->items[i] - offset->below;
-		struct chunk chunk;
 		if (!address_space_u64(walk->space, at, &value)) {
 			missing++;
 			continue;
 		}
 		if (value == 0)
 			continue;
-		if (tcache_score(walk, value, &walk->tcache) != 0) {
-			struct found_tcache found = { value, glibc_thread_in_malloc(
-								 walk, pointers->items[i]) };
-			if (!array_push(&walk->tcaches, found))
+		if (tcache_score(walk, value, &walk->tcache) == 0) {
+			if (!take_damaged(walk, pointers->items[i], at, value))
 				return false;
-			vote_by_tcache(walk, value, &walk->tcache);
-		} else if (chunk_table_find(walk->heap->chunks, value, &chunk)) {
-			struct glibc_place place = glibc_at(
-			    HEAP_DAMAGED_TCACHE, chunk.region->arena, value, at, "a tcache struct");
-			glibc_finding(walk, &place,
-				      "the thread at 0x%" PRIx64 " has its tcache at 0x%" PRIx64
-				      ", where none is",
-				      pointers->items[i], value);
+			continue;
 		}
+		struct found_tcache found = { value,
+					      glibc_thread_in_malloc(walk, pointers->items[i]),
+					      false };
+		if (!array_push(&walk->tcaches, found))
+			return false;
+		vote_by_tcache(walk, value, &walk->tcache);
 	}
 	if (missing != 0)
 		gaps_add(walk->gaps, GAP_MEMORY, 0, 0,
@@ -374,13 +333,23 @@ static void tell_unknown(struct glibc_walk *walk)
 			 unknown == 1 ? "its tcache" : "their tcaches");
 }
 
+static void search_windows(struct glibc_walk *walk, const pointer_array *pointers,
+			   struct tcache_search *search)
+{
+	for (size_t i = 0; i < pointers->count && i < THREADS_ASKED; i++)
+		if (!is_settled(walk, search))
+			search_window(walk, pointers->items[i], search);
+}
+
 static struct error *find_tcaches(struct glibc_walk *walk, const pointer_array *pointers,
 				  const struct tcache_layout *layouts, size_t layout_count)
 {
 	struct tcache_search search = { .layouts = layouts, .layout_count = layout_count };
-	for (size_t i = 0; i < pointers->count && i < THREADS_ASKED; i++)
-		if (!is_settled(walk, &search))
-			search_window(walk, pointers->items[i], &search);
+	search_windows(walk, pointers, &search);
+	if (search.count == 0) {
+		search.by_size = true;
+		search_windows(walk, pointers, &search);
+	}
 	for (size_t i = 0; i < walk->copies.count; i++) {
 		const struct tcache_offset *best = best_offset(&search, i);
 		if (best == NULL)
@@ -415,14 +384,4 @@ struct error *glibc_find_tcaches(struct glibc_walk *walk)
 				  : error_no_memory();
 	array_free(&pointers);
 	return error;
-}
-
-struct error *glibc_read_tcaches(struct glibc_walk *walk)
-{
-	if (!find_key(walk))
-		return error_no_memory();
-	for (size_t i = 0; i < walk->tcaches.count; i++)
-		if (!read_tcache(walk, &walk->tcaches.items[i], &walk->tcache))
-			return error_no_memory();
-	return NULL;
 }

@@ -183,7 +183,7 @@ static uint64_t resume_after_break(struct glibc_walk *walk, struct segment_walk 
 	uint64_t other = glibc_resynchronise(walk, from, &topless);
 	if (other == 0)
 		return resume;
-	glibc_tell_top(walk, state->arena, chain->end);
+	glibc_tell_top(walk, state->arena, chain->end, false);
 	chain->end = topless.end;
 	chain->has_top = false;
 	return other;
