@@ -22,14 +22,52 @@ static bool is_locked(uint32_t mutex)
 	return mutex == 1 || mutex == 2;
 }
 
-/* Adds the arena to the copy and the heap. */
+/* Tells of a malloc_state whose bins, or other words, cannot be what they were. */
+static void check_state(struct glibc_walk *walk, const struct malloc_copy *copy,
+			struct malloc_arena *arena, uint32_t mutex)
+{
+	const struct state_layout *state = &copy->layout.state;
+	const unsigned whole = glibc_whole_bins(walk, arena->address, state);
+	struct glibc_place place =
+	    glibc_at(HEAP_DAMAGED_ARENAS, arena->index, arena->address, 0, NULL);
+	arena->is_overwritten = whole < MALLOC_BINS / 2;
+	if (arena->is_overwritten) {
+		place.word = arena->address + state->bins;
+		place.expected = "an address in the arena";
+		glibc_finding(walk, &place,
+			      "the arena at 0x%" PRIx64 " is overwritten: %u of its %u bins are "
+			      "whole",
+			      arena->address, whole, MALLOC_BINS);
+		gaps_add(walk->gaps, GAP_HEAP, arena->address, arena->address + state->size,
+			 "The free lists of the arena at 0x%" PRIx64
+			 " are overwritten: chunks in its fastbins count as in use",
+			 arena->address);
+	} else if (mutex > 2) {
+		place.word = arena->address + state->mutex;
+		place.expected = "0, 1 or 2 in its low 32 bits";
+		glibc_finding(walk, &place,
+			      "the arena at 0x%" PRIx64 " has the mutex 0x%" PRIx32
+			      ", which no lock is",
+			      arena->address, mutex);
+	} else if ((arena->flags & ~3U) != 0) {
+		place.word = arena->address + state->flags;
+		place.expected = "0 to 3 in its low 32 bits";
+		glibc_finding(walk, &place,
+			      "the arena at 0x%" PRIx64 " has the flags 0x%" PRIx32
+			      ", of which there are none",
+			      arena->address, arena->flags);
+	}
+}
+
+/* Adds the arena to the copy and the heap. `first_heap` is 0 for the main arena. */
 static bool add_arena(struct glibc_walk *walk, struct malloc_copy *copy, uint64_t address,
-		      bool is_main)
+		      uint64_t first_heap)
 {
 	const struct state_layout *state = &copy->layout.state;
 	struct malloc_arena arena = {
 		.address = address,
-		.is_main = is_main,
+		.is_main = first_heap == 0,
+		.first_heap = first_heap,
 		.top_at = address + state->top,
 	};
 	uint32_t mutex = 0;
@@ -39,13 +77,17 @@ static bool add_arena(struct glibc_walk *walk, struct malloc_copy *copy, uint64_
 	state_word(walk, address + state->system_mem, &arena.system_memory);
 	arena.index = (uint32_t)walk->heap->arenas.count;
 	struct heap_arena row = {
-		.kind = is_main ? ARENA_MAIN : ARENA_THREAD,
+		.kind = first_heap == 0 ? ARENA_MAIN : ARENA_THREAD,
 		.address = address,
 		.system_bytes = arena.system_memory,
 		.is_absent = !is_there,
 		.in_flux = !walk->malloc_died && (is_locked(mutex) || walk->in_malloc),
 	};
-	return array_push(&copy->arenas, arena) && array_push(&walk->heap->arenas, row);
+	if (!array_push(&walk->heap->arenas, row))
+		return false;
+	if (is_there && !copy->unused)
+		check_state(walk, copy, &arena, mutex);
+	return array_push(&copy->arenas, arena);
 }
 
 static bool knows_arena(const struct malloc_copy *copy, uint64_t address)
@@ -57,16 +99,17 @@ static bool knows_arena(const struct malloc_copy *copy, uint64_t address)
 }
 
 /* An arena whose first heap was found without the ring. */
-static bool adopt_arena(struct glibc_walk *walk, struct malloc_copy *copy, uint64_t heap,
-			const struct heap_info *info)
+static bool adopt_arena(struct glibc_walk *walk, struct malloc_copy *copy,
+			struct malloc_arena *unused, uint64_t heap, const struct heap_info *info)
 {
 	uint64_t first, next;
+	(void)unused;
 	if (info->arena <= heap || info->arena - heap > 64 || knows_arena(copy, info->arena) ||
 	    copy->arenas.count >= ARENAS_MAX ||
-	    !glibc_first_heap(walk, copy, info->arena, &first) ||
+	    !glibc_first_heap(walk, copy, info->arena, false, &first) ||
 	    !state_word(walk, info->arena + copy->layout.state.next, &next))
 		return true;
-	return add_arena(walk, copy, info->arena, false);
+	return add_arena(walk, copy, info->arena, first);
 }
 
 static void tell_ring(struct glibc_walk *walk, const struct malloc_copy *copy, uint64_t at,
@@ -96,7 +139,7 @@ static bool follow_ring(struct glibc_walk *walk, struct malloc_copy *copy)
 				 " is not there: arenas were searched by the alignment of their "
 				 "heaps",
 				 at);
-			return glibc_probe_heaps(walk, copy, adopt_arena);
+			return glibc_probe_heaps(walk, copy, NULL, adopt_arena);
 		}
 		if (next == copy->main_arena)
 			return true;
@@ -106,11 +149,11 @@ static bool follow_ring(struct glibc_walk *walk, struct malloc_copy *copy)
 			continue;
 		}
 		if (next == 0 || knows_arena(copy, next) ||
-		    !glibc_first_heap(walk, copy, next, &heap)) {
+		    !glibc_first_heap(walk, copy, next, true, &heap)) {
 			tell_ring(walk, copy, at, next);
-			return glibc_probe_heaps(walk, copy, adopt_arena);
+			return glibc_probe_heaps(walk, copy, NULL, adopt_arena);
 		}
-		if (!add_arena(walk, copy, next, false))
+		if (!add_arena(walk, copy, next, heap))
 			return false;
 		at = next;
 	}
@@ -305,7 +348,7 @@ static bool find_main_segments(struct glibc_walk *walk, struct malloc_copy *copy
 
 struct error *glibc_find_arenas(struct glibc_walk *walk, struct malloc_copy *copy)
 {
-	if (!add_arena(walk, copy, copy->main_arena, true) ||
+	if (!add_arena(walk, copy, copy->main_arena, 0) ||
 	    (!copy->unused && !follow_ring(walk, copy)))
 		return error_no_memory();
 	glibc_own(walk, copy->main_arena, copy->main_arena + copy->layout.state.size,

@@ -314,24 +314,6 @@ static void tell_footers(const struct bin_walk *state)
 	}
 }
 
-static void walk_fastbin(struct bin_walk *state, unsigned number, uint64_t head)
-{
-	struct glibc_walk *walk = state->walk;
-	const struct glibc_free_list list = {
-		.name = "fastbin",
-		.number = number,
-		.owner = state->arena->address,
-		.arena = state->arena->index,
-		.smallest = CHUNK_MINIMUM + number * 16ULL,
-		.largest = CHUNK_MINIMUM + number * 16ULL,
-		.header = CHUNK_HEADER,
-	};
-	uint64_t at;
-	bool broken;
-	if (address_space_u64(walk->space, head, &at))
-		glibc_walk_free_list(walk, &list, head, at, &broken);
-}
-
 void glibc_read_bins(struct glibc_walk *walk, const struct malloc_copy *copy,
 		     const struct malloc_arena *arena)
 {
@@ -339,7 +321,7 @@ void glibc_read_bins(struct glibc_walk *walk, const struct malloc_copy *copy,
 	const struct heap_arena *row = &walk->heap->arenas.items[arena->index];
 	const struct state_layout *layout = &copy->layout.state;
 	uint64_t free_chunks = row->free_chunks;
-	if (arena->segments.count == 0)
+	if (arena->segments.count == 0 || arena->is_overwritten)
 		return;
 	for (unsigned bin = 0; bin < MALLOC_BINS; bin++)
 		walk_bin(&state, bin + 1, arena->address + layout->bins + (uint64_t)bin * 16);
@@ -352,55 +334,4 @@ void glibc_read_bins(struct glibc_walk *walk, const struct malloc_copy *copy,
 	else if (state.listed != free_chunks)
 		find_unlisted(&state);
 	tell_footers(&state);
-}
-
-void glibc_vote_by_fastbins(struct glibc_walk *walk, const struct malloc_copy *copy,
-			    const struct malloc_arena *arena)
-{
-	const struct state_layout *layout = &copy->layout.state;
-	if (layout->fastbins == MALLOC_NO_FIELD || arena->segments.count == 0)
-		return;
-	for (unsigned bin = 0; bin < layout->fastbin_count; bin++) {
-		uint64_t head;
-		if (address_space_u64(walk->space,
-				      arena->address + layout->fastbins + (uint64_t)bin * 8,
-				      &head) &&
-		    head != 0)
-			glibc_vote_on_links(walk, head + CHUNK_HEADER);
-	}
-}
-
-void glibc_read_fastbins(struct glibc_walk *walk, const struct malloc_copy *copy,
-			 const struct malloc_arena *arena)
-{
-	struct bin_walk state = { .walk = walk, .arena = arena };
-	const struct state_layout *layout = &copy->layout.state;
-	if (layout->fastbins == MALLOC_NO_FIELD || arena->segments.count == 0)
-		return;
-	for (unsigned bin = 0; bin < layout->fastbin_count; bin++)
-		walk_fastbin(&state, bin, arena->address + layout->fastbins + (uint64_t)bin * 8);
-}
-
-/* A cached chunk's link as a vote: 1 for mangled, -1 for plain, 0 for neither. `user` is its user
- * address, where the link lies. */
-static int link_vote(struct glibc_walk *walk, uint64_t user)
-{
-	uint64_t stored;
-	struct chunk chunk;
-	if (user % 16 != 0 || !chunk_table_find(walk->heap->chunks, user, &chunk) ||
-	    chunk.address != user || !heap_reader_word(&walk->reader, user, &stored))
-		return 0;
-	if (stored == 0)
-		return -1;
-	uint64_t decoded = stored ^ (user >> 12);
-	if (decoded == 0 || chunk_table_find(walk->heap->chunks, decoded, &chunk))
-		return 1;
-	return chunk_table_find(walk->heap->chunks, stored, &chunk) ? -1 : 0;
-}
-
-void glibc_vote_on_links(struct glibc_walk *walk, uint64_t user)
-{
-	int vote = link_vote(walk, user);
-	walk->link_votes += vote;
-	walk->links_are_mangled = walk->link_votes > 0;
 }

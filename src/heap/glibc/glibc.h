@@ -7,6 +7,7 @@
  *     scattered.c  the main arena's segments where the break did not give all of them
  *     walk.c     the chunks of one segment
  *     bins.c     which chunks the arenas hold as free
+ *     fastbins.c  the same of their fastbins
  *     tcache.c   where the threads have their tcaches
  *     tcache_lists.c  which chunks these hold as free
  *     free_lists.c  the lists of tcaches and fastbins
@@ -54,8 +55,10 @@ struct malloc_arena {
 	uint64_t top;		/* as it stands in malloc_state; 0 once it was found wrong */
 	uint64_t top_at;	/* address of that word */
 	uint64_t system_memory; /* the same */
+	uint64_t first_heap;	/* of a thread arena */
 	uint64_t heap_bytes;	/* of the heaps that were found, of a thread arena */
 	bool is_main;
+	bool is_overwritten; /* which is told: nothing that it says is believed */
 	ARRAY(struct malloc_segment) segments;
 };
 
@@ -190,6 +193,10 @@ struct error *glibc_locate(struct glibc_walk *walk);
 unsigned glibc_state_score(struct glibc_walk *walk, uint64_t address,
 			   const struct state_layout *layout);
 
+/* locate.c: the number of bins alone, whatever its other fields say. */
+unsigned glibc_whole_bins(struct glibc_walk *walk, uint64_t address,
+			  const struct state_layout *layout);
+
 /* locate_ring.c: whether `address` lies in the first page of a thread arena, which its heap_info
  * names: [S] the arena follows its first heap's heap_info, of 32 or 48 bytes. */
 bool glibc_in_thread_arena(struct glibc_walk *walk, uint64_t address);
@@ -225,16 +232,18 @@ struct heap_info {
 };
 
 /* heaps.c: the first heap of the thread arena at `address`: its heap_info lies right below
- * malloc_state. It may be overwritten, where the arena's own bins and place tell that it is one. */
+ * malloc_state. It may be overwritten, where the arena's own bins and place tell that it is one;
+ * `by_place`: its place alone. */
 bool glibc_first_heap(struct glibc_walk *walk, struct malloc_copy *copy, uint64_t address,
-		      uint64_t *heap);
+		      bool by_place, uint64_t *heap);
 
 /* heaps.c: calls `visit` for each heap_info-aligned address in mapped memory that holds one, until
- * it returns false, which is returned. */
-typedef bool glibc_heap_visitor(struct glibc_walk *, struct malloc_copy *, uint64_t,
+ * it returns false, which is returned. `arena` is passed on. */
+typedef bool glibc_heap_visitor(struct glibc_walk *, struct malloc_copy *,
+				struct malloc_arena *arena, uint64_t heap,
 				const struct heap_info *);
 bool glibc_probe_heaps(struct glibc_walk *walk, struct malloc_copy *copy,
-		       glibc_heap_visitor *visit);
+		       struct malloc_arena *arena, glibc_heap_visitor *visit);
 
 /* heaps.c: the heaps of a thread arena: from the one that holds its top chunk back to the first.
  * What is damaged of their heap_infos is told. False: no memory. */
@@ -267,14 +276,16 @@ enum chain_end glibc_chain(struct glibc_walk *walk, uint64_t start, uint64_t lim
  * `thread`: in a thread's arena. Bounded as glibc_chain. */
 bool glibc_leads_on(struct glibc_walk *walk, uint64_t start, uint64_t end, bool thread);
 
-/* bins.c: the arena's free chunks as its bins list them, against the walk; then its fastbins, whose
- * chunks become free. The table is sorted; links_are_mangled is known for the fastbins. */
+/* bins.c: the arena's free chunks as its bins list them, against the walk. The table is sorted. */
 void glibc_read_bins(struct glibc_walk *walk, const struct malloc_copy *copy,
 		     const struct malloc_arena *arena);
+
+/* fastbins.c: the chunks in the arena's fastbins become free. links_are_mangled is known. */
 void glibc_read_fastbins(struct glibc_walk *walk, const struct malloc_copy *copy,
 			 const struct malloc_arena *arena);
 
-/* Counts the link in the cached or fastbin chunk at `user` for or against safe-linking. */
+/* fastbins.c: counts the link in the cached or fastbin chunk at `user` for or against safe-linking;
+ * those at the heads of the arena's fastbins. */
 void glibc_vote_on_links(struct glibc_walk *walk, uint64_t user);
 void glibc_vote_by_fastbins(struct glibc_walk *walk, const struct malloc_copy *copy,
 			    const struct malloc_arena *arena);

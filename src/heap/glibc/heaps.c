@@ -46,10 +46,10 @@ static size_t heap_sizes(const struct malloc_copy *copy, uint64_t sizes[2])
 	return count;
 }
 
-/* Whether the arena at `address` lies where an arena's first heap has it, `size` bytes into that,
- * and is one by its bins: then its heap_info is overwritten. */
-static bool is_behind_damage(struct glibc_walk *walk, const struct malloc_copy *copy,
-			     uint64_t address, uint64_t size)
+/* Whether the arena at `address` lies where an arena's first heap has it, `size` bytes into that:
+ * then it is one, though its heap_info may be overwritten. */
+static bool is_in_place(struct glibc_walk *walk, const struct malloc_copy *copy, uint64_t address,
+			uint64_t size)
 {
 	uint64_t sizes[2];
 	const size_t count = heap_sizes(copy, sizes);
@@ -58,12 +58,11 @@ static bool is_behind_damage(struct glibc_walk *walk, const struct malloc_copy *
 	for (size_t i = 0; i < count; i++)
 		aligned = aligned || heap % sizes[i] == 0;
 	const struct segment *segment = address_space_find(walk->space, heap);
-	return aligned && segment != NULL && glibc_segment_is_anonymous(segment) &&
-	       glibc_state_score(walk, address, &copy->layout.state) != 0;
+	return aligned && segment != NULL && glibc_segment_is_anonymous(segment);
 }
 
 bool glibc_first_heap(struct glibc_walk *walk, struct malloc_copy *copy, uint64_t address,
-		      uint64_t *heap)
+		      bool by_place, uint64_t *heap)
 {
 	static const uint32_t known_sizes[] = { 48, 32 };
 	struct heap_info info;
@@ -72,9 +71,13 @@ bool glibc_first_heap(struct glibc_walk *walk, struct malloc_copy *copy, uint64_
 		for (size_t i = 0; i < 3; i++) {
 			uint64_t size = glibc_align_up(sizes[i], 16);
 			if (size == 0 || address < size || (address - size) % PAGE != 0 ||
-			    !read_heap_info(walk, address - size, &info) ||
-			    (damaged ? !is_behind_damage(walk, copy, address, size)
-				     : info.arena != address))
+			    !read_heap_info(walk, address - size, &info))
+				continue;
+			if (damaged == 0 ? info.arena != address
+					 : !is_in_place(walk, copy, address, size) ||
+					       (!by_place && glibc_whole_bins(walk, address,
+									      &copy->layout.state) <
+								 MALLOC_BINS / 2))
 				continue;
 			copy->layout.heap_info_size = (uint32_t)size;
 			*heap = address - size;
@@ -83,7 +86,8 @@ bool glibc_first_heap(struct glibc_walk *walk, struct malloc_copy *copy, uint64_
 	return false;
 }
 
-bool glibc_probe_heaps(struct glibc_walk *walk, struct malloc_copy *copy, glibc_heap_visitor *visit)
+bool glibc_probe_heaps(struct glibc_walk *walk, struct malloc_copy *copy,
+		       struct malloc_arena *arena, glibc_heap_visitor *visit)
 {
 	uint64_t sizes[2];
 	heap_sizes(copy, sizes);
@@ -99,7 +103,7 @@ bool glibc_probe_heaps(struct glibc_walk *walk, struct malloc_copy *copy, glibc_
 			struct heap_info info;
 			if (read_heap_info(walk, at, &info) && info.arena % 16 == 0 &&
 			    info.size >= PAGE && info.size <= step && info.size % PAGE == 0 &&
-			    !visit(walk, copy, at, &info))
+			    !visit(walk, copy, arena, at, &info))
 				return false;
 		}
 	}
@@ -260,18 +264,13 @@ static bool add_heap(struct glibc_walk *walk, struct malloc_copy *copy, struct m
 	return array_push(&arena->segments, segment);
 }
 
-static bool adopt_heap(struct glibc_walk *walk, struct malloc_copy *copy, uint64_t heap,
-		       const struct heap_info *info)
+static bool adopt_heap(struct glibc_walk *walk, struct malloc_copy *copy,
+		       struct malloc_arena *arena, uint64_t heap, const struct heap_info *info)
 {
 	uint64_t sizes[2];
 	heap_sizes(copy, sizes);
-	for (size_t i = 0; i < copy->arenas.count; i++) {
-		struct malloc_arena *arena = &copy->arenas.items[i];
-		if (arena->address == info->arena && !arena->is_main &&
-		    glibc_claimed(walk, heap) == NULL)
-			return add_heap(walk, copy, arena, heap, info, sizes[0]);
-	}
-	return true;
+	return arena->address != info->arena || glibc_claimed(walk, heap) != NULL ||
+	       add_heap(walk, copy, arena, heap, info, sizes[0]);
 }
 
 /* Whether the memory at `heap` may be a heap that no arena has yet. */
@@ -329,13 +328,13 @@ static bool heap_of_top(struct glibc_walk *walk, const struct malloc_copy *copy,
 /* No chain of heaps leads from the arena's top to its first heap; `unread`: as one of them is not
  * there. */
 static bool search_heaps(struct glibc_walk *walk, struct malloc_copy *copy,
-			 const struct malloc_arena *arena, bool unread)
+			 struct malloc_arena *arena, bool unread)
 {
 	gaps_add(walk->gaps, GAP_HEAP, arena->address, arena->address + copy->layout.state.size,
 		 "The chain of heaps of the arena at 0x%" PRIx64
 		 " %s; its heaps were searched by their alignment",
 		 arena->address, unread ? "leads through memory that is not there" : "is broken");
-	return glibc_probe_heaps(walk, copy, adopt_heap);
+	return glibc_probe_heaps(walk, copy, arena, adopt_heap);
 }
 
 static void tell_lost_top(struct glibc_walk *walk, const struct malloc_arena *arena)
@@ -395,30 +394,29 @@ static void check_sum(struct glibc_walk *walk, const struct malloc_copy *copy,
 
 bool glibc_find_heaps(struct glibc_walk *walk, struct malloc_copy *copy, struct malloc_arena *arena)
 {
-	uint64_t first, heap, largest;
+	const uint64_t first = arena->first_heap;
+	uint64_t heap, largest;
 	bool complete = false, unread = false;
 	const size_t findings = walk->heap->findings.count;
-	if (!glibc_first_heap(walk, copy, arena->address, &first))
-		return true;
 	if (heap_of_top(walk, copy, arena, &heap, &largest)) {
 		if (!follow_heaps(walk, copy, arena, heap, first, largest, &complete, &unread))
 			return false;
 	} else {
 		unread = glibc_is_absent(walk, heap);
-		if (!unread)
+		if (!unread && !arena->is_overwritten)
 			tell_lost_top(walk, arena);
 	}
 	const bool is_short = arena->heap_bytes < arena->system_memory;
 	if (!complete && !search_heaps(walk, copy, arena, unread))
 		return false;
-	if (complete && is_short && !glibc_probe_heaps(walk, copy, adopt_heap))
+	if (complete && is_short && !glibc_probe_heaps(walk, copy, arena, adopt_heap))
 		return false;
 	/* The first heap is known by the arena itself. */
 	struct heap_info info;
 	if (glibc_claimed(walk, first) == NULL && read_heap_info(walk, first, &info) &&
 	    !add_heap(walk, copy, arena, first, &info, HEAP_MAX_SIZE))
 		return false;
-	if (!unread && walk->heap->findings.count == findings)
+	if (!unread && !arena->is_overwritten && walk->heap->findings.count == findings)
 		check_sum(walk, copy, arena);
 	return true;
 }

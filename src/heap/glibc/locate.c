@@ -56,6 +56,15 @@ unsigned glibc_state_score(struct glibc_walk *walk, uint64_t address,
 	return top != 0 || whole == MALLOC_BINS ? whole : 0;
 }
 
+unsigned glibc_whole_bins(struct glibc_walk *walk, uint64_t address,
+			  const struct state_layout *layout)
+{
+	unsigned whole = 0;
+	for (unsigned bin = 0; bin < MALLOC_BINS; bin++)
+		whole += bin_is_whole(walk, address + layout->bins + (uint64_t)bin * 16);
+	return whole;
+}
+
 static bool ring_closes(struct glibc_walk *walk, uint64_t address,
 			const struct state_layout *layout)
 {
@@ -318,6 +327,9 @@ static bool add_copy(struct glibc_walk *walk, struct malloc_copy *copy)
 		if (walk->copies.items[i].main_arena == copy->main_arena)
 			return true;
 	read_par(walk, copy);
+	/* Bins of zeros are those of an arena that was never used, but not once malloc has moved
+	 * the break. */
+	copy->unused = copy->unused && copy->sbrk_base == 0;
 	return array_push(&walk->copies, *copy);
 }
 
