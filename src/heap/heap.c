@@ -76,6 +76,7 @@ const struct heap_finding_row *heap_finding_row(enum heap_finding_kind kind)
 		[HEAP_DAMAGED_TCACHE] = { "tcache", "damaged tcache" },
 		[HEAP_DAMAGED_ARENA_MARK] = { "arena-mark", "wrong arena mark" },
 		[HEAP_DAMAGED_ARENAS] = { "arenas", "broken chain of arenas" },
+		[HEAP_DAMAGED_PARAMETERS] = { "parameters", "overwritten parameters" },
 		[HEAP_DAMAGED_LAYOUT] = { "layout", "overlapping heap" },
 	};
 	return &rows[kind];

@@ -53,6 +53,7 @@ enum heap_finding_kind {
 	HEAP_DAMAGED_TCACHE,	  /* a tcache struct itself */
 	HEAP_DAMAGED_ARENA_MARK,  /* a chunk marked as another arena's */
 	HEAP_DAMAGED_ARENAS,	  /* the ring of arenas, or an arena's chain of heaps */
+	HEAP_DAMAGED_PARAMETERS,  /* malloc's own: where the break began, what is mmapped */
 	HEAP_DAMAGED_LAYOUT,	  /* memory that two parts of the heap both claim */
 	HEAP_DAMAGED_COUNT
 };

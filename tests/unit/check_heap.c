@@ -910,8 +910,8 @@ static const struct {
 	{ 2, 12, { 4, 6, 7, 8 }, { SURE, NONE, NONE, SURE }, false },
 	{ 2, 13, { 4, 6, 10, 20 }, { NONE, NONE, NONE, NONE }, true },
 	{ 2, 13, { 4, 6 }, { DOUBTED, DOUBTED }, true },
-	{ 2, 40, { 4, 6, 10, 20 }, { NONE, NONE, NONE, NONE }, true },
-	{ 3, 40, { 4, 6, 10, 20 }, { NONE, NONE, NONE, NONE }, true },
+	{ 2, 40, { 4, 6, 10, 20 }, { SURE, SURE, SURE, SURE }, false }, /* the number is wrong */
+	{ 3, 40, { 4, 6, 10, 20 }, { SURE, SURE, SURE, SURE }, false },
 	{ 3, 34, { 4, 6, 10, 20 }, { SURE, NONE, SURE, SURE }, false },
 };
 

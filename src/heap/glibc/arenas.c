@@ -319,6 +319,37 @@ static uint64_t check_top(struct glibc_walk *walk, const struct malloc_arena *ar
 	return 0;
 }
 
+/* malloc's parameters do not tell where the main arena starts; or what they tell is not where its
+ * end, less what it had from the kernel, would be, and no chain of chunks leads from there to top.
+ */
+static uint64_t correct_start(struct glibc_walk *walk, const struct malloc_copy *copy,
+			      struct malloc_arena *arena)
+{
+	uint64_t reached, chunks;
+	const uint64_t top_end = glibc_top_end(walk, arena->top), told = copy->sbrk_base;
+	const uint64_t start = top_end - arena->system_memory;
+	if (told != 0 && (top_end == 0 || start == told ||
+			  glibc_chain(walk, glibc_align_up(told, 16), top_end, arena->top,
+				      CHAIN_ENOUGH, &reached, &chunks) == CHAIN_TOP))
+		return told;
+	/* The program may have moved the break in between: then the chain is not one. */
+	const bool is_start = top_end != 0 && arena->system_memory != 0 && start < arena->top &&
+			      glibc_chain(walk, glibc_align_up(start, 16), top_end, arena->top,
+					  CHAIN_ENOUGH, &reached, &chunks) == CHAIN_TOP;
+	if (!is_start)
+		return told != 0 ? told : guess_start(walk, arena);
+	struct glibc_place place = glibc_at(
+	    HEAP_DAMAGED_PARAMETERS, arena->index, copy->par,
+	    copy->par + copy->layout.par.sbrk_base,
+	    string_pool_format(walk->strings, "0x%" PRIx64 ", where the main arena starts", start));
+	if (copy->par != 0)
+		glibc_finding(walk, &place,
+			      "malloc's parameters at 0x%" PRIx64
+			      " have another sbrk_base than the start of the main arena",
+			      copy->par);
+	return start;
+}
+
 static bool find_main_segments(struct glibc_walk *walk, struct malloc_copy *copy,
 			       struct malloc_arena *arena)
 {
@@ -326,7 +357,10 @@ static bool find_main_segments(struct glibc_walk *walk, struct malloc_copy *copy
 		return true;
 	if (walk->heap->arenas.items[arena->index].is_absent)
 		return find_break(walk, arena);
-	uint64_t start = copy->sbrk_base != 0 ? copy->sbrk_base : guess_start(walk, arena);
+	const bool contiguous = (arena->flags & NONCONTIGUOUS) == 0;
+	uint64_t start = contiguous		? correct_start(walk, copy, arena)
+			 : copy->sbrk_base != 0 ? copy->sbrk_base
+						: guess_start(walk, arena);
 	if (copy->sbrk_base == 0)
 		gaps_add(
 		    walk->gaps, GAP_HEAP, start, arena->top,
@@ -334,7 +368,7 @@ static bool find_main_segments(struct glibc_walk *walk, struct malloc_copy *copy
 		    "guessed");
 	if (start == 0)
 		return true;
-	if ((arena->flags & NONCONTIGUOUS) != 0)
+	if (!contiguous)
 		return glibc_find_scattered(walk, copy, arena);
 
 	uint64_t end = start + arena->system_memory;

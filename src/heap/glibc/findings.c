@@ -93,7 +93,8 @@ bool glibc_is_lost(const struct glibc_walk *walk, uint64_t address)
 		else
 			high = middle;
 	}
-	return low < walk->lost.count && walk->lost.items[low].start <= address;
+	return (low < walk->lost.count && walk->lost.items[low].start <= address) ||
+	       glibc_is_absent(walk, address);
 }
 
 /* --- what is told besides */
@@ -110,6 +111,7 @@ static bool is_of_chunk(const struct heap_finding *finding)
 	case HEAP_DAMAGED_TOP:
 	case HEAP_DAMAGED_ARENAS:
 	case HEAP_DAMAGED_TCACHE:
+	case HEAP_DAMAGED_PARAMETERS:
 	case HEAP_DAMAGED_LAYOUT:
 		return false;
 	default:
@@ -144,6 +146,8 @@ static const char *row_meaning(const struct heap_finding *finding, uint64_t row)
 			return "arena's top";
 		if (finding->kind == HEAP_DAMAGED_TCACHE)
 			return row + HEAP_DUMP_ROW > finding->address ? "tcache" : "before it";
+		if (finding->kind == HEAP_DAMAGED_PARAMETERS)
+			return "parameters";
 		return finding->address % HEAP_MAX_SIZE == 0 ? "heap_info" : "arena";
 	}
 	if (finding->word > header + CHUNK_HEADER && row == (finding->word & -(uint64_t)16) &&

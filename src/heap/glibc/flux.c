@@ -144,3 +144,13 @@ bool glibc_thread_in_malloc(const struct glibc_walk *walk, uint64_t thread_point
 			       is_in_malloc(walk, &threads->items[i]);
 	return false;
 }
+
+bool glibc_any_in_malloc(const struct glibc_walk *walk)
+{
+	const struct threads *threads = walk->context->threads;
+	for (size_t i = 0; threads != NULL && i < threads->count; i++)
+		if (!(walk->malloc_died && threads->items[i].crashed) &&
+		    is_in_malloc(walk, &threads->items[i]))
+			return true;
+	return false;
+}

@@ -193,8 +193,10 @@ uint64_t glibc_walk_free_list(struct glibc_walk *walk, const struct glibc_free_l
 			tell_listed(&state, user);
 		state.from = user;
 		state.word = user;
-		if (!heap_reader_word(&walk->reader, user, &stored))
+		if (!heap_reader_word(&walk->reader, user, &stored)) {
+			*broken = true;
 			break;
+		}
 		at = glibc_link(walk, user, stored);
 	}
 	return state.count + state.lost_steps;

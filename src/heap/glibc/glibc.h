@@ -160,10 +160,14 @@ bool glibc_is_malloc_frame(const struct glibc_walk *walk, const struct thread *t
  * own checks ended. */
 bool glibc_thread_in_malloc(const struct glibc_walk *walk, uint64_t thread_pointer);
 
+/* Whether any thread was; it takes no lock to count mmapped chunks. */
+bool glibc_any_in_malloc(const struct glibc_walk *walk);
+
 /* Memory of the arena that could not be walked: counted, told as a gap, and remembered. */
 void glibc_lose(struct glibc_walk *walk, uint32_t arena, uint64_t start, uint64_t end);
 
-/* Whether `address` lies in memory that could not be walked; once that was sorted. */
+/* Whether `address` lies in memory that could not be walked, or is not there; once that was sorted.
+ */
 void glibc_sort_lost(struct glibc_walk *walk);
 bool glibc_is_lost(const struct glibc_walk *walk, uint64_t address);
 

@@ -310,13 +310,8 @@ static void read_par(struct glibc_walk *walk, struct malloc_copy *copy)
 			 "malloc's parameters at 0x%" PRIx64
 			 " are not there: mmapped chunks cannot be told",
 			 copy->par);
-	else if (mappings <= INT32_MAX)
-		copy->n_mmaps = mappings;
 	else
-		gaps_add(walk->gaps, GAP_HEAP, copy->par, copy->par + par->sbrk_base,
-			 "malloc's parameters at 0x%" PRIx64
-			 " are damaged: mmapped chunks cannot be told",
-			 copy->par);
+		copy->n_mmaps = mappings;
 }
 
 static bool add_copy(struct glibc_walk *walk, struct malloc_copy *copy)

@@ -265,6 +265,11 @@ struct error *glibc_find_mmapped(struct glibc_walk *walk)
 		const struct malloc_copy *copy = &walk->copies.items[i];
 		if (copy->par == 0)
 			continue;
+		if (!known) {
+			total.par = copy->par;
+			total.chunks_at = copy->par + copy->layout.par.n_mmaps;
+			total.bytes_at = copy->par + copy->layout.par.mmapped_mem;
+		}
 		known = true;
 		total.chunks += copy->n_mmaps;
 		total.bytes += copy->mmapped_mem;
@@ -281,7 +286,7 @@ struct error *glibc_find_mmapped(struct glibc_walk *walk)
 	uint32_t arena = (uint32_t)walk->heap->arenas.count;
 	if (!array_push(&walk->heap->arenas, row))
 		return error_no_memory();
-	if (total.chunks == 0)
+	if (total.chunks == 0 && total.bytes == 0)
 		return NULL;
 	search.arena = arena;
 	size_t count;
@@ -297,6 +302,7 @@ struct error *glibc_find_mmapped(struct glibc_walk *walk)
 		array_free(&search.found);
 		return error_no_memory();
 	}
+	walk->heap->arenas.items[arena].system_bytes = total.bytes;
 	glibc_drop_lookalikes(walk, &search.found, &total);
 	struct error *error = take_all(&search, arena, &total);
 	array_free(&search.found);

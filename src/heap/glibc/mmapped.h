@@ -27,6 +27,7 @@ static inline uint64_t mmapped_bytes(const struct mmapped_candidate *candidate)
 struct mmapped_count {
 	uint64_t chunks, bytes;
 	bool drifts;
+	uint64_t par, chunks_at, bytes_at; /* where they lie, of the first copy of malloc */
 };
 
 /* lookalikes.c: drops what is too many, sorting `found`. No set is kept whose bytes contradict
@@ -36,10 +37,10 @@ void glibc_drop_lookalikes(struct glibc_walk *walk, mmapped_candidates *found,
 			   const struct mmapped_count *count);
 
 /* mmapped_damage.c: before that: finds the one whose header is overwritten, where malloc's counters
- * tell that one is missing or has another size, and tells of it. `found` is in the order of
- * addresses. False: no memory. */
+ * tell that one is missing or has another size, and tells of it; or that a counter is, which is
+ * corrected. `found` is in the order of addresses. False: no memory. */
 bool glibc_mend_mmapped(struct glibc_walk *walk, mmapped_candidates *found,
-			const struct mmapped_count *count, uint32_t arena, bool excludes_header);
+			struct mmapped_count *count, uint32_t arena, bool excludes_header);
 
 /* mmapped_damage.c: tells of a chunk whose header is overwritten. */
 void glibc_tell_mmapped(struct glibc_walk *walk, const struct mmapped_candidate *candidate,

@@ -271,20 +271,54 @@ static void mend_size(const struct mending *mending, uint64_t bytes)
 	tell(mending, candidate);
 }
 
+/* --- a counter is overwritten */
+
+static void tell_counter(const struct mending *mending, const struct mmapped_count *count,
+			 const char *name, uint64_t at, uint64_t told, uint64_t found)
+{
+	struct glibc_walk *walk = mending->walk;
+	struct glibc_place place =
+	    glibc_at(HEAP_DAMAGED_PARAMETERS, mending->arena, count->par, at,
+		     string_pool_format(walk->strings, "0x%" PRIx64 ", as was found", found));
+	place.in_flux = glibc_any_in_malloc(walk);
+	glibc_finding(walk, &place,
+		      "malloc's parameters at 0x%" PRIx64 " have %s %" PRIu64
+		      ", but its mmapped chunks are whole and make it %" PRIu64,
+		      count->par, name, told, found);
+}
+
+/* Where the bytes agree, it is their number that is wrong; and bytes that are not whole pages, or
+ * too few, are. */
+static void check_counters(const struct mending *mending, struct mmapped_count *count, uint64_t sum)
+{
+	const uint64_t found = mending->found->count;
+	const bool absurd = (!count->drifts && count->bytes % PAGE != 0) ||
+			    count->bytes / PAGE < count->chunks || count->bytes >> 48 != 0;
+	if (found != 0 && found != count->chunks && sum == count->bytes) {
+		tell_counter(mending, count, "n_mmaps", count->chunks_at, count->chunks, found);
+		count->chunks = found;
+	} else if (found != 0 && found == count->chunks && absurd) {
+		tell_counter(mending, count, "mmapped_mem", count->bytes_at, count->bytes, sum);
+		count->bytes = sum;
+	}
+}
+
 bool glibc_mend_mmapped(struct glibc_walk *walk, mmapped_candidates *found,
-			const struct mmapped_count *count, uint32_t arena, bool excludes_header)
+			struct mmapped_count *count, uint32_t arena, bool excludes_header)
 {
 	const struct mending mending = { walk, found, arena, excludes_header };
 	/* Chunks are whole pages: what 2.43 counts too much is known, while it is less than one. */
 	const uint64_t bytes = count->drifts ? count->bytes & -(uint64_t)PAGE : count->bytes;
 	uint64_t sum = 0;
+	bool fits = true;
 	for (size_t i = 0; i < found->count; i++)
 		sum += mmapped_bytes(&found->items[i]);
 	if (found->count == count->chunks && sum != bytes && (sum - bytes) % PAGE == 0)
 		mend_size(&mending, sum - bytes);
 	else if (found->count + 1 == count->chunks && sum == bytes)
-		return mend_covering(&mending);
+		fits = mend_covering(&mending);
 	else if (found->count + 1 == count->chunks && sum < bytes && (bytes - sum) % PAGE == 0)
-		return mend_missing(&mending, bytes - sum);
-	return true;
+		fits = mend_missing(&mending, bytes - sum);
+	check_counters(&mending, count, sum);
+	return fits;
 }

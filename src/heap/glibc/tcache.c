@@ -258,6 +258,13 @@ static bool take_damaged(struct glibc_walk *walk, uint64_t pointer, uint64_t at,
 	/* An unused one of 2.43 is a constant of libc's. */
 	if (modules_find(walk->context->modules, value) != NULL)
 		return true;
+	if (glibc_is_absent(walk, value)) {
+		gaps_add(walk->gaps, GAP_MEMORY, value, value + walk->tcache.size,
+			 "The tcache at 0x%" PRIx64
+			 " is not there: free chunks that wait in it count as in use",
+			 value);
+		return true;
+	}
 	walk->has_broken_cache = true;
 	const bool in_chunk = chunk_table_find(walk->heap->chunks, value, &chunk);
 	struct glibc_place place =
