@@ -277,6 +277,67 @@ static void tcache_size(void)
 	tell("list-size", 10);
 }
 
+/* The tcache is the first chunk of the heap: its counts come first, up to 2.41 how many each list
+ * holds. */
+static uint64_t *tcache(void)
+{
+	char *first = chunks[0];
+	/* A page holds it and the chunks behind it. */
+	char *heap = (char *)((uintptr_t)first & -(uintptr_t)4096);
+	for (char *at = heap; at < first; at += 16) {
+		const uint64_t size = get(at + 8) & ~(uint64_t)7;
+		if (size == 0x290 || size == 0x300)
+			return (uint64_t *)(at + 16);
+	}
+	abort();
+}
+
+static void tell_other(const char *kind, void *address)
+{
+	truth("{\"kind\":\"%s\",\"damaged\":%lu,\"previous\":0,\"next\":0,\"usable\":0}", kind,
+	      (unsigned long)address);
+}
+
+static void tell_cached(int number)
+{
+	truth("{\"freed\":%lu}", (unsigned long)chunks[number]);
+}
+
+static void tcache_count(void)
+{
+	make(SMALL);
+	release(chunks[10]);
+	release(chunks[12]);
+	((volatile uint16_t *)launder(tcache()))[4] = 60000; /* of 0x60-byte chunks */
+	tell_other("tcache", tcache());
+	tell_cached(10);
+	tell_cached(12);
+}
+
+static void tcache_head(void)
+{
+	make(SMALL);
+	release(chunks[10]);
+	release(chunks[12]);
+	for (int i = 0; i < 100; i++)
+		if (tcache()[i] == (uint64_t)chunks[12])
+			put(&tcache()[i], 0x4141414141414140);
+	tell_other("tcache", tcache());
+	tell_cached(10);
+	tell_cached(12);
+}
+
+static void tcache_whole(void)
+{
+	make(SMALL);
+	for (int i = 8; i < 20; i += 2)
+		release(chunks[i]);
+	memset(launder(tcache()), 'A', 0x280);
+	tell_other("tcache", tcache());
+	for (int i = 8; i < 20; i += 2)
+		tell_cached(i);
+}
+
 static void fill_tcache(void)
 {
 	make(SMALL);
@@ -306,27 +367,139 @@ static void fastbin_link(void)
 	tell("freed-chunk", 10);
 }
 
+static void bin_end(void)
+{
+	void *at = arena_top();
+	put((char *)at + 40, 0x4141414141414140); /* bk of bin 2, which is empty */
+	tell("bin", 0);
+}
+
+/* --- mmapped chunks */
+
+#define MAPPED 4
+
+/* Plain ones, and one that memalign moved up; beside each other, as mmap puts them. */
+static void map_chunks(void)
+{
+	make(SMALL);
+	for (int i = 0; i < MAPPED; i++)
+		chunks[i] = i == 2 ? memalign(1 << 16, 300 << 10) : malloc((200 << 10) + i * 8192);
+	usable = malloc_usable_size(chunks[1]);
+}
+
+static void map_size(void)
+{
+	map_chunks();
+	put(chunks[1] - 8, 0x4141414141414141);
+	tell_other("size", chunks[1]);
+}
+
+static void map_header(void)
+{
+	map_chunks();
+	put(chunks[1] - 16, 0x4141414141414141);
+	put(chunks[1] - 8, 0x4141414141414141);
+	tell_other("size", chunks[1]);
+}
+
+static void map_flags(void)
+{
+	map_chunks();
+	put(chunks[1] - 8, get(chunks[1] - 8) | 4);
+	tell_other("size", chunks[1]);
+}
+
+/* Its size covers the one behind it, which is chunks[0]. */
+static void map_grown(void)
+{
+	map_chunks();
+	put(chunks[1] - 8, get(chunks[1] - 8) + malloc_usable_size(chunks[0]) + 16);
+	tell_other("size", chunks[1]);
+}
+
+static void map_shrunk(void)
+{
+	map_chunks();
+	put(chunks[1] - 8, get(chunks[1] - 8) - 4096);
+	tell_other("size", chunks[1]);
+}
+
+static void map_aligned(void)
+{
+	map_chunks();
+	put(chunks[2] - 8, 0x4141414141414141);
+	tell_other("size", chunks[2]);
+}
+
 /* --- in a thread's arena */
 
 static pthread_barrier_t turn;
 
+static void (*thread_damage)(void);
+
 static void *in_thread(void *argument)
 {
 	(void)argument;
-	overflow_text();
+	thread_damage();
 	pthread_barrier_wait(&turn);
 	for (;;)
 		pause();
 	return NULL;
 }
 
-static void thread(void)
+static void damage_in_thread(void (*damage)(void))
 {
 	pthread_t id;
+	thread_damage = damage;
 	launder(malloc(100));
 	pthread_barrier_init(&turn, NULL, 2);
 	pthread_create(&id, NULL, in_thread, NULL);
 	pthread_barrier_wait(&turn);
+}
+
+static void thread(void)
+{
+	damage_in_thread(overflow_text);
+}
+
+/* The heap_info of the thread's heap. */
+static uint64_t *heap_info(void)
+{
+	make(SMALL);
+	return (uint64_t *)((uintptr_t)chunks[0] & -((uintptr_t)64 << 20));
+}
+
+static void overwrite_owner(void)
+{
+	put(heap_info(), 0x4141414141414141);
+	tell_other("arenas", chunks[0]);
+}
+
+static void overwrite_size(void)
+{
+	put(heap_info() + 2, get(heap_info() + 2) - 4096);
+	tell_other("arenas", chunks[0]);
+}
+
+static void overwrite_info(void)
+{
+	memset(launder(heap_info()), 'A', 32);
+	tell_other("arenas", chunks[0]);
+}
+
+static void heap_owner(void)
+{
+	damage_in_thread(overwrite_owner);
+}
+
+static void heap_size(void)
+{
+	damage_in_thread(overwrite_size);
+}
+
+static void heap_whole(void)
+{
+	damage_in_thread(overwrite_info);
 }
 
 /* --- until malloc sees it */
@@ -431,6 +604,19 @@ int main(int argc, char **argv)
 		{ "fastbin-twice", fastbin_twice },
 		{ "fastbin-link", fastbin_link },
 		{ "thread", thread },
+		{ "tcache-count", tcache_count },
+		{ "tcache-head", tcache_head },
+		{ "tcache-whole", tcache_whole },
+		{ "bin-end", bin_end },
+		{ "map-size", map_size },
+		{ "map-header", map_header },
+		{ "map-flags", map_flags },
+		{ "map-grown", map_grown },
+		{ "map-shrunk", map_shrunk },
+		{ "map-aligned", map_aligned },
+		{ "heap-owner", heap_owner },
+		{ "heap-size", heap_size },
+		{ "heap-whole", heap_whole },
 		{ "die-top", die_top },
 		{ "die-assert", die_assert },
 		{ "die-double", die_double },

@@ -8,8 +8,8 @@
 
 #include <malloc.h>
 
-#define NODES 40
-#define SMALL 120
+#define NODES	    40
+#define SMALL	    120
 #define HUGE_BLOCKS 720 /* of 96 KB: more than one heap of 64 MB */
 
 struct node {

@@ -35,11 +35,11 @@ static uint32_t arena_of(struct glibc_walk *walk, uint64_t tcache)
 	return is_chunk(walk, tcache, &chunk) ? chunk.region->arena : 0;
 }
 
-/* Whether `word` marks a chunk as cached. */
+/* Whether `word` marks a chunk as cached: nothing else holds a tcache's address. */
 static bool is_key(const struct glibc_walk *walk, uint64_t word)
 {
-	if (walk->tcache_key != GLIBC_KEY_IS_OWNER)
-		return word == walk->tcache_key && word != 0;
+	if (word == walk->tcache_key && word > GLIBC_KEY_IS_OWNER)
+		return true;
 	for (size_t i = 0; i < walk->tcaches.count; i++)
 		if (word == walk->tcaches.items[i].address)
 			return true;
@@ -242,9 +242,8 @@ static uint64_t key_by_symbol(struct glibc_walk *walk)
 
 static void find_unlisted(struct glibc_walk *walk)
 {
-	if (walk->tcache_key != 0)
-		sweep_keys(walk);
-	else
+	sweep_keys(walk);
+	if (walk->tcache_key == 0)
 		gaps_add(walk->gaps, GAP_HEAP, 0, 0,
 			 "Lists of free chunks in tcaches are damaged: the chunks that they no "
 			 "longer lead to count as in use");
@@ -254,7 +253,7 @@ struct error *glibc_read_tcaches(struct glibc_walk *walk)
 {
 	if (!find_key(walk))
 		return error_no_memory();
-	if (walk->tcache_key == 0 && walk->has_broken_cache)
+	if (walk->tcache_key == 0)
 		walk->tcache_key = key_by_symbol(walk);
 	for (size_t i = 0; i < walk->tcaches.count; i++)
 		if (!read_tcache(walk, &walk->tcaches.items[i]))
