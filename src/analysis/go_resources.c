@@ -4,6 +4,7 @@
 #include "golang/poll.h"
 #include "golang/specials.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define TIMERS_MAX (1u << 24)
@@ -223,14 +224,43 @@ static void look_at_goroutines(struct finding *finding, const struct goroutines 
 	}
 }
 
-struct error *go_resources_find(const struct go_process *process,
-				const struct goroutines *goroutines, const struct go_heap *heap,
-				struct go_resources *resources)
+/* Of a live process the kernel tells. Go raises the limit to the hard one when a program starts,
+ * and notes both as they were, where they differed: the second word is the one that is in force. */
+static uint64_t files_limit(const struct go_process *process)
+{
+	char path[64], line[256];
+	unsigned long long limit = 0;
+	uint64_t noted, value;
+	if (process->target->kind == TARGET_LIVE) {
+		snprintf(path, sizeof path, "/proc/%d/limits", (int)process->target->pid);
+		FILE *file = fopen(path, "re");
+		while (file != NULL && fgets(line, sizeof line, file) != NULL)
+			if (sscanf(line, "Max open files %llu", &limit) == 1)
+				break;
+		if (file != NULL)
+			fclose(file);
+		return limit;
+	}
+	/* Go 1.19 kept it in another form. */
+	if (process->open_files_limit == 0 || process->minor < 21 ||
+	    !address_space_u64(process->space, process->open_files_limit, &noted) || noted == 0 ||
+	    !address_space_u64(process->space, noted + 8, &value) || value > UINT32_MAX)
+		return 0;
+	return value;
+}
+
+struct error *go_resources_find(const struct go_process *process, struct goroutines *goroutines,
+				struct go_heap *heap, struct go_resources *resources)
 {
 	struct go_resources result = { 0 };
 	struct finding finding = { .process = process, .result = &result };
+	struct error *error = NULL;
 	if (heap != NULL)
 		go_specials_visit(heap, look_at, &finding);
+	/* What could not be read may lead to the members of a cycle. */
+	if (heap != NULL && heap->absent_bytes == 0 && goroutines->unreadable == 0)
+		error = go_finalizer_cycles_find(process, goroutines, heap, &result.cycles);
+	result.files_limit = files_limit(process);
 	find_tickers(&finding);
 	look_at_goroutines(&finding, goroutines);
 	if (result.files.count > 1)
@@ -238,9 +268,11 @@ struct error *go_resources_find(const struct go_process *process,
 	if (result.defers.count > 1)
 		qsort(result.defers.items, result.defers.count, sizeof *result.defers.items,
 		      by_count);
-	if (finding.no_memory) {
+	if (error == NULL && finding.no_memory)
+		error = error_no_memory();
+	if (error != NULL) {
 		go_resources_free(&result);
-		return error_no_memory();
+		return error;
 	}
 	*resources = result;
 	return NULL;
@@ -249,6 +281,7 @@ struct error *go_resources_find(const struct go_process *process,
 void go_resources_free(struct go_resources *resources)
 {
 	array_free(&resources->files);
+	go_finalizer_cycles_free(&resources->cycles);
 	array_free(&resources->tickers);
 	array_free(&resources->defers);
 	array_free(&resources->bodies);

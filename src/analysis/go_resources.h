@@ -7,6 +7,7 @@
 #ifndef CORESCAN_ANALYSIS_GO_RESOURCES_H
 #define CORESCAN_ANALYSIS_GO_RESOURCES_H
 
+#include "analysis/go_finalizer_cycles.h"
 #include "golang/goroutines.h"
 #include "golang/heap.h"
 
@@ -45,19 +46,22 @@ struct go_resources {
 	ARRAY(struct go_ticker) tickers;
 	ARRAY(struct go_defers) defers; /* most first; those of GO_DEFERS_MIN calls and more */
 	ARRAY(struct go_body) bodies;
-	size_t long_sleeps; /* goroutines that sleep for GO_LONG_SLEEP more */
-	/* They are kept for ever unless they are stopped: before Go 1.23, and in programs that ask for
-	 * the former behaviour (asynctimerchan). */
+	struct go_finalizer_cycles cycles;
+	uint64_t files_limit; /* so many files may be open at once (RLIMIT_NOFILE); 0: not known */
+	size_t long_sleeps;   /* goroutines that sleep for GO_LONG_SLEEP more */
+	/* They are kept for ever unless they are stopped: before Go 1.23, and in programs that ask
+	 * for the former behaviour (asynctimerchan). */
 	bool tickers_are_kept;
 };
 
 #define GO_DEFERS_MIN 100
-#define GO_LONG_SLEEP (INT64_C(3600) * 1000000000)
+/* From so many percent of the limit on, files are close to it. */
+#define GO_FILES_CLOSE 80
+#define GO_LONG_SLEEP  (INT64_C(3600) * 1000000000)
 
 /* `heap` may be NULL: files and connections are then not known. ERROR_NO_MEMORY. */
-struct error *go_resources_find(const struct go_process *process,
-				const struct goroutines *goroutines, const struct go_heap *heap,
-				struct go_resources *resources);
+struct error *go_resources_find(const struct go_process *process, struct goroutines *goroutines,
+				struct go_heap *heap, struct go_resources *resources);
 void go_resources_free(struct go_resources *resources);
 
 #endif

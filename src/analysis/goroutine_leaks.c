@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/goroutine_leaks.h"
 
+#include "analysis/goroutine_roots.h"
 #include "analysis/goroutine_suspicions.h"
-#include "golang/mark.h"
-#include "golang/stack_maps.h"
 
 #include <string.h>
-
-/* Of a thread's own stack, which the runtime works on. */
-#define THREAD_STACK_MAX (1u << 20)
 
 enum { CAN_RUN, MAY_BE_LEAKED }; /* of a goroutine, in search.states */
 
@@ -26,7 +22,7 @@ struct search {
 	const struct go_process *process;
 	struct goroutines *goroutines;
 	struct go_mark *mark;
-	struct go_stack_scan scan;
+	struct goroutine_roots roots;
 	uint8_t *states;
 	ARRAY(struct link) awaited; /* by object */
 	ARRAY(struct link) records; /* their g: by object */
@@ -148,75 +144,16 @@ static bool reached(void *context, uint64_t object)
 	       search->states[search->records.items[at].goroutine] == CAN_RUN;
 }
 
-static void visit(void *context, uint64_t pointer)
-{
-	struct go_mark *mark = context;
-	go_mark_pointer(mark, pointer);
-}
-
-/* What the goroutine can reach by itself: its stack, and its record. */
-static void mark_goroutine(struct search *search, const struct goroutine *one)
-{
-	const struct go_wait_objects *objects = &search->goroutines->objects;
-	go_mark_content(search->mark, one->address);
-	go_stack_scan(&search->scan, one);
-	for (uint32_t i = 0; i < one->wait.count; i++)
-		go_mark_pointer(
-		    search->mark,
-		    objects->objects.items[objects->cases.items[one->wait.first + i].object]
-			.address);
-	go_mark_drain(search->mark);
-}
-
-static void mark_stack_from(struct search *search, uint64_t g, uint64_t sp)
-{
-	uint64_t low = g != 0 ? go_pointer(search->process, g, GO_G_STACK_LO) : 0;
-	uint64_t high = g != 0 ? go_pointer(search->process, g, GO_G_STACK_HI) : 0;
-	search->scan.low = search->scan.high = 0;
-	if (sp >= low && sp < high)
-		go_scan_words(&search->scan, sp,
-			      high - sp > THREAD_STACK_MAX ? sp + THREAD_STACK_MAX : high);
-}
-
-/* The registers of a thread that runs a goroutine, and what the runtime does for it on stacks of
- * its own. */
-static void mark_thread(struct search *search, const struct goroutine *one)
-{
-	const struct target *target = search->process->target;
-	uint64_t m = go_pointer(search->process, one->address, GO_G_M);
-	uint64_t system = go_pointer(search->process, m, GO_M_G0);
-	const struct target_thread *thread =
-	    goroutine_thread(target, go_pointer(search->process, m, GO_M_PROCID));
-	if (thread == NULL)
-		return;
-	for (size_t i = 0; i < target->arch->register_count; i++)
-		if (target->arch->registers[i].can_point)
-			go_mark_pointer(search->mark,
-					arch_register_value(target->arch, &thread->registers, i));
-	uint64_t sp = arch_sp(target->arch, &thread->registers);
-	mark_stack_from(search, system, sp);
-	mark_stack_from(search, go_pointer(search->process, m, GO_M_GSIGNAL), sp);
-	if (system != 0)
-		mark_stack_from(search, system, go_pointer(search->process, system, GO_G_SCHED_SP));
-}
-
 static void mark_live(struct search *search)
 {
 	const struct goroutines *goroutines = search->goroutines;
 	go_mark_roots(search->mark);
-	for (size_t i = 0; i < goroutines->count; i++) {
-		const struct goroutine *one = &goroutines->items[i];
-		if (search->states[i] != CAN_RUN)
-			continue;
-		if (one->state == GO_RUNNING)
-			mark_thread(search, one);
-	}
 	for (uint32_t i = 0; i < goroutines->count; i++)
 		if (search->states[i] == CAN_RUN && !array_push(&search->woken, i))
 			search->no_memory = true;
 	while (search->woken.count > 0 && !search->no_memory)
-		mark_goroutine(search,
-			       &goroutines->items[search->woken.items[--search->woken.count]]);
+		goroutine_roots_mark(
+		    &search->roots, &goroutines->items[search->woken.items[--search->woken.count]]);
 }
 
 /* The main goroutine often waits for ever on purpose. What it holds is no garbage, but it wakes
@@ -229,7 +166,7 @@ static bool spare_main(struct search *search)
 			continue;
 		search->states[i] = CAN_RUN;
 		search->mark->reached = NULL;
-		mark_goroutine(search, &goroutines->items[i]);
+		goroutine_roots_mark(&search->roots, &goroutines->items[i]);
 		return true;
 	}
 	return false;
@@ -256,7 +193,7 @@ static void mark_group(struct search *search, struct goroutine_leak *leak)
 		leak->count++;
 		leak->stack_bytes += one->stack_high - one->stack_low;
 		go_mark_pointer(search->mark, one->address);
-		mark_goroutine(search, one);
+		goroutine_roots_mark(&search->roots, one);
 	}
 }
 
@@ -337,7 +274,7 @@ static bool find(struct search *search, struct goroutine_leaks *leaks)
 		leaks->leaked[i] = search->states[i] == MAY_BE_LEAKED;
 	leaks->all_wait = all_wait(search);
 	return goroutine_suspicions_find(search->goroutines, leaks) && weigh(search, leaks) &&
-	       !search->no_memory && !search->mark->no_memory && !search->scan.no_memory;
+	       !search->no_memory && !search->mark->no_memory && !search->roots.scan.no_memory;
 }
 
 struct error *goroutine_leaks_find(const struct go_process *process, struct goroutines *goroutines,
@@ -360,13 +297,10 @@ struct error *goroutine_leaks_find(const struct go_process *process, struct goro
 	if (search.mark != NULL) {
 		search.mark->reached = reached;
 		search.mark->context = &search;
-		search.scan = (struct go_stack_scan){ .process = process,
-						      .places = &goroutines->places,
-						      .visit = visit,
-						      .context = search.mark };
+		goroutine_roots_init(process, goroutines, search.mark, &search.roots);
 		found = find(&search, &result);
 	}
-	go_stack_scan_free(&search.scan);
+	goroutine_roots_free(&search.roots);
 	go_mark_free(search.mark);
 	array_free(&search.awaited);
 	array_free(&search.records);

@@ -97,6 +97,8 @@ void run_find_goroutines(struct run *run)
 	run->findings.goroutines = &run->goroutines;
 	const bool heap = run_part_made(run, go_heap_open(run->go, &run->go_heap), GAP_HEAP,
 					"leaked goroutines were not looked for");
+	if (heap)
+		run->findings.go_heap = &run->go_heap;
 	if (heap &&
 	    run_part_made(run,
 			  goroutine_leaks_find(run->go, &run->goroutines, &run->go_heap,

@@ -79,6 +79,17 @@ bool go_borrow(struct go_process *process, uint64_t address, uint64_t size, stru
 	return true;
 }
 
+const char *go_collector_phase(const struct go_process *process)
+{
+	static const char *const names[] = { "idle", "marking", "ending a mark phase" };
+	uint32_t phase;
+	if (process->gc_phase == 0 ||
+	    !address_space_u32(process->space, process->gc_phase, &phase) ||
+	    phase >= sizeof names / sizeof *names)
+		return NULL;
+	return names[phase];
+}
+
 const char *go_wait_reason(const struct go_process *process, unsigned reason)
 {
 	char text[64];

@@ -50,7 +50,8 @@ struct go_process {
 	uint64_t wait_reasons, wait_reason_count; /* an array of strings; 0: not found */
 	uint64_t finalizers;			  /* address of runtime.allfin; 0: not known */
 	uint64_t gc_phase;			  /* address of runtime.gcphase; 0: not known */
-	ARRAY(uint8_t *) copies;		  /* of what does not lie in one piece */
+	uint64_t open_files_limit; /* address of syscall.origRlimitNofile; 0: not known */
+	ARRAY(uint8_t *) copies;   /* of what does not lie in one piece */
 };
 
 /* Looks for a Go runtime. ERROR_NOT_FOUND: there is none, which is no fault of the process;
@@ -102,6 +103,11 @@ static inline bool go_bytes_read(const struct go_bytes *bytes, uint64_t offset, 
 	*value = bytes_unsigned(bytes->bytes + offset, size, false);
 	return true;
 }
+
+/* What the collector was in the middle of: "idle", which sweeping is too, "marking" or "ending a
+ * mark phase"; NULL: not known. Marking and sweeping move nothing: what is read of the heap and the
+ * goroutines is as good as ever. */
+const char *go_collector_phase(const struct go_process *process);
 
 /* The name of a wait reason as the runtime itself has it; NULL where it is not known. */
 const char *go_wait_reason(const struct go_process *process, unsigned reason);

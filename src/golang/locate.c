@@ -235,6 +235,8 @@ static void find_variables(struct go_process *process)
 		process->finalizers = address;
 	if (symbol_address(process, "runtime.gcphase", &address))
 		process->gc_phase = address;
+	if (symbol_address(process, "syscall.origRlimitNofile", &address))
+		process->open_files_limit = address;
 	if (modules_symbol_named(process->modules, process->module, "runtime.waitReasonStrings",
 				 &symbol)) {
 		process->wait_reasons = symbol.address;

@@ -35,6 +35,40 @@ void go_mark_free(struct go_mark *mark)
 	free(mark);
 }
 
+static size_t bits_size(const struct go_mark *mark)
+{
+	return (mark->heap->objects / 32 + 1) * sizeof *mark->bits;
+}
+
+void go_mark_clear(struct go_mark *mark)
+{
+	memset(mark->bits, 0, bits_size(mark));
+	mark->objects = mark->bytes = 0;
+}
+
+bool go_mark_save(const struct go_mark *mark, struct go_mark_state *state)
+{
+	uint64_t *bits = malloc(bits_size(mark));
+	if (bits == NULL)
+		return false;
+	memcpy(bits, mark->bits, bits_size(mark));
+	*state = (struct go_mark_state){ bits, mark->objects, mark->bytes };
+	return true;
+}
+
+void go_mark_restore(struct go_mark *mark, const struct go_mark_state *state)
+{
+	memcpy(mark->bits, state->bits, bits_size(mark));
+	mark->objects = state->objects;
+	mark->bytes = state->bytes;
+}
+
+void go_mark_state_free(struct go_mark_state *state)
+{
+	free(state->bits);
+	state->bits = NULL;
+}
+
 /* --- objects */
 
 enum { MARKED = 1, NOTED = 2 };
@@ -304,7 +338,7 @@ static void mark_pending(struct go_mark *mark)
 	}
 }
 
-void go_mark_roots(struct go_mark *mark)
+void go_mark_globals(struct go_mark *mark)
 {
 	const struct go_process *process = mark->heap->process;
 	for (size_t i = 0; i < process->list.count; i++) {
@@ -312,6 +346,12 @@ void go_mark_roots(struct go_mark *mark)
 		mark_data(mark, module->data, module->data_mask, module->data_mask_bits);
 		mark_data(mark, module->bss, module->bss_mask, module->bss_mask_bits);
 	}
+	go_mark_drain(mark);
+}
+
+void go_mark_roots(struct go_mark *mark)
+{
+	go_mark_globals(mark);
 	go_specials_visit(mark->heap, mark_special, mark);
 	mark_pending(mark);
 	go_mark_drain(mark);

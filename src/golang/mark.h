@@ -63,7 +63,22 @@ bool go_mark_is_marked(const struct go_mark *mark, uint64_t address);
  */
 bool go_mark_color(struct go_mark *mark, uint16_t color);
 
-/* Marks from the data and bss of the program and its plugins, and from finalizers and cleanups. */
+/* Nothing is marked any more. */
+void go_mark_clear(struct go_mark *mark);
+
+/* What is marked at a moment, to go back to; not of what is in colors. False when memory is
+ * exhausted. */
+struct go_mark_state {
+	uint64_t *bits, objects, bytes;
+};
+bool go_mark_save(const struct go_mark *mark, struct go_mark_state *state);
+void go_mark_restore(struct go_mark *mark, const struct go_mark_state *state);
+void go_mark_state_free(struct go_mark_state *state);
+
+/* Marks from the data and bss of the program and its plugins. */
+void go_mark_globals(struct go_mark *mark);
+
+/* The same, and from finalizers and cleanups, those that are to run included. */
 void go_mark_roots(struct go_mark *mark);
 
 #endif

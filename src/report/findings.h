@@ -47,6 +47,7 @@ struct findings {
 	const struct retained *retained;
 	const struct go_process *go; /* the Go runtime in the process */
 	const struct goroutines *goroutines;
+	const struct go_heap *go_heap;
 	const struct goroutine_leaks *goroutine_leaks;
 	const struct go_resources *go_resources;
 	const struct profile *profile;

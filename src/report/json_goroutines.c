@@ -117,6 +117,10 @@ static void put_go(struct json_document *document)
 	json_put(document, object, "version", json_words(go->version));
 	json_put(document, object, "gomaxprocs",
 		 go->processors.count > 0 ? json_size(go->processors.count) : json_null());
+	json_put(document, object, "heap_bytes",
+		 document->findings->go_heap != NULL ? json_size(document->findings->go_heap->bytes)
+						     : json_null());
+	json_put(document, object, "collector", json_words(go_collector_phase(go)));
 	json_put(document, object, "stripped", json_boolean(go->stripped));
 	json_put(document, object, "evidence",
 		 json_words(layout_evidence_name(go->layouts.evidence)));
@@ -202,6 +206,23 @@ static json_t *body_object(struct json_document *document, const struct go_body 
 	return object;
 }
 
+static json_t *cycles_object(struct json_document *document,
+			     const struct go_finalizer_cycles *cycles)
+{
+	json_t *object = json_object(), *types = json_array();
+	for (size_t i = 0; i < cycles->types.count; i++) {
+		json_t *type = json_object();
+		json_put(document, type, "type", json_words(cycles->types.items[i].type));
+		json_put(document, type, "count", json_size(cycles->types.items[i].count));
+		json_append(document, types, type);
+	}
+	json_put(document, object, "count", json_size(cycles->count));
+	json_put(document, object, "bytes", json_size(cycles->bytes));
+	json_put(document, object, "objects", json_size(cycles->objects));
+	json_put(document, object, "types", types);
+	return object;
+}
+
 static void put_resources(struct json_document *document)
 {
 	const struct go_resources *resources = document->findings->go_resources;
@@ -218,6 +239,9 @@ static void put_resources(struct json_document *document)
 		json_append(document, bodies, body_object(document, &resources->bodies.items[i]));
 	json_put(document, object, "files", files);
 	json_put(document, object, "tickers", tickers);
+	json_put(document, object, "files_limit",
+		 resources->files_limit > 0 ? json_size(resources->files_limit) : json_null());
+	json_put(document, object, "finalizer_cycles", cycles_object(document, &resources->cycles));
 	json_put(document, object, "tickers_are_kept", json_boolean(resources->tickers_are_kept));
 	json_put(document, object, "defers", defers);
 	json_put(document, object, "bodies", bodies);
@@ -261,14 +285,18 @@ void json_go(struct json_document *document)
 		put_resources(document);
 }
 
-void json_goroutines(struct json_document *document)
+void json_goroutines(struct json_document *document, FILE *out)
 {
 	const struct goroutines *goroutines = document->findings->goroutines;
-	json_go(document);
-	if (goroutines == NULL)
-		return;
-	json_t *array = json_array();
-	for (size_t i = 0; i < goroutines->count; i++)
-		json_append(document, array, goroutine_object(document, &goroutines->items[i]));
-	json_put(document, document->root, "goroutines", array);
+	fputs(" \"goroutines\": [", out);
+	for (size_t i = 0; goroutines != NULL && i < goroutines->count; i++) {
+		json_t *object = goroutine_object(document, &goroutines->items[i]);
+		fputs(i > 0 ? ",\n  " : "\n  ", out);
+		if (object == NULL || document->failed)
+			document->failed = true;
+		else
+			json_dumpf(object, out, JSON_COMPACT);
+		json_decref(object);
+	}
+	fputs("\n ]", out);
 }

@@ -41,10 +41,13 @@ void json_locks(struct json_document *document);
 void json_waits(struct json_document *document);
 void json_heap(struct json_document *document);
 void json_leaks(struct json_document *document);
-void json_goroutines(struct json_document *document);
 void json_profile(struct json_document *document);
 void json_explain(struct json_document *document);
 void json_maps(struct json_document *document);
+
+/* Their rows: see struct view. */
+void json_goroutines(struct json_document *document,
+		     FILE *out); /* an empty array: no Go is there */
 
 /* Parts of them. */
 void json_wait_graph(struct json_document *document);

@@ -45,6 +45,9 @@ struct view {
 	void (*text)(struct text *text, const struct findings *findings);
 	/* Adds this view's members to the document. */
 	void (*json)(struct json_document *document);
+	/* Writes the document's last member, `"name": [ … ]`, where it has too many rows to be held
+	 * in memory; or NULL. */
+	void (*json_rows)(struct json_document *document, FILE *out);
 	/* In place of both: lines for scripts, without header and gaps (the command line tells the
 	 * gaps on standard error). */
 	void (*stream)(const struct findings *findings, const struct report_style *style,

@@ -101,6 +101,23 @@ static void leak_totals(struct text *text, const struct findings *findings)
 	text_line(text);
 }
 
+static void heap_row(struct text *text, const struct findings *findings)
+{
+	const char *phase = go_collector_phase(findings->go);
+	if (findings->go_heap == NULL)
+		return;
+	text_put(text, "    ");
+	text_itemf(text, 4, true, "heap of %s", size_text(findings->go_heap->bytes).text);
+	if (findings->goroutine_leaks != NULL)
+		text_itemf(text, 4, false, "%s reachable",
+			   size_text(findings->goroutine_leaks->live_bytes +
+				     findings->goroutine_leaks->bytes)
+			       .text);
+	if (phase != NULL)
+		text_itemf(text, 4, false, "collector %s", phase);
+	text_line(text);
+}
+
 void text_go(struct text *text, const struct findings *findings)
 {
 	const struct go_process *go = findings->go;
@@ -118,6 +135,7 @@ void text_go(struct text *text, const struct findings *findings)
 		text_itemf(text, 4, false, "layouts: %s",
 			   layout_evidence_name(go->layouts.evidence));
 	text_line(text);
+	heap_row(text, findings);
 	if (findings->goroutines == NULL)
 		return;
 	states_row(text, findings->goroutines);

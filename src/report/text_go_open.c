@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/size_text.h"
 #include "report/format.h"
 #include "report/text_go_parts.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static size_t connections(const struct go_resources *resources)
 {
@@ -10,6 +12,52 @@ static size_t connections(const struct go_resources *resources)
 	for (size_t i = 0; i < resources->files.count; i++)
 		count += resources->files.items[i].connection;
 	return count;
+}
+
+/* To the limit of descriptors. The kernel gives the lowest one that is free. */
+static bool is_close(const struct go_resources *resources)
+{
+	size_t count = resources->files.count;
+	return resources->files_limit > 0 && count > 0 &&
+	       100 * (uint64_t)(resources->files.items[count - 1].fd + 1) >=
+		   GO_FILES_CLOSE * resources->files_limit;
+}
+
+static void limit_row(struct text *text, const struct go_resources *resources)
+{
+	char number[FORMAT_MAX], words[128];
+	if (!is_close(resources))
+		return;
+	text_put(text, "  ");
+	text_colored(text, TEXT_WARN, "close to the limit");
+	snprintf(words, sizeof words, ": descriptor %d is open, of %s that may be",
+		 (int)resources->files.items[resources->files.count - 1].fd,
+		 format_count(resources->files_limit, number));
+	text_wrap(text, 4, words);
+	text_line(text);
+}
+
+static void cycle_rows(struct text *text, const struct go_resources *resources)
+{
+	const struct go_finalizer_cycles *cycles = &resources->cycles;
+	char number[FORMAT_MAX], words[256];
+	if (cycles->count == 0)
+		return;
+	text_put(text, "  ");
+	text_color(text, TEXT_WARN);
+	text_printf(text, "%s objects with finalizers", format_count(cycles->count, number));
+	text_color(text, TEXT_PLAIN);
+	text_wrap(text, 4, " lead to each other, so none is ever freed: they alone keep ");
+	text_wrap(text, 4, size_text(cycles->bytes).text);
+	size_t rows = text_rows(text, cycles->types.count, 3);
+	for (size_t i = 0; i < rows; i++) {
+		const struct go_cycle_type *type = &cycles->types.items[i];
+		snprintf(words, sizeof words, "%s%s %s", i == 0 ? ": " : ", ",
+			 format_count(type->count, number), type->type != NULL ? type->type : "?");
+		text_wrap(text, 4, words);
+	}
+	text_put(text, rows < cycles->types.count ? " …" : "");
+	text_line(text);
 }
 
 static void counts_row(struct text *text, const struct go_resources *resources)
@@ -104,10 +152,13 @@ void text_go_open(struct text *text, const struct findings *findings, bool all)
 {
 	const struct go_resources *resources = findings->go_resources;
 	if (resources == NULL || (resources->files.count == 0 && resources->tickers.count == 0 &&
-				  resources->defers.count == 0 && resources->long_sleeps == 0))
+				  resources->defers.count == 0 && resources->long_sleeps == 0 &&
+				  resources->cycles.count == 0))
 		return;
 	counts_row(text, resources);
+	limit_row(text, resources);
 	body_rows(text, resources);
+	cycle_rows(text, resources);
 	defer_rows(text, resources);
 	if (all)
 		file_rows(text, resources);

@@ -5,35 +5,36 @@
 #include "report/json_parts.h"
 #include "report/text_parts.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const struct view views[] = {
 	{ "report", "one screen: what died, deadlocks, threads, heap, leaks (the default)",
 	  NEED_THREADS | NEED_WAITS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS |
 	      NEED_LARGEST_ROOTS | NEED_GO,
-	  text_report, json_report, NULL },
-	{ "threads", "every stack, equal ones grouped", NEED_THREADS, text_threads, json_threads,
-	  NULL },
+	  .text = text_report, .json = json_report },
+	{ "threads", "every stack, equal ones grouped", NEED_THREADS, .text = text_threads,
+	  .json = json_threads },
 	{ "waits", "what each thread does or waits for, who holds it, and deadlocks",
-	  NEED_THREADS | NEED_WAITS, text_waits, json_waits, NULL },
+	  NEED_THREADS | NEED_WAITS, .text = text_waits, .json = json_waits },
 	{ "locks", "every lock that is waited for, and with --all every held one, with its owner",
-	  NEED_THREADS | NEED_WAITS | NEED_LOCKS, text_locks, json_locks, NULL },
+	  NEED_THREADS | NEED_WAITS | NEED_LOCKS, .text = text_locks, .json = json_locks },
 	{ "heap", "the allocator's arenas, and how much of the heap can be reached",
-	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY, text_heap, json_heap, NULL },
+	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY, .text = text_heap, .json = json_heap },
 	{ "leaks", "memory that nothing leads to, grouped by what it is",
-	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS, text_leaks, json_leaks,
-	  NULL },
+	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS, .text = text_leaks,
+	  .json = json_leaks },
 	{ "goroutines", "every goroutine of a Go program, those alike grouped", NEED_GO,
-	  text_goroutines, json_goroutines, NULL },
+	  .text = text_goroutines, .json = json_go, .json_rows = json_goroutines },
 	{ "profile", "where a Go program allocated, as its own heap profile has it; and others",
-	  NEED_PROFILE, text_profile, json_profile, NULL },
+	  NEED_PROFILE, .text = text_profile, .json = json_profile },
 	{ "explain", "what ADDR is (explain ADDR …), what keeps it, and who refers to it",
-	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY | NEED_EXPLANATION, text_explain,
-	  json_explain, NULL },
-	{ "maps", "the loaded files with their build-ids, and every mapping", 0, text_maps,
-	  json_maps, NULL },
+	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY | NEED_EXPLANATION, .text = text_explain,
+	  .json = json_explain },
+	{ "maps", "the loaded files with their build-ids, and every mapping", 0, .text = text_maps,
+	  .json = json_maps },
 	{ "chunks", "every chunk, one a line: address, usable size, state, arena",
-	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY, NULL, NULL, chunk_lines },
+	  NEED_THREADS | NEED_HEAP | NEED_REACHABILITY, .stream = chunk_lines },
 };
 
 const struct view *view_list(size_t *count)
@@ -68,6 +69,29 @@ void report_text(const struct view *view, const struct findings *findings,
 	text_gaps(&text, findings, 6);
 }
 
+static void write_document(const struct view *view, struct json_document *document, FILE *out)
+{
+	static const size_t flags = JSON_INDENT(1) | JSON_REAL_PRECISION(6);
+	if (view->json_rows == NULL) {
+		json_dumpf(document->root, out, flags);
+		fputc('\n', out);
+		return;
+	}
+	char *text = json_dumps(document->root, flags);
+	const char *end = text != NULL ? strrchr(text, '}') : NULL;
+	if (end == NULL) {
+		document->failed = true;
+		free(text);
+		return;
+	}
+	/* All but the brace that ends it, and the line's end before. */
+	fwrite(text, 1, (size_t)(end - text) - 1, out);
+	free(text);
+	fputs(",\n", out);
+	view->json_rows(document, out);
+	fputs("\n}\n", out);
+}
+
 struct error *report_json(const struct view *view, const struct findings *findings,
 			  const struct report_style *style, FILE *out)
 {
@@ -80,8 +104,9 @@ struct error *report_json(const struct view *view, const struct findings *findin
 		error = error_no_memory();
 	} else {
 		/* A write error stays in ferror(out). */
-		json_dumpf(document.root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
-		fputc('\n', out);
+		write_document(view, &document, out);
+		if (document.failed)
+			error = error_no_memory();
 	}
 	json_decref(document.root);
 	return error;

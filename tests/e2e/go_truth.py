@@ -5,6 +5,7 @@ SPDX-License-Identifier: GPL-3.0-or-later
 """
 
 import os
+import re
 import unittest
 
 from harness import Program, compile_go, corescan_json, count, each_way
@@ -27,6 +28,10 @@ BUILDS = [name for name in os.environ.get("CORESCAN_TEST_GO_BUILDS", "").split("
 def compile_build(program, build):
     flags = ALL_BUILDS[build]
     return compile_go(program, *(flags or []), cgo=flags is None)
+
+
+def minor_version(version):
+    return int(re.match(r"go1\.(\d+)", version)[1])
 
 
 class GoChecks(unittest.TestCase):
@@ -125,10 +130,19 @@ class GoChecks(unittest.TestCase):
         found = document["go_resources"]
         told = {key: value for line in program.truth for key, value in line.items()}
         self.check_files(found, told)
+        self.check_cycles(found, told)
         self.check_same("defers", [one["count"] for one in found["defers"]],
                         [told["defers"]] if "defers" in told else [])
         self.check_same("sleeps", found["long_sleeps"], told.get("sleeps", 0))
         self.check_tickers(found, told)
+
+    def check_cycles(self, found, told):
+        """Each of them is of two objects."""
+        cycles = found["finalizer_cycles"]
+        self.check_same("cycles", cycles["count"], 2 * told.get("cycles", 0))
+        self.check_same("kept by cycles", cycles["bytes"], told.get("kept", 0))
+        self.check_same("types of cycles", [one["type"] for one in cycles["types"]],
+                        ["*main.entry"] if "cycles" in told else [])
 
     def check_files(self, found, told):
         files = [one for one in found["files"] if one["network"] is None]
@@ -146,7 +160,7 @@ class GoChecks(unittest.TestCase):
         # Since Go 1.23 a ticker that nobody waits for is not set, unless the program is built as
         # one of a former version.
         kept = found["tickers_are_kept"]
-        minor = int(told["version"].split(".")[1].split("-")[0].split(" ")[0])
+        minor = minor_version(told["version"])
         if "tickers" in told and not 23 <= minor < 27:
             self.check_same("tickers are kept", kept, minor < 23)
         self.check_same("tickers", len(found["tickers"]),

@@ -97,7 +97,11 @@ def kernel_writes_cores():
 class Program:
     """A running test program, its truth, and its cores."""
 
-    def __init__(self, executable, *arguments, environment=None, ready=True, ready_line=None):
+    def __init__(self, executable, *arguments, environment=None, ready=True, ready_line=None,
+                 limits=None):
+        """`limits`: of resource.RLIMIT_…, pairs of the soft and the hard one."""
+        limits = {resource.RLIMIT_CORE: (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
+                  **(limits or {})}
         self.directory = Path(tempfile.mkdtemp(dir=WORK))
         self.executable = executable
         self.truth = []
@@ -106,8 +110,7 @@ class Program:
             [executable, *arguments], cwd=self.directory, stdout=self.log,
             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             env={**os.environ, **(environment or {})},
-            preexec_fn=lambda: resource.setrlimit(
-                resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)))
+            preexec_fn=lambda: [resource.setrlimit(*limit) for limit in limits.items()])
         self.pid = self.process.pid
         if ready:
             self.wait_until_ready()

@@ -6,10 +6,11 @@ SPDX-License-Identifier: GPL-3.0-or-later
 """
 
 import re
+import resource
 import unittest
 
-from go_truth import BUILDS, CRASH, GoChecks
-from harness import Program, compile_go, corescan, corescan_json
+from go_truth import BUILDS, CRASH, GoChecks, minor_version
+from harness import Program, compile_go, corescan, corescan_json, each_way
 
 
 class Goroutines(GoChecks):
@@ -18,6 +19,19 @@ class Goroutines(GoChecks):
         for build in BUILDS:
             with self.subTest(build=build):
                 self.check_program(build, self.check_patterns, "patterns", "spin")
+
+    def test_collector_at_work(self):
+        """In the middle of a collection the verdict is the same. It is caught within some looks."""
+        with Program(compile_go("patterns"), "collect", environment=CRASH) as program:
+            phases = set()
+            for _ in range(200):
+                document = corescan_json("goroutines", "-p", program.pid)
+                self.build, self.way = "DWARF", "live"
+                self.check_patterns(document, program)
+                phases.add(document["go"]["collector"])
+                if "marking" in phases:
+                    break
+            self.assertIn("marking", phases)
 
     def test_main_that_waits_for_ever(self):
         """It is told of, and is not counted as leaked."""
@@ -99,6 +113,20 @@ class Resources(GoChecks):
         for build in BUILDS:
             with self.subTest(build=build):
                 self.check_program(build, self.check_resources, "resources")
+
+    def test_close_to_the_limit(self):
+        """Go raises the soft limit to the hard one; where it notes that, a core tells of it."""
+        with Program(compile_go("resources"), "files", environment=CRASH,
+                     limits={resource.RLIMIT_NOFILE: (60, 64)}) as program:
+            program.settle()
+
+            def check(target, way):
+                document = corescan_json("goroutines", *target)
+                known = way == "live" or minor_version(document["go"]["version"]) >= 21
+                self.assertEqual(document["go_resources"]["files_limit"], 64 if known else None)
+                said = "of 64 that may be" in corescan("report", *target).stdout
+                self.assertEqual(said, known)
+            each_way(self, program, check)
 
 
 if __name__ == "__main__":

@@ -455,14 +455,25 @@ func begin(patterns []pattern, name string) {
 	}
 }
 
-// patterns [spin | main | PATTERN]: all patterns, with "spin" goroutines that run as well, and with
-// "main" a main goroutine that waits for ever; or only one of them.
+// What the collector is busy with for a while.
+var collected *message
+
+//go:noinline
+func chain(length int) (head *message) {
+	for i := 0; i < length; i++ {
+		head = &message{next: head}
+	}
+	return
+}
+
+// patterns [spin | main | collect | PATTERN]: all patterns, with "spin" goroutines that run as well, and with
+// "main" a main goroutine that waits for ever, with "collect" the collector at work; or only one of them.
 func main() {
 	argument, only := "", ""
 	if len(os.Args) > 1 {
 		argument = os.Args[1]
 	}
-	if argument != "spin" && argument != "main" {
+	if argument != "spin" && argument != "main" && argument != "collect" {
 		only = argument
 	}
 	runtime.GOMAXPROCS(2)
@@ -485,6 +496,12 @@ func main() {
 	fmt.Printf("{\"gomaxprocs\":%d,\"goroutines\":%d,\"version\":%q}\n", runtime.GOMAXPROCS(0),
 		runtime.NumGoroutine(), runtime.Version())
 	fmt.Println("{\"ready\":true}")
+	if argument == "collect" {
+		collected = chain(1 << 20)
+		for {
+			runtime.GC()
+		}
+	}
 	if argument == "main" {
 		<-make(chan struct{})
 	}
