@@ -55,8 +55,12 @@ static void mark_thread(struct goroutine_roots *roots, const struct goroutine *o
 			go_mark_pointer(roots->mark,
 					arch_register_value(target->arch, &thread->registers, i));
 	uint64_t sp = arch_sp(target->arch, &thread->registers);
-	mark_stack_from(roots, system, sp);
 	mark_stack_from(roots, go_pointer(roots->process, m, GO_M_GSIGNAL), sp);
+	/* Where the goroutine's own code was running, the runtime's stack has only what is left
+	 * from before. */
+	if (one->exact && one->sp != 0)
+		return;
+	mark_stack_from(roots, system, sp);
 	if (system != 0)
 		mark_stack_from(roots, system, go_pointer(roots->process, system, GO_G_SCHED_SP));
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "analysis/go_object_names.h"
 #include "cli/messages.h"
 #include "cli/run_state.h"
 #include "target/live_process.h"
@@ -95,6 +96,8 @@ void run_find_goroutines(struct run *run)
 			   "the goroutines were not read"))
 		return;
 	run->findings.goroutines = &run->goroutines;
+	run_part_made(run, go_object_names_find(run->go, &run->goroutines), GAP_THREAD,
+		      "what goroutines wait for was not named");
 	const bool heap = run_part_made(run, go_heap_open(run->go, &run->go_heap), GAP_HEAP,
 					"leaked goroutines were not looked for");
 	if (heap)

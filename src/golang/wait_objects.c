@@ -94,6 +94,19 @@ static bool object_at(struct go_wait_objects *objects, enum go_wait_kind kind, u
 	return true;
 }
 
+struct go_object *go_wait_object_at(struct go_wait_objects *objects, uint64_t address)
+{
+	if (objects->slots == 0)
+		return NULL;
+	size_t at = (address * UINT64_C(0x9e3779b97f4a7c15)) >> 24 & (objects->slots - 1);
+	for (; objects->by_address[at] != 0; at = (at + 1) & (objects->slots - 1)) {
+		struct go_object *object = &objects->objects.items[objects->by_address[at] - 1];
+		if (object->address == address)
+			return object;
+	}
+	return NULL;
+}
+
 static bool add_case(struct go_wait_objects *objects, struct go_wait *wait, uint32_t object,
 		     bool sends, uint64_t sudog)
 {

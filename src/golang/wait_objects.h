@@ -29,8 +29,8 @@ enum go_wait_kind {
 struct go_object {
 	enum go_wait_kind kind;
 	uint64_t address;
-	const char *name;      /* of the variable it lies in, in the pool; NULL */
-	const char *type;      /* of a channel's elements, in the pool; NULL: not known */
+	const char *name; /* of a variable it lies in, or that leads to it, in the pool; NULL */
+	const char *type; /* of a channel's elements, in the pool; NULL: not known */
 	uint64_t length, room; /* of a channel's buffer */
 	bool closed;
 	uint64_t waiters; /* goroutines that wait for it */
@@ -69,6 +69,8 @@ bool go_wait_needs_object(enum go_wait_kind kind);
  * with no case. False when memory is exhausted. */
 bool go_wait_find(const struct go_process *process, const struct goroutine *goroutine,
 		  struct go_places *places, struct go_wait_objects *objects, struct go_wait *wait);
+/* The object at exactly `address`; NULL: nobody waits for one there. */
+struct go_object *go_wait_object_at(struct go_wait_objects *objects, uint64_t address);
 void go_wait_objects_free(struct go_wait_objects *objects);
 
 #endif

@@ -34,6 +34,29 @@ def minor_version(version):
     return int(re.match(r"go1\.(\d+)", version)[1])
 
 
+# Of patterns' objects, by debug information: the variable that leads to them.
+NAMES = {
+    "send": {"c of main.leakSend.func1"},
+    "buffered send": {"c of main.leakBufferedSend.func1"},
+    "receive": {"c of main.leakReceive.func1"},
+    "select": {"a of main.leakSelect.func1", "b of main.leakSelect.func1"},
+    "range": {"c of main.leakRange.func1"},
+    "mutex": {"g.mutex of main.leakMutex.func1"},
+    "read lock": {"r.lock of main.leakRead.func1"},
+    "write lock": {"r.lock of main.leakWrite.func1"},
+    "wait group": {"g.wait of main.leakGroup.func1"},
+    "cond": {"c of main.leakCond.func1"},
+    "global channel": {"main.globalChannel"},
+    "global mutex": {"main.globalMutex"},
+    "global lock": {"main.globalLock"},
+    "global group": {"main.globalGroup"},
+    "global cond": {"main.globalCond"},
+    "worker": {"main.globalPool.workers[1].jobs"},
+    "ticker": {"ticker.C of main.healthyTimers.func2"},
+}
+WITH_DWARF = "DWARF", "PIE", "cgo"
+
+
 class GoChecks(unittest.TestCase):
     """Everything that is compared counts for the table of scripts/go-matrix, before it can fail."""
 
@@ -89,6 +112,8 @@ class GoChecks(unittest.TestCase):
         objects = one["wait"]["objects"]
         self.assertEqual(sorted(each["address"] for each in objects),
                          sorted(truth["objects"] or []))
+        if self.build in WITH_DWARF and truth["pattern"] in NAMES:
+            self.assertEqual({each["name"] for each in objects}, NAMES[truth["pattern"]])
         if "type" in truth:
             self.assertEqual([each["element_type"] for each in objects], [truth["type"]])
         if truth["pattern"] == "select":

@@ -254,7 +254,18 @@ var (
 	globalLock    sync.RWMutex
 	globalGroup   sync.WaitGroup
 	globalCond    = sync.NewCond(&sync.Mutex{})
+	globalPool    = &pool{workers: []*worker{{}, {jobs: make(chan int)}}}
 )
+
+type worker struct{ jobs chan int }
+
+type pool struct{ workers []*worker }
+
+//go:noinline
+func (w *worker) run() {
+	tell("worker", "channel", "int", false, []string{"chan receive"}, channel(w.jobs))
+	<-w.jobs
+}
 
 //go:noinline
 func healthyGlobals() {
@@ -287,6 +298,7 @@ func healthyGlobals() {
 			at(unsafe.Pointer(globalCond)))
 		globalCond.Wait()
 	}()
+	go globalPool.workers[1].run()
 }
 
 // A sleeper that will send on a channel that only it and the receiver know.
@@ -435,7 +447,7 @@ var leaks = []pattern{
 }
 
 var healthy = []pattern{
-	{"globals", 5, 1, healthyGlobals},
+	{"globals", 6, 1, healthyGlobals},
 	{"sleeper", 2, 2, healthySleeper},
 	{"chain", 4, 2, healthyChain},
 	{"timers", 3, 2, healthyTimers},
