@@ -253,6 +253,21 @@ static void describe_signals(int32_t pid, int32_t fd, char *text, size_t size)
 	}
 }
 
+/* "inotify, 2 watches": a line "inotify wd:…" each. */
+static void describe_watches(int32_t pid, int32_t fd, char *text, size_t size)
+{
+	char line[256];
+	unsigned count = 0;
+	snprintf(text, size, "inotify");
+	FILE *file = proc_open_fdinfo((struct proc_task){ pid, pid }, fd);
+	if (file == NULL)
+		return;
+	while (fgets(line, sizeof line, file) != NULL)
+		count += strncmp(line, "inotify ", 8) == 0;
+	fclose(file);
+	snprintf(text, size, "inotify, %u watch%s", count, count == 1 ? "" : "es");
+}
+
 bool live_descriptors_describe(struct live_descriptors *descriptors, int32_t fd, char *text,
 			       size_t size)
 {
@@ -277,6 +292,8 @@ bool live_descriptors_describe(struct live_descriptors *descriptors, int32_t fd,
 		describe_timer(descriptors->pid, fd, text, size);
 	else if (strcmp(link, "anon_inode:[signalfd]") == 0)
 		describe_signals(descriptors->pid, fd, text, size);
+	else if (strcmp(link, "anon_inode:inotify") == 0)
+		describe_watches(descriptors->pid, fd, text, size);
 	else if (strncmp(link, "anon_inode:", 11) == 0)
 		snprintf(text, size, "%s", link + 11);
 	else
@@ -296,6 +313,21 @@ static int32_t one_of_list(const char *list, bool last)
 			number = next;
 	}
 	return number > 0 && number <= INT32_MAX ? (int32_t)number : 0;
+}
+
+bool live_descriptors_offset(const struct live_descriptors *descriptors, int32_t fd,
+			     int64_t *offset)
+{
+	char line[128];
+	bool known = false;
+	if (descriptors == NULL || fd < 0)
+		return false;
+	FILE *file = proc_open_fdinfo((struct proc_task){ descriptors->pid, descriptors->pid }, fd);
+	while (file != NULL && !known && fgets(line, sizeof line, file) != NULL)
+		known = sscanf(line, "pos: %" SCNd64, offset) == 1 && *offset >= 0;
+	if (file != NULL)
+		fclose(file);
+	return known;
 }
 
 int32_t live_descriptors_pidfd(const struct live_descriptors *descriptors, int32_t fd, bool inner)

@@ -26,6 +26,10 @@ void live_descriptors_close(struct live_descriptors *descriptors);
 bool live_descriptors_describe(struct live_descriptors *descriptors, int32_t fd, char *text,
 			       size_t size);
 
+/* The offset that the open file of `fd` stands at. False: it is not known. */
+bool live_descriptors_offset(const struct live_descriptors *descriptors, int32_t fd,
+			     int64_t *offset);
+
 /* The process that a pidfd is of, by the "NSpid:" line of its fdinfo (Linux 5.5 on): its number for
  * us, or with `inner` in its own PID namespace. 0: the descriptor is none, or the process has ended
  * and was waited for. */

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import unittest
+from pathlib import Path
 
 from harness import (TOP, WORK, Program, compile_program, corescan, corescan_json, count, each_way,
                      too_wide)
@@ -101,6 +102,10 @@ class Planted(unittest.TestCase):
             self.assertEqual(wait["timeout_ns"], 6000 * 10**9)
         elif truth.get("detail"):
             self.assertIn(truth["detail"], wait["detail"])
+        if way == "live" and truth.get("live_detail"):
+            self.assertIn(truth["live_detail"], wait["detail"])
+        if "live_owner" in truth:
+            self.assertEqual(wait["owner"], truth["live_owner"] if way == "live" else None)
         if truth.get("timeout_ns", -1) >= 0:
             self.assertEqual(wait["timeout_ns"], truth["timeout_ns"])
         if truth.get("target", 0) != 0:
@@ -177,6 +182,13 @@ class Planted(unittest.TestCase):
 
     def test_descriptors(self):
         self.check_program(compile_program("waits_descriptors", "-D_GNU_SOURCE"))
+
+    def test_events(self):
+        try:
+            self.check_program(compile_program("waits_events", "-D_GNU_SOURCE"))
+        finally:
+            for left in Path("/dev/shm").glob("sem.waits-events-*"):
+                left.unlink()
 
     def test_sleeps(self):
         self.check_program(compile_program("waits_sleeps", "-D_GNU_SOURCE"))

@@ -108,7 +108,7 @@ int main()
 	tell("atomic", plant("atomic", [] { atomic.wait(0); }), &atomic, "atomic", 0);
 	tell("semaphore", plant("semaphore", [] { semaphore.acquire(); }), &semaphore, "semaphore",
 	     0);
-	tell("barrier", plant("latch", [] { latch.wait(); }), &latch, "latch", 0);
+	tell("latch", plant("latch", [] { latch.wait(); }), &latch, "latch", 0);
 	/* Its state lies on the heap; of what libstdc++ waits for by a slot of its own pool, or
 	 * through a proxy, the object is not told. */
 	tell("barrier", plant("barrier", [] { barrier.arrive_and_wait(); }), nullptr, "", 0);

@@ -287,9 +287,17 @@ static void examine_sendfile(struct examined *examined)
 	words_add(&examined->detail, "from fd %" PRId32, (int32_t)examined->arguments[1]);
 }
 
+static void examine_sync(struct examined *examined)
+{
+	examine_descriptor(examined);
+	words_add(&examined->detail, "%s", examined->name);
+}
+
 /* io_getevents(context, least, most, events, timeout). Event loops, unlike fsync, wait for work. */
 static void examine_events(struct examined *examined)
 {
+	words_add(&examined->detail, "%s of %" PRIu64 " at least, of context 0x%" PRIx64,
+		  examined->name, examined->arguments[1], examined->arguments[0]);
 	examined->wait->idle = true;
 	examined_timeout(examined, examined->arguments[4]);
 }
@@ -303,6 +311,8 @@ static void examine_ring(struct examined *examined)
 {
 	uint64_t flags = examined->arguments[3], extended = examined->arguments[4], timeout;
 	examine_descriptor(examined);
+	words_add(&examined->detail, "io_uring_enter for %" PRIu64 " at least",
+		  examined->arguments[2]);
 	examined->wait->idle = true;
 	if ((flags & RING_EXTENDED) == 0 || extended > UINT64_MAX - 24 ||
 	    !examined_u64(examined, extended + 16, &timeout))
@@ -345,8 +355,8 @@ const struct wait_row descriptor_rows[] = {
 	{ "epoll_pwait", WAIT_EPOLL, examine_epoll },
 	{ "epoll_pwait2", WAIT_EPOLL, examine_epoll2 },
 	{ "io_uring_enter", WAIT_IO, examine_ring },
-	{ "fsync", WAIT_IO, examine_descriptor },
-	{ "fdatasync", WAIT_IO, examine_descriptor },
+	{ "fsync", WAIT_IO, examine_sync },
+	{ "fdatasync", WAIT_IO, examine_sync },
 	{ "io_getevents", WAIT_IO, examine_events },
 	{ "io_pgetevents", WAIT_IO, examine_events },
 	{ "ioctl", WAIT_OTHER, examine_descriptor },

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/examine.h"
+#include "target/live_descriptors.h"
 
 #include <inttypes.h>
 
@@ -91,16 +92,48 @@ enum { RANGE_TYPE = 0, RANGE_WHENCE = 2, RANGE_START = 8, RANGE_LENGTH = 16 };
 enum { TYPE_READ = 0, TYPE_WRITE = 1 };
 enum { FROM_START = 0, FROM_OFFSET, FROM_END };
 
-static void add_range(struct words *words, uint32_t whence, int64_t start, int64_t length)
+/* A range whose start is counted from somewhere in the file; a negative length reaches backwards
+ * from there. */
+struct range {
+	uint32_t whence;
+	int64_t start, length;
+};
+
+/* Counts it from the start of the file, as far as that can be told: live, from the offset of the
+ * open file too. Of calls of lockf that is the usual. */
+static bool make_absolute(const struct examined *examined, struct range *range)
+{
+	int64_t offset = 0;
+	if (range->whence == FROM_OFFSET) {
+		if (!live_descriptors_offset(examined->all->descriptors, examined->wait->fd,
+					     &offset) ||
+		    (range->start > 0 && offset > INT64_MAX - range->start))
+			return false;
+		range->start += offset;
+		range->whence = FROM_START;
+	}
+	if (range->whence != FROM_START)
+		return false;
+	if (range->length < 0 && range->length >= -range->start) {
+		range->start += range->length;
+		range->length = -range->length;
+	}
+	return range->length >= 0 && range->start >= 0;
+}
+
+static void add_range(struct words *words, const struct range *range)
 {
 	static const char *const from[] = { "", " from the current offset", " from the end" };
+	const int64_t start = range->start, length = range->length;
 	if (length == 0)
 		words_add(words, ", bytes %" PRId64 " to the end", start);
 	else if (length > 0 && start <= INT64_MAX - length)
 		words_add(words, ", bytes %" PRId64 "..%" PRId64, start, start + length - 1);
+	else if (length < 0 && length > INT64_MIN)
+		words_add(words, ", the %" PRId64 " bytes before byte %" PRId64, -length, start);
 	else
 		words_add(words, ", %" PRId64 " bytes at %" PRId64, length, start);
-	words_add(words, "%s", whence <= FROM_END ? from[whence] : "");
+	words_add(words, "%s", range->whence <= FROM_END ? from[range->whence] : "");
 }
 
 static void examine_fcntl(struct examined *examined)
@@ -122,15 +155,15 @@ static void examine_fcntl(struct examined *examined)
 		find_holder(examined, class, -1);
 		return;
 	}
-	uint32_t type = head & 0xffff, whence = head >> 16;
+	struct range range = { head >> 16, (int64_t)start, (int64_t)length };
+	const uint32_t type = head & 0xffff;
 	words_add(&examined->detail, "fcntl %s lock",
 		  type == TYPE_READ ? "read" : (type == TYPE_WRITE ? "write" : "unknown"));
-	add_range(&examined->detail, whence, (int64_t)start, (int64_t)length);
+	const bool exact = make_absolute(examined, &range);
+	add_range(&examined->detail, &range);
 	if (class == FILE_LOCK_OPEN_FILE)
 		words_add(&examined->detail, ", of the open file");
-	/* A negative length reaches backwards. */
-	bool exact = whence == FROM_START && (int64_t)length >= 0;
-	find_holder(examined, class, exact ? (int64_t)start : -1);
+	find_holder(examined, class, exact ? range.start : -1);
 }
 
 const struct wait_row file_lock_rows[] = {

@@ -32,10 +32,8 @@ static bool resolve_atomic(struct examined *examined, const struct futex_call *f
 	examined_object(examined, futex->address);
 	struct symbol symbol;
 	const struct subject *subject = examined->all->subject;
-	if (futex->call.name != NULL && strstr(futex->call.name, "std::latch::") != NULL)
-		words_add(&examined->detail, "a std::latch");
-	else if (modules_symbol_at(subject->modules, futex->address, &symbol) &&
-		 strstr(symbol.name, "__detail::__waiter") != NULL)
+	if (modules_symbol_at(subject->modules, futex->address, &symbol) &&
+	    strstr(symbol.name, "__detail::__waiter") != NULL)
 		words_add(&examined->detail, "a slot that libstdc++ shares between atomics");
 	return true;
 }

@@ -135,7 +135,7 @@ static void refine_atomic(const struct thread *thread, struct known_call *call)
 		enum wait_kind kind;
 	} rows[] = {
 		{ "semaphore", WAIT_SEMAPHORE },
-		{ "std::latch::", WAIT_BARRIER },
+		{ "std::latch::", WAIT_LATCH },
 		{ "std::barrier<", WAIT_BARRIER },
 		{ "std::__tree_barrier", WAIT_BARRIER },
 	};

@@ -2,8 +2,10 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/waits/futex.h"
+#include "target/live_semaphores.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* pthread_cond_t has two layouts. Both end in the two futex words (g_signals); the older one has a
  * pair of words more in front of them. */
@@ -142,6 +144,26 @@ bool resolve_condition(struct examined *examined, const struct futex_call *futex
 /* sem_t on 64-bit machines: value and waiters in one word of 8 bytes, then the sharing. */
 enum { SEMAPHORE_VALUE = 0, SEMAPHORE_WAITERS = 4, SEMAPHORE_SHARED = 8 };
 
+/* A named semaphore lies alone in a file of its own. The name of the mapping is mostly another. */
+static void name_semaphore(struct examined *examined, uint64_t address)
+{
+	const struct target *target = examined->all->subject->target;
+	const struct segment *segment = address_space_find(target->space, address);
+	struct words *detail = &examined->detail;
+	char name[256];
+	if (segment == NULL || segment->name == NULL || strstr(segment->name, "/sem.") == NULL)
+		return;
+	words_separate(detail, ", ");
+	words_add(detail, "a named semaphore");
+	if (target->kind != TARGET_LIVE ||
+	    !live_semaphore_name(target->pid, address, name, sizeof name))
+		return;
+	if (name[0] != '\0')
+		words_add(detail, ": %s", name);
+	else
+		words_add(detail, " that was unlinked");
+}
+
 bool resolve_semaphore(struct examined *examined, const struct futex_call *futex, bool named)
 {
 	uint32_t waiters = 0, shared = 0;
@@ -155,6 +177,7 @@ bool resolve_semaphore(struct examined *examined, const struct futex_call *futex
 		return false;
 	examined->wait->kind = WAIT_SEMAPHORE;
 	examined_object(examined, futex->address);
+	name_semaphore(examined, futex->address);
 	if (!named)
 		examined_evidence(examined, "the memory has the form of a semaphore");
 	if (known && futex->word != 0) {

@@ -26,6 +26,7 @@ enum wait_kind {
 	WAIT_RWLOCK_WRITE,
 	WAIT_SEMAPHORE,
 	WAIT_BARRIER,
+	WAIT_LATCH, /* std::latch */
 	WAIT_JOIN,
 	WAIT_ONCE,	  /* pthread_once, call_once */
 	WAIT_STATIC_INIT, /* __cxa_guard_acquire */
