@@ -318,6 +318,9 @@ static struct error *describe_process(struct proc_task task, struct target *targ
 	struct proc_task_status status;
 	if (live_other_namespace(task) && proc_read_task_status(leader, &status))
 		target->inner_pid = status.inner_tid;
+	struct proc_status process;
+	if (proc_read_status(task.pid, &process))
+		target->caught_signals = process.caught;
 	target->root = find_root(task, gaps);
 	if (target->path == NULL || target->comm == NULL)
 		return error_no_memory();

@@ -157,10 +157,14 @@ bool proc_read_status(int32_t pid, struct proc_status *status)
 	uint64_t tgid, tracer;
 	const char *uids = field(text, "Uid");
 	uint32_t uid;
+	const char *caught = field(text, "SigCgt");
+	uint64_t signals = 0;
+	if (caught != NULL)
+		(void)sscanf(caught, "%" SCNx64, &signals);
 	bool complete = proc_field(text, "Tgid", &tgid) && proc_field(text, "TracerPid", &tracer) &&
 			uids != NULL && sscanf(uids, " %*u %" SCNu32, &uid) == 1;
 	if (complete)
-		*status = (struct proc_status){ (int32_t)tgid, (int32_t)tracer, uid };
+		*status = (struct proc_status){ (int32_t)tgid, (int32_t)tracer, uid, signals };
 	else
 		errno = EINVAL;
 	free(text);

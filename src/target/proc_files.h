@@ -31,6 +31,7 @@ struct proc_status {
 	int32_t tgid;	/* the process that this thread belongs to */
 	int32_t tracer; /* the thread that traces it; 0: none */
 	uint32_t uid;	/* the effective one */
+	uint64_t caught; /* the signals that have a handler, signal 1 in bit 0 */
 };
 
 /* From /proc/PID/task/TID/status. */

@@ -84,6 +84,8 @@ struct target {
 
 	int32_t inner_pid; /* live: as .inner_tid of a thread */
 	bool deleted;	   /* live: the file of .exe was unlinked, or replaced */
+	/* Live: the signals that have a handler, signal 1 in bit 0. A core does not tell. */
+	uint64_t caught_signals;
 	bool unstopped;	   /* a live process that is looked at without being stopped */
 	bool held;	   /* a live process that a debugger holds stopped */
 	/* Of a process that was stopped although that was first tried without: why; or NULL. */

@@ -13,8 +13,9 @@
 #include "waits_truth.h"
 
 #include <poll.h>
-#include <semaphore.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <semaphore.h>
 
 static struct planted planted[64];
 static size_t used;
@@ -225,6 +226,86 @@ static void stall(void)
 		sem_wait(&empty);
 }
 
+static void wake(int number)
+{
+	(void)number;
+	sem_post(&empty);
+}
+
+/* A handler is to wake the only thread. What a core cannot tell is suspected there. */
+static void handled(void)
+{
+	sem_init(&empty, 0, 0);
+	signal(SIGALRM, wake);
+	alarm(86400);
+	truth("{\"suspicion\":\"stall\",\"count\":1,\"core_only\":true}");
+	truth_ready();
+	for (;;)
+		sem_wait(&empty);
+}
+
+/* Handlers of what goes wrong wake nobody. */
+static void unhandled(void)
+{
+	sem_init(&empty, 0, 0);
+	signal(SIGSEGV, wake);
+	truth("{\"suspicion\":\"stall\",\"count\":1}");
+	truth_ready();
+	for (;;)
+		sem_wait(&empty);
+}
+
+static void by_timer(union sigval value)
+{
+	(void)value;
+	sem_post(&empty);
+}
+
+/* A thread of libc's own waits for the timer. */
+static void timer(void)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD, .sigev_notify_function = by_timer };
+	struct itimerspec tomorrow = { .it_value = { .tv_sec = 86400 } };
+	timer_t created;
+	sem_init(&empty, 0, 0);
+	if (timer_create(CLOCK_MONOTONIC, &event, &created) != 0 ||
+	    timer_settime(created, 0, &tomorrow, NULL) != 0)
+		abort();
+	truth_ready();
+	for (;;)
+		sem_wait(&empty);
+}
+
+/* Another process may post what both share. */
+static void shared(void)
+{
+	static sem_t *semaphore;
+	semaphore = mmap(NULL, sizeof *semaphore, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (semaphore == MAP_FAILED || sem_init(semaphore, 1, 0) != 0)
+		abort();
+	truth_ready();
+	for (;;)
+		sem_wait(semaphore);
+}
+
+static void wait_timed(void *argument)
+{
+	struct timespec tomorrow = plant_tomorrow(CLOCK_REALTIME);
+	pthread_mutex_lock(argument);
+	for (;;)
+		pthread_cond_timedwait(&never, argument, &tomorrow);
+}
+
+static void timed(void)
+{
+	stalled();
+	start("timed", wait_timed, &data_lock);
+	truth_ready();
+	for (;;)
+		sem_wait(&empty);
+}
+
 static void idle(void)
 {
 	static int pipe_ends[2];
@@ -265,8 +346,10 @@ int main(int count, char **arguments)
 		const char *name;
 		void (*plant)(void);
 	} cases[] = {
-		{ "held", held }, { "convoy", convoy }, { "readers", readers }, { "stall", stall },
-		{ "idle", idle }, { "writer", writer }, { "reader", reader },
+		{ "held", held },     { "convoy", convoy },   { "readers", readers },
+		{ "stall", stall },   { "idle", idle },	      { "writer", writer },
+		{ "reader", reader }, { "handled", handled }, { "unhandled", unhandled },
+		{ "timer", timer },   { "shared", shared },   { "timed", timed },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
 		if (count > 1 && strcmp(arguments[1], cases[i].name) == 0)

@@ -5,6 +5,7 @@
 #include "analysis/waits/wait_graph.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 
 const char *suspicion_kind_name(enum suspicion_kind kind)
@@ -12,9 +13,35 @@ const char *suspicion_kind_name(enum suspicion_kind kind)
 	return kind == SUSPICION_STALL ? "stall" : "own read lock";
 }
 
-/* Whether only another thread of this process, or a signal's handler, can end the wait. */
-static bool needs_a_thread(const struct wait *wait)
+/* Handlers that malfunctions call, and libc's own (for cancelling and setxid), wake nobody. */
+#define NO_WAKERS                                                                                  \
+	(1ull << (SIGILL - 1) | 1ull << (SIGTRAP - 1) | 1ull << (SIGABRT - 1) |                    \
+	 1ull << (SIGBUS - 1) | 1ull << (SIGFPE - 1) | 1ull << (SIGSEGV - 1) |                     \
+	 1ull << (SIGSYS - 1) | 1ull << (32 - 1) | 1ull << (33 - 1))
+
+/* Whether the program is known to have no signal handler that may wake a thread. */
+static bool no_handlers(const struct subject *subject)
 {
+	return subject->target->kind == TARGET_LIVE &&
+	       (subject->target->caught_signals & ~NO_WAKERS) == 0;
+}
+
+/* Whether it has one, and the wait is for what a handler may do, as sem_post. */
+static bool handler_may_wake(const struct subject *subject, const struct wait *wait)
+{
+	static const bool by_handlers[WAIT_KIND_COUNT] = {
+		[WAIT_SEMAPHORE] = true, [WAIT_FUTEX] = true, [WAIT_ATOMIC] = true,
+		[WAIT_LATCH] = true,	 [WAIT_PARK] = true,
+	};
+	return by_handlers[wait->kind] && subject->target->kind == TARGET_LIVE &&
+	       !no_handlers(subject);
+}
+
+/* Whether only another thread of this process, or a signal's handler, can end the wait. */
+static bool needs_a_thread(const struct subject *subject, const struct wait *wait)
+{
+	if (handler_may_wake(subject, wait))
+		return false;
 	if (wait->timed || wait->timeout_ns >= 0 || wait->waking)
 		return false;
 	if (wait->kind == WAIT_JOIN)
@@ -68,11 +95,11 @@ static const char *stall_cause(const struct waits *waits)
 		joins += waits->items[i].kind == WAIT_JOIN;
 	}
 	if (locks > 0 && locks + joins == waits->count)
-		return "probably a deadlock, over locks that do not tell who holds them.";
+		return "probably a deadlock, over locks that do not tell who holds them";
 	if (locks + futexes > 0)
 		return "a deadlock, where one holds a lock that another waits for, or a wake-up "
-		       "was lost, unless a signal's handler is to send it.";
-	return "a wake-up was lost, unless a signal's handler is to send it.";
+		       "was lost";
+	return "a wake-up was lost";
 }
 
 static const char *stall_sentence(const struct subject *subject, const struct waits *waits)
@@ -84,9 +111,9 @@ static const char *stall_sentence(const struct subject *subject, const struct wa
 		words_add_lock(&words, only);
 		words_add(&words,
 			  ", which this process holds itself, through fd %" PRId32
-			  ": unless another process shares that descriptor or a signal's handler "
-			  "unlocks it, it waits for ever.",
-			  only->held_through);
+			  ": it waits for ever, unless another process shares that descriptor%s.",
+			  only->held_through,
+			  no_handlers(subject) ? "" : " or a signal's handler unlocks it");
 		return string_pool_add(modules_strings(subject->modules), words.text);
 	}
 	if (waits->count == 1)
@@ -97,7 +124,8 @@ static const char *stall_sentence(const struct subject *subject, const struct wa
 			  "do so (",
 			  waits->count);
 	add_kinds(&words, waits);
-	words_add(&words, "): %s", stall_cause(waits));
+	words_add(&words, "): %s%s.", stall_cause(waits),
+		  no_handlers(subject) ? "" : ", unless a signal's handler is to end the wait");
 	return string_pool_add(modules_strings(subject->modules), words.text);
 }
 
@@ -111,8 +139,11 @@ static bool orphaned_lock(const struct wait *wait)
 static bool find_stall(const struct subject *subject, const struct waits *waits,
 		       struct suspicions *suspicions)
 {
+	/* Threads of Go wait for goroutines, which are judged by themselves. */
+	if (modules_have_go(subject->modules))
+		return true;
 	for (size_t i = 0; i < waits->count; i++)
-		if (!needs_a_thread(&waits->items[i]) || orphaned_lock(&waits->items[i]))
+		if (!needs_a_thread(subject, &waits->items[i]) || orphaned_lock(&waits->items[i]))
 			return true;
 	const struct wait **all = calloc(waits->count, sizeof *all);
 	if (all == NULL)
