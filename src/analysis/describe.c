@@ -13,6 +13,10 @@
 /* How far below a stack, or SP, an access is still taken for an overflow of that stack. */
 #define OVERFLOW_REACH (64 * 1024)
 
+/* How far a frame of Go's may reach above its SP that begins a stack: runtime.goexit, and what
+ * begins threads. */
+#define GO_OUTERMOST_MAX 256
+
 static bool in_module(const struct subject *subject, uint64_t address, struct place *place)
 {
 	if (subject->modules == NULL)
@@ -41,6 +45,19 @@ static bool in_guard(const struct subject *subject, const struct thread *thread,
 	       pthread->stack_start - address <= pthread->guard_size;
 }
 
+/* A goroutine's stack lies in the midst of Go's heap, where the end of the mapping bounds nothing:
+ * it ends with its outermost frame. */
+static bool is_beyond_goroutine(const struct subject *subject, const struct thread *thread,
+				uint64_t address)
+{
+	if (subject->modules == NULL || !modules_have_go(subject->modules) ||
+	    thread->frame_count == 0)
+		return false;
+	const struct frame *outermost = &thread->frames[thread->frame_count - 1];
+	return outermost->sp != 0 && address > outermost->sp &&
+	       address - outermost->sp > GO_OUTERMOST_MAX;
+}
+
 static bool in_stack(const struct subject *subject, uint64_t address, struct place *place)
 {
 	if (subject->threads == NULL)
@@ -48,7 +65,8 @@ static bool in_stack(const struct subject *subject, uint64_t address, struct pla
 	place->thread = threads_stack_owner(subject->threads, address);
 	if (place->thread == NULL)
 		return false;
-	if (in_guard(subject, place->thread, address))
+	if (in_guard(subject, place->thread, address) ||
+	    is_beyond_goroutine(subject, place->thread, address))
 		return false;
 	place->kind = PLACE_STACK;
 	place->offset = address - place->thread->stack_start;
