@@ -3,6 +3,7 @@
 
 #include "analysis/chunk_bytes.h"
 #include "analysis/span_walk.h"
+#include "base/large_array.h"
 #include "base/workers.h"
 
 #include <inttypes.h>
@@ -12,6 +13,10 @@
 #define BATCH		64 /* words that are looked up at once */
 #define EDGES_FIRST	4096
 #define WORTH_SHARING	32768 /* chunks */
+
+#define LINE		   64
+#define LINES_ASKED_AHEAD  3
+#define CHUNKS_ASKED_AHEAD 12
 
 struct building {
 	const struct subject *subject;
@@ -153,12 +158,29 @@ static void scan_chunk(struct part *part, const struct chunk_region *region, uin
 		scan_bytes(part, bytes, got);
 }
 
+/* Asks for the first bytes of the chunk that `ahead` comes to. */
+static void ask_ahead(const struct building *building, struct chunk_set_walk *ahead)
+{
+	if (!chunk_set_next(building->set, ahead))
+		return;
+	const struct chunk_region *region = ahead->region;
+	const uint8_t *bytes = building->region_bytes[region - building->set->table->regions];
+	if (bytes == NULL)
+		return;
+	bytes += chunk_lookup_address(region, ahead->number) - region->start;
+	for (unsigned line = 0; line < LINES_ASKED_AHEAD; line++)
+		__builtin_prefetch(bytes + (size_t)line * LINE);
+}
+
 static void *scan_part(void *argument)
 {
 	struct part *part = argument;
 	const struct building *building = part->building;
-	struct chunk_set_walk walk = { .word = part->begin, .end = part->end };
+	struct chunk_set_walk walk = { .word = part->begin, .end = part->end }, ahead = walk;
+	for (unsigned i = 0; i < CHUNKS_ASKED_AHEAD; i++)
+		ask_ahead(building, &ahead);
 	while (chunk_set_next(building->set, &walk)) {
+		ask_ahead(building, &ahead);
 		if (part->is_main && part->rank % PROGRESS_CHUNKS == 0)
 			progress_tell(building->subject->progress, building->what, part->rank,
 				      part->top);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/chunk_set.h"
 
-#include "analysis/chunk_bytes.h"
+#include "base/large_array.h"
 
 bool chunk_set_new(const struct chunk_table *table, struct chunk_set *set)
 {

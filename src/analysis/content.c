@@ -165,7 +165,8 @@ static const char *name_word(struct content_recogniser *recogniser, uint64_t wor
 
 static const char *object_name(struct content_recogniser *recogniser, uint64_t word)
 {
-	if (word < recogniser->modules_start || word >= recogniser->modules_end)
+	if (word < recogniser->modules_start || word >= recogniser->modules_end ||
+	    modules_find(recogniser->subject->modules, word) == NULL)
 		return NULL;
 	uint64_t hash = word * 0x9e3779b97f4a7c15U;
 	struct known_name *known = &recogniser->names[hash >> 52];

@@ -2,7 +2,9 @@
 #include "analysis/content_idioms.h"
 
 #include "analysis/content_text.h"
+#include "analysis/span_walk.h"
 #include "base/bytes.h"
+#include "heap/chunk_lookup.h"
 
 #include <arpa/inet.h>
 #include <elf.h>
@@ -357,6 +359,17 @@ static bool is_tree_node(const struct idiom_chunk *look, struct words *detail, u
 	return false;
 }
 
+/* Whether more than one of the first words is neither zero nor points into memory that has chunks:
+ * that takes no look at the chunks. */
+static bool has_strangers(const struct idiom_chunk *look)
+{
+	unsigned strangers = 0;
+	for (unsigned i = 0; i < look->count && strangers < 2; i++)
+		strangers += look->words[i] != 0 && chunk_lookup_region(look->subject->heap->chunks,
+									look->words[i]) == NULL;
+	return strangers > 1;
+}
+
 /* An array with holes of pointers to equal nodes that are chained by their first word: the buckets
  * of an unordered container, one of which may point into the object. */
 static bool is_buckets(const struct idiom_chunk *look, struct words *detail, uint64_t *nodes)
@@ -365,6 +378,8 @@ static bool is_buckets(const struct idiom_chunk *look, struct words *detail, uin
 	uint64_t entries = look->chunk->size / 8, word, next, size = 0;
 	struct chunk target, following;
 	(void)detail;
+	if (has_strangers(look))
+		return false;
 	if (entries > ENTRIES_MAX)
 		entries = ENTRIES_MAX;
 	for (uint64_t i = 0; i < entries; i++) {
@@ -462,8 +477,9 @@ bool idiom_look(const struct subject *subject, const struct chunk *chunk, struct
 	look->count =
 	    (unsigned)(address_space_span(subject->target->space, chunk->address, want, &bytes) /
 		       8);
+	const struct word_form form = word_form_of(arch);
 	for (unsigned i = 0; i < look->count; i++)
-		look->words[i] = bytes_unsigned(bytes + (size_t)i * 8, 8, false);
+		look->words[i] = word_form_load(&form, bytes + (size_t)i * 8);
 	return look->count > 0;
 }
 

@@ -9,6 +9,7 @@
 #include "analysis/chunk_graph.h"
 #include "analysis/dominators.h"
 #include "analysis/span_walk.h"
+#include "base/large_array.h"
 
 #define FLOW_INTERNAL	    UINT32_MAX
 #define FLOW_NOTHING	    UINT32_MAX

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/chunk_bytes.h"
 #include "analysis/mark_private.h"
+#include "base/large_array.h"
 
 #include <stdlib.h>
 

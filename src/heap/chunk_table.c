@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "heap/chunk_table.h"
 
+#include "base/large_array.h"
 #include "heap/chunk_lookup.h"
 
 #include <inttypes.h>
@@ -26,8 +27,9 @@ void chunk_table_free(struct chunk_table *table)
 	free(table->regions);
 	free(table->position);
 	free(table->order);
-	free(table->used);
-	for (unsigned level = 0; level < CHUNK_LEVELS_MAX; level++)
+	large_array_free(table->used, table->word_capacity, sizeof *table->used);
+	large_array_free(table->levels[0], table->word_capacity, sizeof *table->levels[0]);
+	for (unsigned level = 1; level < CHUNK_LEVELS_MAX; level++)
 		free(table->levels[level]);
 	free(table->zones);
 	free(table->slots);
@@ -57,12 +59,10 @@ static void clear_bits(uint64_t *bits, uint64_t from, uint64_t to)
 
 static bool grow_words(uint64_t **words, uint64_t from, uint64_t to)
 {
-	uint64_t *grown = reallocarray(*words, to, sizeof *grown);
-	if (grown == NULL)
-		return false;
-	memset(grown + from, 0, (to - from) * sizeof *grown);
-	*words = grown;
-	return true;
+	uint64_t *grown = large_array_grow(*words, from, to, sizeof *grown);
+	if (grown != NULL)
+		*words = grown;
+	return grown != NULL;
 }
 
 static bool reserve_granules(struct chunk_table *table, uint64_t more)
@@ -72,10 +72,12 @@ static bool reserve_granules(struct chunk_table *table, uint64_t more)
 		return true;
 	if (wanted < table->word_capacity + table->word_capacity / 4)
 		wanted = table->word_capacity + table->word_capacity / 4;
-	if (wanted > SIZE_MAX / 16 ||
-	    !grow_words(&table->levels[0], table->word_capacity, wanted) ||
-	    !grow_words(&table->used, table->word_capacity, wanted))
+	if (wanted > SIZE_MAX / 16 || !grow_words(&table->levels[0], table->word_capacity, wanted))
 		return false;
+	if (!grow_words(&table->used, table->word_capacity, wanted)) {
+		grow_words(&table->levels[0], wanted, table->word_capacity);
+		return false;
+	}
 	table->word_capacity = wanted;
 	return true;
 }
