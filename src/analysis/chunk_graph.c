@@ -4,6 +4,7 @@
 #include "analysis/chunk_bytes.h"
 #include "analysis/span_walk.h"
 #include "base/large_array.h"
+#include "base/prefetch.h"
 #include "base/workers.h"
 
 #include <inttypes.h>
@@ -116,8 +117,8 @@ static void advance(struct part *part)
 		if (region == NULL)
 			continue;
 		const uint64_t granule = chunk_lookup_granule(region, word);
-		__builtin_prefetch(&set->words[granule / 64]);
-		__builtin_prefetch(&set->table->levels[0][granule / 64]);
+		prefetch(&set->words[granule / 64]);
+		prefetch(&set->table->levels[0][granule / 64]);
 		part->waiting[count++] = (struct candidate){ word, granule, region, part->from[i] };
 	}
 	part->waiting_count = count;
@@ -169,7 +170,7 @@ static void ask_ahead(const struct building *building, struct chunk_set_walk *ah
 		return;
 	bytes += chunk_lookup_address(region, ahead->number) - region->start;
 	for (unsigned line = 0; line < LINES_ASKED_AHEAD; line++)
-		__builtin_prefetch(bytes + (size_t)line * LINE);
+		prefetch(bytes + (size_t)line * LINE);
 }
 
 static void *scan_part(void *argument)

@@ -3,6 +3,7 @@
 
 #include "analysis/interior.h"
 #include "analysis/span_walk.h"
+#include "base/prefetch.h"
 #include "heap/chunk_lookup.h"
 
 #define CANDIDATES	16 /* whose bitmap words are on their way */
@@ -93,8 +94,8 @@ static void see_word(struct search *search, uint64_t word, uint64_t turn)
 	if (region == NULL)
 		return;
 	uint64_t granule = chunk_lookup_granule(region, word);
-	__builtin_prefetch(&search->passed[granule / 64], 1);
-	__builtin_prefetch(&search->table->levels[0][granule / 64]);
+	prefetch(&search->passed[granule / 64]);
+	prefetch(&search->table->levels[0][granule / 64]);
 	rotate(search, &(struct candidate){ word, granule, turn, region });
 }
 
@@ -130,7 +131,7 @@ static void ask_ahead(const struct search *search, uint64_t index)
 	    chunk_table_numbered(search->table, search->found.items[index], &chunk) &&
 	    address_space_span(search->subject->target->space, chunk.address, chunk.size, &bytes) !=
 		0)
-		__builtin_prefetch(bytes);
+		prefetch(bytes);
 }
 
 static void run(struct search *search, const struct mark_source *sources, size_t count)

@@ -2,6 +2,7 @@
 #include "analysis/content_pointers.h"
 
 #include "analysis/span_walk.h"
+#include "base/prefetch.h"
 #include "heap/chunk_lookup.h"
 
 #define BATCH	    64 /* words */
@@ -13,8 +14,8 @@ static inline void ask_granule(const struct chunk_table *table, const struct chu
 			       uint64_t word)
 {
 	const uint64_t granule = chunk_lookup_granule(region, word);
-	__builtin_prefetch(&table->levels[0][granule / 64]);
-	__builtin_prefetch(&table->used[granule / 64]);
+	prefetch(&table->levels[0][granule / 64]);
+	prefetch(&table->used[granule / 64]);
 }
 
 /* Counts some words, at most BATCH: those that may be pointers are asked for before the first of
@@ -66,7 +67,7 @@ void content_pointers_ask(const struct subject *subject, uint64_t address)
 	const uint8_t *bytes;
 	const size_t got = address_space_span(subject->target->space, address, ASKED_BYTES, &bytes);
 	for (size_t at = 0; at < got; at += LINE)
-		__builtin_prefetch(bytes + at);
+		prefetch(bytes + at);
 }
 
 void content_pointers_ask_targets(const struct subject *subject, uint64_t address, uint64_t size)

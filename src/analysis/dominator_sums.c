@@ -57,19 +57,19 @@ static void sum_up(const struct flow *flow, struct dominators *result, const str
 {
 	struct chunk_walk walk = { 0 };
 	while (next_chunk(flow, &walk)) {
-		const struct flow_chunk *chunk = &flow->chunks[walk.rank];
-		if (!flow_is_found(chunk)) {
-			count_chunk(chunk->number == 0 ? &result->pinned : &result->internal,
+		const uint32_t top = flow->tops[walk.rank];
+		if (!flow_is_found(flow, walk.rank)) {
+			count_chunk(top == FLOW_NOT_FOUND ? &result->pinned : &result->internal,
 				    walk.size);
 			continue;
 		}
-		if ((chunk->next & FLOW_TOP_ITEM) == 0) {
-			held->bytes[chunk->next] += walk.size;
-			held->chunks[chunk->next]++;
+		if ((top & FLOW_TOP_ITEM) == 0) {
+			held->bytes[top] += walk.size;
+			held->chunks[top]++;
 			count_chunk(&result->shared, walk.size);
 			continue;
 		}
-		struct dominator_item *item = &result->items[chunk->next & ~FLOW_TOP_ITEM];
+		struct dominator_item *item = &result->items[top & ~FLOW_TOP_ITEM];
 		count_chunk(&item->held, walk.size);
 		if (walk.size > item->largest_size || item->held.chunks == 1) {
 			item->largest = walk.address;
@@ -104,7 +104,7 @@ static bool find_heads(const struct flow *flow, const struct held *held, size_t 
 	struct chunk_walk walk = { 0 };
 	while (next_chunk(flow, &walk)) {
 		const uint32_t rank = walk.rank;
-		if (!flow_is_found(&flow->chunks[rank]) || flow->chunks[rank].next != rank)
+		if (flow->tops[rank] != rank)
 			continue;
 		result->head_count++;
 		struct dominator_head head = { .address = walk.address,
@@ -192,9 +192,9 @@ static void search_all(struct holder_search *search, const struct dominator_sour
 	struct chunk_walk walk = { 0 };
 	uint64_t done = 0;
 	while (next_chunk(flow, &walk)) {
-		if (!flow_is_found(&flow->chunks[walk.rank]))
+		if (!flow_is_found(flow, walk.rank))
 			continue;
-		const uint32_t top = flow->chunks[walk.rank].next;
+		const uint32_t top = flow->tops[walk.rank];
 		search->holder =
 		    (struct dominator_holder){ (top & FLOW_TOP_ITEM) != 0, top & ~FLOW_TOP_ITEM };
 		search_range(search, walk.address, walk.address + walk.size);

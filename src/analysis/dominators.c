@@ -13,6 +13,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/flow.h"
+#include "base/prefetch.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -66,7 +67,7 @@ static uint64_t cut_edges(struct flow *flow)
 			continue;
 		do {
 			edge = edges[at++];
-			if (flow_is_found(chunk) &&
+			if (flow_is_numbered(chunk) &&
 			    keep_edge(flow, chunk->number, edge & ~FLOW_LAST, &cut))
 				edges[kept++] = edge & ~FLOW_LAST;
 		} while ((edge & FLOW_LAST) == 0);
@@ -153,7 +154,7 @@ static void go_over_edges(struct flow *flow, uint32_t *from)
 		do {
 			edge = edges[at++];
 			const uint32_t to = edge & ~FLOW_LAST;
-			if (!flow_is_found(chunk) || to == 0)
+			if (!flow_is_numbered(chunk) || to == 0)
 				continue;
 			if (from == NULL)
 				flow->into[to]++;
@@ -194,9 +195,9 @@ static bool refine_labels(struct flow *flow)
 static inline uint32_t label_of(const struct flow *flow, uint64_t rank)
 {
 	if (rank + ASKED_AHEAD < flow->set.count &&
-	    flow_is_found(&flow->chunks[rank + ASKED_AHEAD]))
-		__builtin_prefetch(&flow->label[flow->chunks[rank + ASKED_AHEAD].number]);
-	return flow_is_found(&flow->chunks[rank]) ? flow->label[flow->chunks[rank].number] : 0;
+	    flow_is_numbered(&flow->chunks[rank + ASKED_AHEAD]))
+		prefetch(&flow->label[flow->chunks[rank + ASKED_AHEAD].number]);
+	return flow_is_numbered(&flow->chunks[rank]) ? flow->label[flow->chunks[rank].number] : 0;
 }
 
 /* From labels to tops: items by their index, heads by their rank. */
@@ -214,12 +215,25 @@ static void name_tops(struct flow *flow, size_t item_count)
 	for (uint32_t node = 1; node <= flow->count; node++)
 		label[node] = ranks[label[node]];
 	for (uint64_t rank = 0; rank < flow->set.count; rank++)
-		flow->chunks[rank].next = label_of(flow, rank);
+		if (flow_is_numbered(&flow->chunks[rank]))
+			flow->tops[rank] = label_of(flow, rank);
 }
 
-static bool find_dominators(struct flow *flow, size_t item_count)
+/* What the forest came to know. */
+static void take_heads(struct flow *flow)
 {
+	for (uint64_t rank = 0; rank < flow->set.count; rank++)
+		if (chunk_lookup_bit(flow->heads, rank) && flow_is_numbered(&flow->chunks[rank]))
+			flow->semi[flow->chunks[rank].number] = 0;
+}
+
+static bool find_by_walk(struct flow *flow, const struct dominator_source *sources,
+			 size_t source_count, size_t item_count)
+{
+	if (!flow_walk(flow, sources, source_count))
+		return false;
 	flow->label[0] = 0;
+	take_heads(flow);
 	if (!cut_trees(flow) && !refine_labels(flow))
 		return false;
 	name_tops(flow, item_count);
@@ -237,7 +251,7 @@ static void take_internal(struct flow *flow)
 	for (size_t i = 0; i < heap->internal.count; i++)
 		if (chunk_table_find(flow->table, heap->internal.items[i], &chunk) &&
 		    chunk_set_rank(&flow->set, chunk.number, &rank))
-			flow->chunks[rank].number = FLOW_INTERNAL;
+			flow->tops[rank] = FLOW_INTERNAL;
 }
 
 static struct error *flow_begin(struct flow *flow, const struct subject *subject,
@@ -262,18 +276,23 @@ static struct error *flow_begin(struct flow *flow, const struct subject *subject
 		return error_new(ERROR_UNSUPPORTED,
 				 "%" PRIu64 " reachable chunks are more than can be told apart",
 				 flow->set.count);
-	flow->chunks = large_array_new(flow->set.count + 1, sizeof *flow->chunks);
+	flow->tops = large_array_new(flow->set.count + 1, sizeof *flow->tops);
+	flow->heads = large_array_new(flow->set.count / 64 + 1, sizeof *flow->heads);
 	flow->item_nodes = calloc(item_count + 1, sizeof *flow->item_nodes);
-	if (flow->chunks == NULL || flow->item_nodes == NULL)
+	if (flow->tops == NULL || flow->heads == NULL || flow->item_nodes == NULL)
 		return error_no_memory();
+	for (uint64_t rank = 0; rank < flow->set.count; rank++)
+		flow->tops[rank] = FLOW_NOT_FOUND;
 	take_internal(flow);
-	return NULL;
+	return chunk_graph_make(subject, &flow->set, "finding who points to whom", &flow->graph);
 }
 
 /* What the tops were found by. */
 static void free_tree(struct flow *flow)
 {
 	chunk_graph_free(&flow->graph);
+	large_array_free(flow->heads, flow->set.count / 64 + 1, sizeof *flow->heads);
+	large_array_free(flow->chunks, flow->set.count + 1, sizeof *flow->chunks);
 	large_array_free(flow->parent, flow->nodes, sizeof *flow->parent);
 	large_array_free(flow->semi, flow->nodes, sizeof *flow->semi);
 	large_array_free(flow->label, flow->nodes, sizeof *flow->label);
@@ -282,12 +301,14 @@ static void free_tree(struct flow *flow)
 	free(flow->from);
 	flow->parent = flow->semi = flow->label = flow->into = flow->from = NULL;
 	flow->links = NULL;
+	flow->chunks = NULL;
+	flow->heads = NULL;
 }
 
 static void flow_end(struct flow *flow)
 {
 	free_tree(flow);
-	large_array_free(flow->chunks, flow->set.count + 1, sizeof *flow->chunks);
+	large_array_free(flow->tops, flow->set.count + 1, sizeof *flow->tops);
 	chunk_set_free(&flow->set);
 	free(flow->item_nodes);
 }
@@ -301,9 +322,11 @@ struct error *dominators_find(const struct subject *subject,
 	struct flow flow = { .options = options };
 	struct dominators made = { 0 };
 	struct error *error = flow_begin(&flow, subject, reachability, item_count);
-	if (error == NULL)
-		error = flow_walk(&flow, sources, source_count);
-	if (error == NULL && !find_dominators(&flow, item_count))
+	bool found = false;
+	if (error == NULL && !options->depth_first &&
+	    !flow_find_in_forest(&flow, sources, source_count, &found))
+		error = error_no_memory();
+	if (error == NULL && !found && !find_by_walk(&flow, sources, source_count, item_count))
 		error = error_no_memory();
 	free_tree(&flow);
 	if (error == NULL)

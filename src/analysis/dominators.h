@@ -53,15 +53,17 @@ struct dominators {
 
 struct dominator_options {
 	size_t heads; /* how many of them are told of */
+	/* Semidominators at once, without a forest first; the answer is the same. */
+	bool depth_first;
 	/* Rounds over all pointers before semidominators are asked for; the answer is the same.
 	 * 0: as many as are worth it; else that number less one. */
 	unsigned rounds;
 };
 
 /* `sources` are grouped by item, item numbers rise. All reachable chunks are in exactly one of
- * .items, .shared, .internal and .pinned. Needs about 35 bytes of
- * memory a chunk. ERROR_NO_MEMORY; ERROR_UNSUPPORTED for more than 2^31 chunks or 2^32
- * pointers. */
+ * .items, .shared, .internal and .pinned. Needs about 25 bytes of
+ * memory a chunk, or 35 where it takes semidominators. ERROR_NO_MEMORY; ERROR_UNSUPPORTED for more
+ * than 2^31 chunks or 2^32 pointers. */
 struct error *dominators_find(const struct subject *subject,
 			      const struct reachability *reachability,
 			      const struct dominator_source *sources, size_t source_count,

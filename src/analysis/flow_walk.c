@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/flow.h"
+#include "base/prefetch.h"
 
 #define BATCH	    64 /* words of a source */
 #define ASKED_AHEAD 16 /* edges of a chunk */
@@ -9,8 +10,13 @@
 static bool take_graph(struct flow *flow)
 {
 	struct chunk_graph *graph = &flow->graph;
+	flow->chunks = large_array_new(flow->set.count + 1, sizeof *flow->chunks);
+	if (flow->chunks == NULL)
+		return false;
 	for (uint64_t rank = 0; rank < flow->set.count; rank++) {
 		const uint32_t first = graph->first[rank], end = graph->first[rank + 1];
+		if (flow->tops[rank] == FLOW_INTERNAL)
+			flow->chunks[rank].number = FLOW_INTERNAL;
 		flow->chunks[rank].next = first < end ? first : FLOW_NOTHING;
 		if (first < end)
 			graph->edges[end - 1] |= FLOW_LAST;
@@ -63,14 +69,14 @@ static inline void settle(struct flow *flow, size_t *depth)
 	unsigned count = 0, seen = 0;
 	do {
 		last = edges[count] & FLOW_LAST;
-		__builtin_prefetch(&flow->chunks[edges[count] & ~FLOW_LAST], 1);
+		prefetch(&flow->chunks[edges[count] & ~FLOW_LAST]);
 	} while (last == 0 && ++count < ASKED_AHEAD);
 	count += last != 0;
 	for (unsigned i = 0; i < count; i++) {
 		const struct flow_chunk *to = &flow->chunks[edges[i] & ~FLOW_LAST];
 		if (to->number == 0) {
 			if (to->next != FLOW_NOTHING)
-				__builtin_prefetch(&flow->graph.edges[to->next], 1);
+				prefetch(&flow->graph.edges[to->next]);
 			continue;
 		}
 		const uint32_t node = see_edge(flow, chunk->number, to->number) ? to->number : 0;
@@ -90,15 +96,14 @@ static inline void ask_below(const struct flow *flow, size_t depth)
 	const struct flow_chunk *chunks = flow->chunks;
 	const uint32_t *edges = flow->graph.edges;
 	if (depth > 3 * ASKED_BELOW)
-		__builtin_prefetch(&chunks[flow->label[depth - 1 - 3 * ASKED_BELOW]], 1);
+		prefetch(&chunks[flow->label[depth - 1 - 3 * ASKED_BELOW]]);
 	if (depth > 2 * ASKED_BELOW)
-		__builtin_prefetch(&edges[chunks[flow->label[depth - 1 - 2 * ASKED_BELOW]].next],
-				   1);
+		prefetch(&edges[chunks[flow->label[depth - 1 - 2 * ASKED_BELOW]].next]);
 	if (depth <= ASKED_BELOW)
 		return;
 	edges += chunks[flow->label[depth - 1 - ASKED_BELOW]].next;
 	for (unsigned i = 0; i < ASKED_AHEAD; i++) {
-		__builtin_prefetch(&chunks[edges[i] & ~FLOW_LAST], 1);
+		prefetch(&chunks[edges[i] & ~FLOW_LAST]);
 		if ((edges[i] & FLOW_LAST) != 0)
 			break;
 	}
@@ -132,10 +137,13 @@ static inline void look(struct flow *flow, size_t *depth)
 	chunk->next = (uint32_t)(edge - flow->graph.edges);
 }
 
-/* Follows a pointer of the item whose interval is being made to the chunk with that rank. */
-static void enter(struct flow *flow, uint32_t rank)
+/* Follows a pointer of the item to the chunk with that rank: into the item's interval, which is
+ * made now. */
+static void enter(void *context, uint32_t item, uint32_t rank)
 {
+	struct flow *flow = context;
 	size_t depth = 0;
+	(void)item;
 	uint32_t seen = flow->count;
 	if (flow->chunks[rank].number != 0) {
 		see_edge(flow, flow->item_node, flow->chunks[rank].number);
@@ -153,8 +161,16 @@ static void enter(struct flow *flow, uint32_t rank)
 	}
 }
 
-static void scan_bytes(struct flow *flow, const uint8_t *bytes, uint64_t size)
+struct source_scan {
+	const struct flow *flow;
+	uint32_t item;
+	flow_enter *enter;
+	void *context;
+};
+
+static void scan_bytes(const struct source_scan *scan, const uint8_t *bytes, uint64_t size)
 {
+	const struct flow *flow = scan->flow;
 	uint64_t words[BATCH];
 	const uint64_t step = flow->form.size;
 	for (uint64_t left = size / step; left > 0;) {
@@ -166,41 +182,39 @@ static void scan_bytes(struct flow *flow, const uint8_t *bytes, uint64_t size)
 			uint32_t rank;
 			if (chunk_table_find(flow->table, words[i], &chunk) &&
 			    chunk_set_rank(&flow->set, chunk.number, &rank))
-				enter(flow, rank);
+				scan->enter(scan->context, scan->item, rank);
 		}
 		bytes += some * step;
 		left -= some;
 	}
 }
 
-static void scan_source(struct flow *flow, const struct dominator_source *source)
+void flow_scan_source(const struct flow *flow, const struct dominator_source *source,
+		      flow_enter *enter_rank, void *context)
 {
+	const struct source_scan scan = { flow, source->item, enter_rank, context };
 	if (source->bytes != NULL) {
-		scan_bytes(flow, source->bytes, source->size);
+		scan_bytes(&scan, source->bytes, source->size);
 		return;
 	}
 	struct span_walk walk = span_walk_over(flow->subject->target, source->start, source->end);
 	const uint8_t *bytes;
 	uint64_t address;
 	for (size_t got; (got = span_walk_next(&walk, UINT64_MAX, &address, &bytes)) != 0;)
-		scan_bytes(flow, bytes, got);
+		scan_bytes(&scan, bytes, got);
 }
 
-struct error *flow_walk(struct flow *flow, const struct dominator_source *sources, size_t count)
+bool flow_walk(struct flow *flow, const struct dominator_source *sources, size_t count)
 {
-	struct error *error =
-	    chunk_graph_make(flow->subject, &flow->set, "finding who points to whom", &flow->graph);
-	if (error != NULL)
-		return error;
 	if (!take_graph(flow))
-		return error_no_memory();
+		return false;
 	for (size_t i = 0; i < count; i++) {
 		uint32_t *node = &flow->item_nodes[sources[i].item];
 		if (*node == 0) {
 			*node = flow->item_node = ++flow->count;
 			flow->parent[*node] = flow->semi[*node] = 0;
 		}
-		scan_source(flow, &sources[i]);
+		flow_scan_source(flow, &sources[i], enter, flow);
 	}
-	return NULL;
+	return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/interior.h"
 #include "analysis/mark_private.h"
+#include "base/prefetch.h"
 
 #define LINE		  64
 #define LINES_ASKED_AHEAD 2
@@ -153,7 +154,7 @@ static void advance(struct worker *worker)
 				continue;
 		}
 		uint64_t granule = chunk_lookup_granule(region, word);
-		__builtin_prefetch(&marking->granules[granule / 64], 1);
+		prefetch(&marking->granules[granule / 64]);
 		worker->waiting[count++] = (struct candidate){ word, granule, region };
 	}
 	worker->region = region;
@@ -190,7 +191,7 @@ void mark_scan(struct worker *worker, struct piece piece)
 static void rotate_piece(struct worker *worker, struct piece piece)
 {
 	for (uint64_t line = 0; line < LINES_ASKED_AHEAD && line * LINE < piece.size; line++)
-		__builtin_prefetch(piece.bytes + line * LINE);
+		prefetch(piece.bytes + line * LINE);
 	struct piece waiting = worker->pieces[worker->next_piece];
 	worker->pieces[worker->next_piece] = piece;
 	worker->next_piece = (worker->next_piece + 1) % MARK_PIECES;

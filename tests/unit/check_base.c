@@ -2,6 +2,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/gaps.h"
+#include "base/large_array.h"
 #include "base/string_pool.h"
 
 #include <check.h>
@@ -74,11 +75,37 @@ START_TEST(equal_strings_have_equal_pointers)
 }
 END_TEST
 
+/* What grows by whole pages is zeroed, keeps what it had, and may shrink again. */
+START_TEST(a_large_array_grows_and_keeps)
+{
+	size_t count = 100;
+	uint64_t *items = large_array_new(count, sizeof *items);
+	ck_assert_ptr_nonnull(items);
+	for (size_t wanted = 3000; wanted < 3000000; wanted *= 10) {
+		items[count - 1] = wanted;
+		items = large_array_grow(items, count, wanted, sizeof *items);
+		ck_assert_ptr_nonnull(items);
+		ck_assert_uint_eq(items[count - 1], wanted);
+		for (size_t i = count; i < wanted; i++)
+			ck_assert_uint_eq(items[i], 0);
+		count = wanted;
+	}
+	items[10] = 7;
+	items = large_array_grow(items, count, 100, sizeof *items);
+	ck_assert_ptr_nonnull(items);
+	ck_assert_uint_eq(items[10], 7);
+	large_array_free(items, 100, sizeof *items);
+	ck_assert_ptr_null(large_array_new(SIZE_MAX / 2, sizeof *items));
+	large_array_free(NULL, 100, sizeof *items);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("base");
 	TCase *all = tcase_create("all");
 	tcase_add_test(all, array_grows_and_keeps_its_items);
+	tcase_add_test(all, a_large_array_grows_and_keeps);
 	tcase_add_test(all, array_refuses_a_size_that_overflows);
 	tcase_add_test(all, error_prefix_keeps_code_and_address);
 	tcase_add_test(all, error_os_ends_in_the_reason);

@@ -27,10 +27,13 @@ static uint64_t add_mapping(struct world *world, size_t number)
 	return address;
 }
 
-/* What is retained; and that its lines add up to all that is reachable. */
-static struct retained find_in_rounds(struct world *world, uint64_t any_chunk, unsigned rounds)
+/* What is retained, after a forest (`way` 0), else by a depth-first walk and `way` - 1 rounds; and
+ * that its lines add up to all that is reachable. */
+static struct retained find_by(struct world *world, uint64_t any_chunk, unsigned way)
 {
-	const struct dominator_options options = { .heads = HEADS, .rounds = rounds };
+	const struct dominator_options options = { .heads = HEADS,
+						   .depth_first = way > 0,
+						   .rounds = way > 0 ? way - 1 : 0 };
 	struct retained found;
 	world_state(world, any_chunk);
 	struct error *error =
@@ -54,7 +57,7 @@ static struct retained find_in_rounds(struct world *world, uint64_t any_chunk, u
 
 static struct retained find(struct world *world, uint64_t any_chunk)
 {
-	return find_in_rounds(world, any_chunk, 0);
+	return find_by(world, any_chunk, 0);
 }
 
 static const struct retained_root *root_at(const struct retained *found, uint64_t address)
@@ -385,7 +388,7 @@ START_TEST(random_graphs_agree_with_the_definition)
 		struct naive naive;
 		bool alone[NAIVE_CHUNKS_MAX] = { false };
 		struct world *world = make_random(&naive, seed);
-		struct retained found = find_in_rounds(world, naive.address[0], (unsigned)_i);
+		struct retained found = find_by(world, naive.address[0], (unsigned)_i);
 		compare_roots(&naive, &found, alone);
 		compare_heads(&naive, &found, alone);
 		retained_free(&found);
@@ -414,11 +417,47 @@ START_TEST(long_chains_need_neither_recursion_nor_squares)
 	ck_assert_uint_eq(alone.roots.items[0].held.chunks, count);
 	retained_free(&alone);
 	put(world, two, chunks[count - 1]);
-	struct retained both = find_in_rounds(world, chunks[0], (unsigned)_i);
+	struct retained both = find_by(world, chunks[0], (unsigned)_i);
 	ck_assert_uint_eq(both.roots.count, 0);
 	ck_assert_uint_eq(both.shared.chunks, count);
 	ck_assert_uint_eq(both.head_count, count);
 	retained_free(&both);
+	free(chunks);
+	world_free(world);
+}
+END_TEST
+
+/* More chunks than one thread takes: a tree below each of two roots, whose leaves both
+ * lead to. */
+START_TEST(large_graphs_are_shared_by_threads)
+{
+	struct world *world = world_new();
+	const size_t count = 30000;
+	const uint64_t one = add_mapping(world, 0), two = add_mapping(world, 1);
+	uint64_t *chunks = malloc(count * sizeof *chunks);
+	for (size_t i = 0; i < count; i++)
+		chunks[i] = world_chunk(world, 24);
+	world_ready(world);
+	put(world, one, chunks[0]);
+	put(world, two, chunks[1]);
+	/* Even ones below the first root, odd ones below the second: a binary tree each, the leaves
+	 * of the first lead to those of the second. */
+	for (size_t i = 0; i < count; i++) {
+		const size_t place = i / 2, side = i % 2;
+		for (size_t child = 0; child < 2; child++)
+			if ((2 * place + 1 + child) * 2 + side < count)
+				put(world, chunks[i] + child * 8,
+				    chunks[(2 * place + 1 + child) * 2 + side]);
+		if (side == 0 && (2 * place + 1) * 2 >= count)
+			put(world, chunks[i] + 16, chunks[i + 1]);
+	}
+	struct retained found = find_by(world, chunks[0], (unsigned)_i);
+	const size_t half = count / 2, leaves = half - half / 2;
+	ck_assert_uint_eq(root_at(&found, one)->held.chunks, half);
+	ck_assert_uint_eq(root_at(&found, two)->held.chunks, half - leaves);
+	ck_assert_uint_eq(found.shared.chunks, leaves);
+	ck_assert_uint_eq(found.head_count, leaves);
+	retained_free(&found);
 	free(chunks);
 	world_free(world);
 }
@@ -434,8 +473,9 @@ int main(void)
 	tcase_add_loop_test(all, threads_hold_by_frame_register_and_red_zone, 0, 2);
 	tcase_add_test(all, what_no_root_needs_to_hold_is_told_apart);
 	tcase_add_test(all, memory_that_was_not_dumped_leads_nowhere);
-	tcase_add_loop_test(all, random_graphs_agree_with_the_definition, 0, 4);
-	tcase_add_loop_test(all, long_chains_need_neither_recursion_nor_squares, 0, 3);
+	tcase_add_loop_test(all, random_graphs_agree_with_the_definition, 0, 5);
+	tcase_add_loop_test(all, long_chains_need_neither_recursion_nor_squares, 0, 4);
+	tcase_add_loop_test(all, large_graphs_are_shared_by_threads, 0, 2);
 	suite_add_tcase(suite, all);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

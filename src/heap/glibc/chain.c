@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "heap/glibc/chain.h"
 
+#include "base/prefetch.h"
 #include "base/workers.h"
 
 #define PREFETCH      1024 /* bytes ahead of the walk, which goes faster than memory comes */
@@ -57,9 +58,9 @@ static enum chain_end explain_stop(struct heap_reader *reader, struct chain *cha
 
 /* Memory of ours, whatever the target says: the address goes through an integer, as it may lie
  * outside of the span. */
-static inline void prefetch(const struct heap_reader *reader, uint64_t address)
+static inline void ask_ahead(const struct heap_reader *reader, uint64_t address)
 {
-	__builtin_prefetch((const void *)((uintptr_t)reader->span + (address - reader->start)));
+	prefetch((const void *)((uintptr_t)reader->span + (address - reader->start)));
 }
 
 static inline __attribute__((always_inline)) enum chain_end follow(struct heap_reader *reader,
@@ -72,8 +73,8 @@ static inline __attribute__((always_inline)) enum chain_end follow(struct heap_r
 	while (most-- > 0) {
 		uint64_t size = chain->head & ~(uint64_t)15;
 		chain->next = chain->at + size;
-		prefetch(reader, chain->next + PREFETCH);
-		prefetch(reader, chain->next + PREFETCH + 64);
+		ask_ahead(reader, chain->next + PREFETCH);
+		ask_ahead(reader, chain->next + PREFETCH + 64);
 		if (__builtin_expect(chain->next == chain->end && !chain->has_top, 0))
 			return CHAIN_LIMIT;
 		if (!heap_reader_word(reader, chain->next + CHUNK_SIZE, &head)) {
