@@ -2,6 +2,7 @@
 #include "target/live_pointed.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* What is read at once around an address: a block of the mirror. */
 #define BLOCK UINT64_C(65536)
@@ -22,7 +23,8 @@ struct pointed {
 	struct target *target;
 	const struct page_run *large;
 	size_t count;
-	uint8_t **blocks; /* of each range, a bit for each block that was read */
+	struct page_run all, code; /* around all of them, and around those that may be run */
+	uint8_t **blocks;	   /* of each range, a bit for each block that was read */
 	uint64_t bytes, most;
 	bool failed;
 };
@@ -72,17 +74,30 @@ static void read_around(struct pointed *pointed, uint64_t address)
 	}
 }
 
-/* What the words of [start, start+size) point to. */
-static void follow(struct pointed *pointed, uint64_t start, uint64_t size)
+/* A word of the process, which runs on a machine like ours. */
+static uint64_t word_in(const uint8_t *bytes, size_t size)
+{
+	uint64_t word = 0;
+	uint32_t half;
+	if (size == sizeof word) {
+		memcpy(&word, bytes, sizeof word);
+		return word;
+	}
+	memcpy(&half, bytes, sizeof half);
+	return half;
+}
+
+/* What the words of [start, start+size) point to, as far as it lies in `among`. */
+static void follow(struct pointed *pointed, uint64_t start, uint64_t size,
+		   const struct page_run *among)
 {
 	const uint8_t *bytes;
 	size_t word = pointed->target->arch->word_size;
 	start = (start + word - 1) & -(uint64_t)word;
 	uint64_t got = address_space_span(pointed->target->space, start, size, &bytes);
 	for (uint64_t at = 0; at + word <= got && !pointed->failed; at += word) {
-		uint64_t value;
-		if (address_space_u64(pointed->target->space, start + at, &value) &&
-		    range_of(pointed, value) != NULL)
+		const uint64_t value = word_in(bytes + at, word);
+		if (value >= among->start && value < among->end && range_of(pointed, value) != NULL)
 			read_around(pointed, value);
 	}
 }
@@ -93,7 +108,10 @@ static void read_stack(struct pointed *pointed, uint64_t sp)
 	for (uint64_t at = sp; range != NULL && at < range->end && at - sp < STACK_READ;
 	     at += BLOCK)
 		read_block(pointed, at);
-	follow(pointed, sp, STACK_FOLLOWED);
+	follow(pointed, sp, STACK_FOLLOWED, &pointed->all);
+	/* The unwinder looks at generated code where calls return to, deep in the stack too. */
+	if (sp < UINT64_MAX - STACK_READ && pointed->code.end != 0)
+		follow(pointed, sp + STACK_FOLLOWED, STACK_READ - STACK_FOLLOWED, &pointed->code);
 }
 
 static void read_thread(struct pointed *pointed, const struct target_thread *thread)
@@ -110,11 +128,32 @@ static void read_thread(struct pointed *pointed, const struct target_thread *thr
 		read_block(pointed, at);
 	read_stack(pointed, arch_sp(arch, registers));
 	for (unsigned i = 0; i < 6; i++)
-		follow(pointed, arch_syscall_argument(arch, registers, i), ARGUMENT_FOLLOWED);
+		follow(pointed, arch_syscall_argument(arch, registers, i), ARGUMENT_FOLLOWED,
+		       &pointed->all);
+}
+
+static void extend(struct page_run *around, const struct page_run *range)
+{
+	if (around->end == 0)
+		*around = *range;
+	around->start = range->start < around->start ? range->start : around->start;
+	around->end = range->end > around->end ? range->end : around->end;
+}
+
+static void find_bounds(struct pointed *pointed)
+{
+	for (size_t i = 0; i < pointed->count; i++) {
+		const struct segment *segment =
+		    address_space_find(pointed->target->space, pointed->large[i].start);
+		extend(&pointed->all, &pointed->large[i]);
+		if (segment != NULL && (segment->permissions & SEGMENT_EXECUTE) != 0)
+			extend(&pointed->code, &pointed->large[i]);
+	}
 }
 
 static bool begin(struct pointed *pointed)
 {
+	find_bounds(pointed);
 	pointed->blocks = calloc(pointed->count + 1, sizeof *pointed->blocks);
 	for (size_t i = 0; pointed->blocks != NULL && i < pointed->count; i++) {
 		const struct page_run *range = &pointed->large[i];

@@ -116,8 +116,7 @@ static bool plan_anonymous(struct plan *plan, const struct live_memory *memory,
 			   const struct proc_mapping *mapping)
 {
 	struct plan part = { 0 };
-	/* Generated code is for the unwinder. */
-	if (!plan->for_threads || (mapping->permissions & SEGMENT_EXECUTE) != 0)
+	if (!plan->for_threads)
 		return plan_pages(plan, memory, mapping, PAGES_TOUCHED, HOLE_MAX, true);
 	bool fits = plan_pages(&part, memory, mapping, PAGES_TOUCHED, HOLE_MAX, true) &&
 		    plan_part(plan, &part, mapping);

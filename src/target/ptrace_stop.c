@@ -21,8 +21,12 @@
 /* How long the rest of the process is held for threads that all stay in D state: those that began
  * that sleep while they were told to stop, and those that were found in it (the parent of a vfork,
  * a file system that does not answer), which will hardly end it now. */
+#define LET_GO_US	   3 /* for a thread to be detached: 3 ms for 1,000 threads were seen */
 #define PATIENCE_US	   500000
 #define PATIENCE_BEFORE_US 100000
+
+/* What it takes to detach a thread: 3 ms for 1,000 threads were seen. */
+#define LET_GO_US 3
 
 /* How long a stop may take until a tie with exec is suspected. */
 #define TIE_NS 200000000
@@ -383,11 +387,20 @@ static struct timespec in_future(uint64_t nanoseconds)
 	return until;
 }
 
+/* How long the stop may last before its threads are let go: each of them takes its time, which
+ * belongs to the pause. 0: no bound. */
+static uint64_t bound_us(const struct ptrace_stop *stop)
+{
+	const uint64_t bound = (uint64_t)stop->limit.max_pause_ms * 1000;
+	const uint64_t letting_go = LET_GO_US * stop->tracees.count;
+	return bound - (letting_go < bound / 2 ? letting_go : bound / 2);
+}
+
 /* Waits for the stop's end, or for its bound. All signals are blocked here, but a debugger of ours
  * may still interrupt the wait. */
 static void await_end(struct ptrace_stop *stop)
 {
-	uint64_t bound = (uint64_t)stop->limit.max_pause_ms * 1000;
+	const uint64_t bound = bound_us(stop);
 	for (;;) {
 		uint64_t passed = now_us() - stop->start_us;
 		if (bound == 0) {
@@ -537,7 +550,7 @@ uint64_t ptrace_stop_end(struct ptrace_stop *stop)
 
 bool ptrace_stop_is_over(struct ptrace_stop *stop)
 {
-	const uint64_t bound = (uint64_t)stop->limit.max_pause_ms * 1000;
+	const uint64_t bound = bound_us(stop);
 	if (!stop->ended && bound > 0 && now_us() - stop->start_us >= bound)
 		stop->cut_short = true;
 	return stop->cut_short;

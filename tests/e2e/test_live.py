@@ -314,6 +314,29 @@ class Bounds(unittest.TestCase):
             corescan(*arguments, expect=(64,))
 
 
+class GeneratedCode(unittest.TestCase):
+    """Of generated code as little is copied as of other memory: what the threads point to."""
+
+    def test_little_is_copied(self):
+        with Program(compile_program("live_code", "-D_GNU_SOURCE")) as program:
+            truth = program.told("megabytes")[0]
+            for arguments in (["threads", "--stop"], ["waits", "--stop"]):
+                with tempfile.TemporaryFile("w+") as answer:
+                    process = subprocess.Popen(
+                        [CORESCAN, *arguments, "--json", "-p", str(program.pid)], stdout=answer)
+                    _, status, usage = os.wait4(process.pid, 0)
+                    process.returncode = os.waitstatus_to_exitcode(status)
+                    self.assertIn(process.returncode, (0, 1))
+                    answer.seek(0)
+                    document = json.load(answer)
+                self.assertLess(usage.ru_maxrss / 1024, truth["megabytes"])
+                thread = next(thread for thread in document["threads"]
+                              if thread["tid"] == truth["waits"])
+                functions = [frame["function"] for frame in thread["frames"]]
+                below = functions.index("wait_below")
+                self.assertIn("run", functions[below + 2:], functions)
+
+
 class Elsewhere(unittest.TestCase):
     """A process in its own PID and mount namespace."""
 

@@ -108,9 +108,16 @@ static bool find_condition(const struct examined *examined, const struct futex_c
 static void describe_condition_mutex(struct examined *examined, uint64_t mutex)
 {
 	const char *name = examined_name_at(examined, mutex);
+	const char *condition = examined_name_at(examined, examined->wait->object);
+	/* Mostly both are members of one object, which was just named. */
+	const char *of = name[0] == '+' ? strstr(name, " of ") : NULL;
+	const char *same = condition[0] == '+' ? strstr(condition, " of ") : NULL;
 	words_separate(&examined->detail, ", ");
 	words_add(&examined->detail, "with mutex 0x%" PRIx64, mutex);
-	words_add(&examined->detail, name[0] == '<' ? " %s" : " (%s)", name);
+	if (of != NULL && same != NULL && strcmp(of, same) == 0)
+		words_add(&examined->detail, " (%.*s of the same)", (int)(of - name), name);
+	else
+		words_add(&examined->detail, name[0] == '<' ? " %s" : " (%s)", name);
 }
 
 bool resolve_condition(struct examined *examined, const struct futex_call *futex, bool named)
