@@ -98,7 +98,7 @@ int main()
 	tell_chunk(plant(&waiters[1], &large->lock), &large->lock, large, 401392, "");
 	tell_chunk(plant(&waiters[2], &object->lock), &object->lock, object, 56,
 		   ", class account (vtable)");
-	tell(plant(&waiters[3], &local_lock), &local_lock, "thread-local <local_lock>+0 of ");
+	tell(plant(&waiters[3], &local_lock), &local_lock, "thread-local <local_lock> of ");
 	tell(plant(&waiters[4], &table[2].lock), &table[2].lock, "<table>+152");
 	on_stack();
 }

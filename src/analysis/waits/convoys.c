@@ -111,9 +111,11 @@ static bool differ(const struct wait *one, const struct wait *other)
 {
 	if (one->object != other->object)
 		return true;
+	/* What is noted of its holder tells the locks on one file apart. The same strings are one
+	 * in the pool. */
 	if (one->fd_name == NULL || other->fd_name == NULL)
 		return one->fd != other->fd;
-	return strcmp(one->fd_name, other->fd_name) != 0;
+	return one->fd_name != other->fd_name || one->owner_note != other->owner_note;
 }
 
 /* Which object the others wait for right behind the head, and whether there are more. */

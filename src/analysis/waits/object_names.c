@@ -4,6 +4,7 @@
 #include "analysis/content.h"
 #include "analysis/storage.h"
 #include "analysis/variables/stack_variable.h"
+#include "analysis/waits/examine.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -129,13 +130,23 @@ static const char *stack_name(struct object_names *names, const struct storage *
 	if (!stack_variable_words(&names->subject, thread, frame, storage->place.address, &variable,
 				  &frame))
 		return storage_text(names->storage, storage);
-	words_add(&words, "stack of %" PRId32, thread->tid);
-	if (thread->name != NULL && thread->name[0] != '\0')
-		words_add(&words, " \"%s\"", thread->name);
+	words_add(&words, "stack of ");
+	words_add_thread(&words, thread);
 	words_add(&words, ", frame #%zu", frame);
 	if (thread->frames[frame].function != NULL)
 		words_add(&words, " %s", thread->frames[frame].function);
 	words_add(&words, ", variable %s", variable.text);
+	return pooled(names, &words);
+}
+
+/* "thread-local <errors> of 1240": a variable's start needs no offset. */
+static const char *local_name(struct object_names *names, const struct storage *storage)
+{
+	struct words words = { 0 };
+	if (storage->name == NULL || storage->offset != 0 || storage->thread == NULL)
+		return storage_text(names->storage, storage);
+	words_add(&words, "thread-local <%s> of ", storage->name);
+	words_add_thread(&words, storage->thread);
 	return pooled(names, &words);
 }
 
@@ -144,7 +155,10 @@ static const char *chunk_name(struct object_names *names, const struct storage *
 {
 	struct words words = { 0 };
 	enum content_kind kind;
-	words_add(&words, "%s", storage_text(names->storage, storage));
+	if (storage->place.offset == 0 && storage->place.chunk.used)
+		words_add(&words, "%" PRIu64 "-byte chunk", storage->place.chunk.size);
+	else
+		words_add(&words, "%s", storage_text(names->storage, storage));
 	if (names->recogniser == NULL)
 		names->recogniser = content_recogniser_new(&names->subject);
 	if (names->recogniser != NULL && storage->place.chunk.used) {
@@ -175,7 +189,7 @@ static const char *make_name(struct object_names *names, uint64_t address)
 	const char *name = NULL;
 	switch (storage.kind) {
 	case STORAGE_TLS:
-		name = storage_text(names->storage, &storage);
+		name = local_name(names, &storage);
 		break;
 	case STORAGE_STACK:
 		name = stack_name(names, &storage);

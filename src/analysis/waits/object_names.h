@@ -14,8 +14,8 @@ struct object_names;
 struct object_names *object_names_new(const struct subject *subject);
 void object_names_free(struct object_names *names);
 
-/* "<cache_lock>", "<table>+16", "thread-local <errors>+8 of 1240", "stack of 1240 \"worker\", frame
- * #2 handle, variable queue.lock", "+24 of 96-byte chunk 0x…", "+24 of 96-byte chunk 0x…, class
+/* "<cache_lock>", "<table>+16", "thread-local <errors> of 1240", "stack of 1240 \"worker\", frame
+ * #2 handle, variable queue.lock", "96-byte chunk", "+24 of 96-byte chunk 0x…, class
  * Account (vtable)"; else what describe_place says. In the modules' string pool; never NULL. */
 const char *object_name_at(struct object_names *names, uint64_t address);
 
