@@ -35,6 +35,14 @@ void words_separate(struct words *words, const char *separator)
 		words_add(words, "%s", separator);
 }
 
+void words_add_count(struct words *words, uint64_t count)
+{
+	char digits[24];
+	const int length = snprintf(digits, sizeof digits, "%" PRIu64, count);
+	for (int i = 0; i < length; i++)
+		words_add(words, i > 0 && (length - i) % 3 == 0 ? ",%c" : "%c", digits[i]);
+}
+
 /* "1.5 s": `value` in thousandths of the unit, without trailing zeros. */
 static void add_thousandths(struct words *words, int64_t value, const char *unit)
 {
@@ -66,6 +74,7 @@ void words_add_duration(struct words *words, int64_t nanoseconds)
 		if (minutes % 60 != 0)
 			words_add(words, " %" PRId64 " min", minutes % 60);
 	} else {
-		words_add(words, "%" PRId64 " days", nanoseconds / second / 86400);
+		words_add_count(words, (uint64_t)(nanoseconds / second / 86400));
+		words_add(words, " days");
 	}
 }

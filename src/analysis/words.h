@@ -18,6 +18,9 @@ void words_add(struct words *words, const char *format, ...) __attribute__((form
 /* Appends `separator` unless nothing was written yet. */
 void words_separate(struct words *words, const char *separator);
 
+/* Appends a number with commas between thousands: "3,333". */
+void words_add_count(struct words *words, uint64_t count);
+
 /* Appends a duration as people say it: "250 ms", "1.5 s", "2 h 5 min". */
 void words_add_duration(struct words *words, int64_t nanoseconds);
 

@@ -154,8 +154,8 @@ static void take_only_waiter(struct convoy *convoy, const struct head *head)
 
 static void add_count(struct words *words, size_t count)
 {
-	words_add(words, "%zu thread%s wait%s", count, count == 1 ? "" : "s",
-		  count == 1 ? "s" : "");
+	words_add_count(words, count);
+	words_add(words, count == 1 ? " thread waits" : " threads wait");
 }
 
 static const char *sentence(const struct subject *subject, const struct convoy *convoy)

@@ -116,7 +116,7 @@ static void describe_condition_mutex(struct examined *examined, uint64_t mutex)
 	words_add(&examined->detail, "with mutex 0x%" PRIx64, mutex);
 	if (of != NULL && same != NULL && strcmp(of, same) == 0)
 		words_add(&examined->detail, " (%.*s of the same)", (int)(of - name), name);
-	else
+	else if (strncmp(name, "anonymous mapping", 17) != 0)
 		words_add(&examined->detail, name[0] == '<' ? " %s" : " (%s)", name);
 }
 

@@ -116,13 +116,14 @@ static const char *stall_sentence(const struct subject *subject, const struct wa
 			  no_handlers(subject) ? "" : " or a signal's handler unlocks it");
 		return string_pool_add(modules_strings(subject->modules), words.text);
 	}
-	if (waits->count == 1)
+	if (waits->count == 1) {
 		words_add(&words, "The only thread waits for another one to wake it (");
-	else
-		words_add(&words,
-			  "All %zu threads wait for another one to wake them, and none is left to "
-			  "do so (",
-			  waits->count);
+	} else {
+		words_add(&words, "All ");
+		words_add_count(&words, waits->count);
+		words_add(&words, " threads wait for another one to wake them, and none is left "
+				  "to do so (");
+	}
 	add_kinds(&words, waits);
 	words_add(&words, "): %s%s.", stall_cause(waits),
 		  no_handlers(subject) ? "" : ", unless a signal's handler is to end the wait");
