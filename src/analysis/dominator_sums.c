@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/flow.h"
+#include "base/workers.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#define FILTER_BITS 65536
-#define PAGE_SHIFT  12
+#define FILTER_BITS   65536
+#define PAGE_SHIFT    12
+#define WORTH_SHARING 16384 /* chunks */
 
 /* The reachable chunks in address order: `*granule` goes on from chunk to chunk. */
 struct chunk_walk {
@@ -119,18 +122,34 @@ static bool find_heads(const struct flow *flow, const struct held *held, size_t 
 
 /* Who leads to the heads. A holder that is a chunk is told by its rank until it is named. */
 
+/* One worker's part. */
 struct holder_search {
 	const struct flow *flow;
-	struct dominator_head **heads; /* by address */
+	struct dominator_head *heads; /* all of them, by address; the holders are those it found */
 	size_t count;
 	uint64_t filter[FILTER_BITS / 64]; /* a bit for each page of a head, modulo their number */
 	struct dominator_holder holder;	   /* whose words are being read */
+	struct chunk_set_walk walk;	   /* over the part's chunks */
+	bool is_main;
 };
 
 static int by_address(const void *left, const void *right)
 {
-	const struct dominator_head *const *a = left, *const *b = right;
-	return (*a)->address < (*b)->address ? -1 : (*a)->address > (*b)->address;
+	const struct dominator_head *a = left, *b = right;
+	return a->address < b->address ? -1 : a->address > b->address;
+}
+
+/* Unless it is known already. */
+static void add_holder(struct dominator_head *head, const struct dominator_holder *holder)
+{
+	for (size_t i = 0; i < head->holder_count; i++)
+		if (head->holders[i].is_item == holder->is_item &&
+		    head->holders[i].item == holder->item)
+			return;
+	if (head->holder_count < DOMINATOR_HOLDERS)
+		head->holders[head->holder_count++] = *holder;
+	else
+		head->more_holders = true;
 }
 
 static void note_holder(struct holder_search *search, uint64_t word)
@@ -138,26 +157,19 @@ static void note_holder(struct holder_search *search, uint64_t word)
 	size_t low = 0, high = search->count;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (search->heads[middle]->address <= word)
+		if (search->heads[middle].address <= word)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	if (low == 0)
 		return;
-	struct dominator_head *head = search->heads[low - 1];
+	struct dominator_head *head = &search->heads[low - 1];
 	if (word != head->address && word - head->address >= head->size)
 		return;
 	if (!search->holder.is_item && search->holder.item == head->rank)
 		return;
-	for (size_t i = 0; i < head->holder_count; i++)
-		if (head->holders[i].is_item == search->holder.is_item &&
-		    head->holders[i].item == search->holder.item)
-			return;
-	if (head->holder_count < DOMINATOR_HOLDERS)
-		head->holders[head->holder_count++] = search->holder;
-	else
-		head->more_holders = true;
+	add_holder(head, &search->holder);
 }
 
 static void search_words(struct holder_search *search, const uint8_t *bytes, size_t size)
@@ -178,10 +190,9 @@ static void search_range(struct holder_search *search, uint64_t start, uint64_t 
 		search_words(search, bytes, got);
 }
 
-static void search_all(struct holder_search *search, const struct dominator_source *sources,
-		       size_t source_count)
+static void search_sources(struct holder_search *search, const struct dominator_source *sources,
+			   size_t source_count)
 {
-	const struct flow *flow = search->flow;
 	for (size_t i = 0; i < source_count; i++) {
 		search->holder = (struct dominator_holder){ true, sources[i].item };
 		if (sources[i].bytes != NULL)
@@ -189,19 +200,29 @@ static void search_all(struct holder_search *search, const struct dominator_sour
 		else
 			search_range(search, sources[i].start, sources[i].end);
 	}
-	struct chunk_walk walk = { 0 };
-	uint64_t done = 0;
-	while (next_chunk(flow, &walk)) {
-		if (!flow_is_found(flow, walk.rank))
+}
+
+static void *search_chunks(void *argument)
+{
+	struct holder_search *search = argument;
+	const struct flow *flow = search->flow;
+	uint64_t rank = flow->set.words[search->walk.word].before;
+	for (; chunk_set_next(&flow->set, &search->walk); rank++) {
+		if (!flow_is_found(flow, rank))
 			continue;
-		const uint32_t top = flow->tops[walk.rank];
+		const uint32_t top = flow->tops[rank];
+		const uint64_t address =
+		    chunk_lookup_address(search->walk.region, search->walk.number);
 		search->holder =
 		    (struct dominator_holder){ (top & FLOW_TOP_ITEM) != 0, top & ~FLOW_TOP_ITEM };
-		search_range(search, walk.address, walk.address + walk.size);
-		if (++done % FLOW_PROGRESS_NODES == 0)
-			progress_tell(flow->subject->progress, "finding who shares", done,
+		search_range(search, address,
+			     address + chunk_lookup_size(flow->table, search->walk.region,
+							 search->walk.number));
+		if (search->is_main && rank % FLOW_PROGRESS_NODES == 0)
+			progress_tell(flow->subject->progress, "finding who shares", rank,
 				      flow->set.count);
 	}
+	return NULL;
 }
 
 /* From the ranks of the holders that are chunks to their addresses. */
@@ -216,34 +237,85 @@ static void name_holders(const struct flow *flow, struct dominators *result)
 		}
 }
 
-static bool find_holders(const struct flow *flow, const struct dominator_source *sources,
-			 size_t source_count, struct dominators *result)
+static void fill_filter(struct holder_search *search)
 {
-	struct holder_search *search = calloc(1, sizeof *search);
-	bool fits = search != NULL;
-	if (fits) {
-		search->flow = flow;
-		search->heads = calloc(result->heads.count + 1, sizeof *search->heads);
-		fits = search->heads != NULL;
-	}
-	for (size_t i = 0; fits && i < result->heads.count; i++) {
-		struct dominator_head *head = &result->heads.items[i];
-		search->heads[search->count++] = head;
-		uint64_t last =
+	for (size_t i = 0; i < search->count; i++) {
+		const struct dominator_head *head = &search->heads[i];
+		const uint64_t page = head->address >> PAGE_SHIFT;
+		const uint64_t last =
 		    (head->address + (head->size > 0 ? head->size - 1 : 0)) >> PAGE_SHIFT;
-		uint64_t page = head->address >> PAGE_SHIFT;
 		for (uint64_t n = 0; page + n <= last && n < FILTER_BITS; n++)
 			search->filter[(page + n) % FILTER_BITS / 64] |= (uint64_t)1
 									 << (page + n) % 64;
 	}
-	if (fits && search->count > 0) {
-		qsort(search->heads, search->count, sizeof *search->heads, by_address);
-		search_all(search, sources, source_count);
+}
+
+/* What the parts found, in their order, becomes what one search would have found. */
+static void join_holders(struct holder_search *searches, unsigned count)
+{
+	for (unsigned part = 1; part < count; part++)
+		for (size_t i = 0; i < searches[0].count; i++) {
+			const struct dominator_head *from = &searches[part].heads[i];
+			struct dominator_head *into = &searches[0].heads[i];
+			for (size_t j = 0; j < from->holder_count; j++)
+				add_holder(into, &from->holders[j]);
+			into->more_holders |= from->more_holders;
+		}
+}
+
+/* Puts the heads into the order that the result tells them in. */
+static int by_size(const void *left, const void *right)
+{
+	const struct dominator_head *a = left, *b = right;
+	if (a->held.bytes != b->held.bytes)
+		return a->held.bytes > b->held.bytes ? -1 : 1;
+	return by_address(left, right);
+}
+/* The searches of all parts of the chunks; the first one finds in the result itself. */
+static bool begin_searches(const struct flow *flow, struct dominators *result,
+			   struct holder_search *searches, unsigned count)
+{
+	const size_t heads = result->heads.count;
+	for (unsigned i = 0; i < count; i++) {
+		struct holder_search *search = &searches[i];
+		search->flow = flow;
+		search->is_main = i == 0;
+		search->walk.word = flow->set.word_count * i / count;
+		search->walk.end = flow->set.word_count * (i + 1) / count;
+		search->count = heads;
+		search->heads =
+		    i == 0 ? result->heads.items : malloc(heads * sizeof *search->heads);
+		if (search->heads == NULL)
+			return false;
+		if (i > 0)
+			memcpy(search->heads, result->heads.items, heads * sizeof *search->heads);
+		fill_filter(search);
+	}
+	return true;
+}
+
+static bool find_holders(const struct flow *flow, const struct dominator_source *sources,
+			 size_t source_count, struct dominators *result)
+{
+	const unsigned count = flow->set.count < WORTH_SHARING ? 1 : workers_available();
+	if (result->heads.count == 0)
+		return true;
+	struct holder_search *searches = calloc(count, sizeof *searches);
+	if (searches == NULL)
+		return false;
+	qsort(result->heads.items, result->heads.count, sizeof *result->heads.items, by_address);
+	const bool fits = begin_searches(flow, result, searches, count);
+	if (fits) {
+		search_sources(&searches[0], sources, source_count);
+		workers_run(search_chunks, searches, sizeof *searches, count);
+		join_holders(searches, count);
+		qsort(result->heads.items, result->heads.count, sizeof *result->heads.items,
+		      by_size);
 		name_holders(flow, result);
 	}
-	if (search != NULL)
-		free(search->heads);
-	free(search);
+	for (unsigned i = 1; i < count; i++)
+		free(searches[i].heads);
+	free(searches);
 	return fits;
 }
 

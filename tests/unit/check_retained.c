@@ -457,6 +457,14 @@ START_TEST(large_graphs_are_shared_by_threads)
 	ck_assert_uint_eq(root_at(&found, two)->held.chunks, half - leaves);
 	ck_assert_uint_eq(found.shared.chunks, leaves);
 	ck_assert_uint_eq(found.head_count, leaves);
+	/* One holder lies beside the head, the other one far below it. */
+	for (size_t i = 0; i < found.heads.count; i++) {
+		const struct retained_head *head = &found.heads.items[i];
+		ck_assert_uint_eq(head->holder_count, 2);
+		ck_assert(!head->more_holders);
+		ck_assert_str_ne(head->holders[0], head->holders[1]);
+		ck_assert(i == 0 || head->address > found.heads.items[i - 1].address);
+	}
 	retained_free(&found);
 	free(chunks);
 	world_free(world);
