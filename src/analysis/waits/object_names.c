@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The heap is walked for names alone where it is no larger: in a core that takes a second at the
- * most, and of a live process so much was copied already (SMALL_COPY). */
-#define CORE_HEAP_MAX ((uint64_t)1 << 30)
+/* The heap is walked for names alone where it is no larger: half a second for each GB was seen, of
+ * the smallest chunks, and of a live process so much was copied already (SMALL_COPY). */
+#define CORE_HEAP_MAX ((uint64_t)4 << 30)
 #define LIVE_HEAP_MAX ((uint64_t)128 << 20)
 
 /* Objects whose names are kept: many threads wait for the same few. */

@@ -151,6 +151,19 @@ bool resolve_condition(struct examined *examined, const struct futex_call *futex
 /* sem_t on 64-bit machines: value and waiters in one word of 8 bytes, then the sharing. */
 enum { SEMAPHORE_VALUE = 0, SEMAPHORE_WAITERS = 4, SEMAPHORE_SHARED = 8 };
 
+/* Whether a mapping of one page at the semaphore is of the file that sem_open makes: under a
+ * temporary name first, "sem." and six characters, up to glibc 2.33 without the former. */
+static bool is_semaphore_file(const struct segment *segment, uint64_t address)
+{
+	static const char directory[] = "/dev/shm/", prefix[] = "sem.";
+	const char *name = segment->name;
+	if (name == NULL || segment->start != address || segment->end - segment->start > 65536 ||
+	    strncmp(name, directory, strlen(directory)) != 0)
+		return false;
+	name += strlen(directory);
+	return strncmp(name, prefix, strlen(prefix)) == 0 || strcspn(name, " ") == 6;
+}
+
 /* A named semaphore lies alone in a file of its own. The name of the mapping is mostly another. */
 static void name_semaphore(struct examined *examined, uint64_t address)
 {
@@ -158,7 +171,7 @@ static void name_semaphore(struct examined *examined, uint64_t address)
 	const struct segment *segment = address_space_find(target->space, address);
 	struct words *detail = &examined->detail;
 	char name[256];
-	if (segment == NULL || segment->name == NULL || strstr(segment->name, "/sem.") == NULL)
+	if (segment == NULL || !is_semaphore_file(segment, address))
 		return;
 	words_separate(detail, ", ");
 	words_add(detail, "a named semaphore");
