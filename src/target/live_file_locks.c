@@ -84,10 +84,27 @@ static const char *next_line(const char *text)
 	return end != NULL ? end + 1 : text + strlen(text);
 }
 
+/* Whether process `waiter` waits for a lock on any file that `owner` took. */
+static bool waits_for(const char *text, int32_t waiter, int32_t owner)
+{
+	struct lock_line head = { 0 }, line;
+	for (; *text != '\0'; text = next_line(text)) {
+		if (!parse_line(text, &line))
+			continue;
+		if (!line.waits)
+			head = line;
+		else if (head.number == line.number && line.lock.pid == waiter &&
+			 head.lock.pid == owner)
+			return true;
+	}
+	return false;
+}
+
 bool file_lock_find(const char *text, const struct file_lock_query *query,
 		    struct file_lock_holder *holder)
 {
 	struct lock_line head = { 0 }, line;
+	const char *all = text;
 	for (bool known = false; *text != '\0'; text = next_line(text)) {
 		if (!parse_line(text, &line))
 			continue;
@@ -97,6 +114,8 @@ bool file_lock_find(const char *text, const struct file_lock_query *query,
 		} else if (known && head.number == line.number && is_asked_for(&line, query)) {
 			*holder = head.lock;
 			holder->class = head.class;
+			holder->waits_back = holder->pid > 0 && holder->pid != query->pid &&
+					     waits_for(all, holder->pid, query->pid);
 			return true;
 		}
 	}

@@ -33,6 +33,7 @@ struct file_lock_holder {
 	char name[17];		    /* of that process; "" when it is gone, or was not looked for */
 	bool write;		    /* else it is held for reading, or shared */
 	int64_t first, last;	    /* the bytes; last -1: up to the end */
+	bool waits_back; /* it waits itself for a lock on a file that the asking process took */
 };
 
 /* Looks the holder up in `text`, the contents of /proc/locks. False: it is not there. */

@@ -179,6 +179,17 @@ class FileLocks(unittest.TestCase):
                 self.assertIn(" behind file lock on fd " if case == "convoy" else
                               ", which holds mutex 0x", convoy["sentence"])
 
+    def test_two_processes_that_wait_for_each_other(self):
+        for case, back in (("two", True), ("chain", False)):
+            with self.subTest(case=case):
+                program, document, _ = self.look(case)
+                waits = [wait for wait in document["waits"] if wait["kind"] == "file lock"]
+                self.assertEqual(len(waits), 1)
+                self.assertEqual("waits itself for a lock on a file that this process took"
+                                 in waits[0]["text"], back, waits[0]["text"])
+                for truth in program.told("waits_back"):
+                    self.assertEqual(waits[0]["owner"], truth["waits_back"])
+
     def test_locks_of_the_process_itself(self):
         for case in ("crosswise", "at work", "own", "mixed"):
             with self.subTest(case=case):

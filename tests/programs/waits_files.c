@@ -126,6 +126,33 @@ static void plant_mixed(void)
 	check(fcntl(files[0][1], F_SETLKW, &lock));
 }
 
+/* Two processes, each with a file locked that the other waits for. */
+static void plant_two(void)
+{
+	char path[64];
+	pid_t child;
+	int ready[2];
+	char byte;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", files[0][0]);
+	check(flock(files[1][0], LOCK_EX));
+	check(pipe(ready));
+	check(child = fork());
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		int own = open(path, O_RDWR);
+		snprintf(path, sizeof path, "/proc/self/fd/%d", files[1][0]);
+		int other = open(path, O_RDWR);
+		check(flock(own, LOCK_EX));
+		check((int)write(ready[1], "x", 1));
+		check(flock(other, LOCK_EX));
+	}
+	check((int)read(ready[0], &byte, 1));
+	sleep(1);
+	truth("{\"waits_back\":%d}", child);
+	truth_ready();
+	check(flock(files[0][0], LOCK_EX));
+}
+
 int main(int count, char **arguments)
 {
 	const char *which = count > 1 ? arguments[1] : "";
@@ -142,5 +169,7 @@ int main(int count, char **arguments)
 		plant_own();
 	else if (strcmp(which, "mixed") == 0)
 		plant_mixed();
+	else if (strcmp(which, "two") == 0)
+		plant_two();
 	return 1;
 }

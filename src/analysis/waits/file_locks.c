@@ -25,6 +25,8 @@ static void note_lock(struct examined *examined, const struct file_lock_holder *
 		words_add(note, ", from byte %" PRId64 " on", holder->first);
 	else if (holder->last >= 0)
 		words_add(note, ", bytes %" PRId64 "..%" PRId64, holder->first, holder->last);
+	if (holder->waits_back)
+		words_add(note, ", and waits itself for a lock on a file that this process took");
 }
 
 /* Many threads may wait for one lock, and it takes a look at every descriptor. */
