@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cli/diff_run.h"
 #include "cli/inputs.h"
 #include "cli/messages.h"
 #include "cli/run.h"
@@ -70,6 +71,8 @@ int main(int argc, char **argv)
 		return print_gdb_commands(options.gdb_commands);
 	if (options.from_gdb)
 		return run_from_gdb(&options);
+	if (options.compare)
+		return diff_run(&options);
 	if (inputs_settle(&options))
 		message(NULL, "%s is the core file: read as corescan %s %s", options.core,
 			options.exe, options.core);

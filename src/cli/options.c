@@ -117,10 +117,14 @@ static const struct argp_option rows[] = {
 	{ 0 },
 };
 
+enum { FILES_MAX = 3 };
+
 struct parse {
 	struct options *options;
 	unsigned positional;
 	bool has_address;
+	const char *files[FILES_MAX]; /* of diff */
+	unsigned file_count;
 	bool has_states;
 	bool has_grouping;
 	bool has_profile; /* an option of the command profile */
@@ -140,6 +144,9 @@ static void take_positional(struct argp_state *state, struct parse *parse, const
 		options->view = view;
 	} else if (first && strcmp(text, "gdb-server") == 0 && !options->from_server) {
 		options->serve = true;
+	} else if (first && strcmp(text, "diff") == 0 && !options->from_server &&
+		   !options->from_gdb) {
+		options->compare = true;
 	} else if (options->from_gdb) {
 		argp_error(state,
 			   "'%s' is neither a command nor an option: within gdb corescan looks at "
@@ -151,9 +158,11 @@ static void take_positional(struct argp_state *state, struct parse *parse, const
 	} else if (options->from_server) {
 		argp_error(state, "'%s' is no command of corescan's: monitor help lists them",
 			   text);
-	} else if (options->core == NULL) {
+	} else if (options->compare && parse->file_count < FILES_MAX) {
+		parse->files[parse->file_count++] = text;
+	} else if (options->core == NULL && !options->compare) {
 		options->core = text;
-	} else if (options->exe == NULL) {
+	} else if (options->exe == NULL && !options->compare) {
 		options->exe = options->core;
 		options->core = text;
 	} else {
@@ -175,6 +184,30 @@ static void check_view(struct argp_state *state, const struct options *options)
 			   options->view->name);
 	if (options->dot && options->json)
 		argp_error(state, "either --dot or --json");
+}
+
+/* diff [EXE] OLD NEW, or diff [EXE] OLD -p PID. */
+static void check_compared(struct argp_state *state, struct parse *parse)
+{
+	struct options *options = parse->options;
+	const unsigned wanted = options->pid != 0 ? 1 : 2;
+	if (!options->compare)
+		return;
+	if (parse->file_count < wanted || parse->file_count > wanted + 1)
+		argp_error(state, options->pid != 0
+				      ? "diff wants one core, or what --json has written, to "
+					"compare the process with"
+				      : "diff wants two cores, or what --json has written of them: "
+					"the old one and the new one");
+	const bool has_exe = parse->file_count > wanted;
+	options->exe = has_exe ? parse->files[0] : NULL;
+	options->old = parse->files[has_exe];
+	options->core = options->pid != 0 ? NULL : parse->files[has_exe + 1];
+	if (options->dot || options->all || options->retained || options->fail_on != 0 ||
+	    options->locals || options->source || parse->has_profile || parse->has_grouping)
+		argp_error(state,
+			   "diff compares all there is: of the options for commands it takes "
+			   "--json and --limit");
 }
 
 static void check_whole(struct argp_state *state, const struct parse *parse)
@@ -332,6 +365,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		take_positional(state, parse, argument);
 		return 0;
 	case ARGP_KEY_END:
+		check_compared(state, parse);
 		check_whole(state, parse);
 		return 0;
 	default:
@@ -358,6 +392,8 @@ static char *help_text(int key, const char *text, void *input)
 	for (size_t i = 0; i < count; i++)
 		fprintf(out, "  %-9s %s\n", views[i].name, views[i].summary);
 	fputs("  gdb-server  serve gdb or LLDB: target remote | corescan gdb-server [EXE] CORE\n",
+	      out);
+	fputs("  diff      what grew from one look at a program to the next: diff [EXE] OLD NEW\n",
 	      out);
 	fprintf(out, "A file named like a command is written ./%s.\n\nOptions:", views[0].name);
 	fclose(out);
@@ -386,7 +422,7 @@ void options_parse(int argc, char **argv, struct options *options)
 	const struct argp argp = {
 		.options = rows,
 		.parser = parse_option,
-		.args_doc = "[EXE] CORE\n-p PID\nexplain ADDR [EXE] CORE",
+		.args_doc = "[EXE] CORE\n-p PID\nexplain ADDR [EXE] CORE\ndiff [EXE] OLD NEW",
 		.doc = after_options,
 		.help_filter = help_text,
 	};

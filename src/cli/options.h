@@ -26,15 +26,17 @@ enum stop_choice {
 
 struct options {
 	const struct view *view;
-	const char *exe;		 /* or NULL */
-	const char *core;		 /* NULL: live */
-	bool all;			 /* locks that nobody waits for, too */
-	bool dot;			 /* the graph instead of the view */
-	int32_t pid;			 /* 0: a core */
-	bool serve;			 /* gdb-server, in the place of a view */
-	const char *listen;		 /* where, for it; NULL: standard input and output */
-	bool from_server;		 /* a monitor command: the target is open */
-	bool from_gdb;			 /* gdb names the target, on standard input */
+	const char *exe;    /* or NULL */
+	const char *core;   /* NULL: live */
+	bool all;	    /* locks that nobody waits for, too */
+	bool dot;	    /* the graph instead of the view */
+	int32_t pid;	    /* 0: a core */
+	bool serve;	    /* gdb-server, in the place of a view */
+	bool compare;	    /* diff, in the place of a view: .old with .core, or with .pid */
+	const char *old;    /* for it: a core, or a saved document */
+	const char *listen; /* where, for it; NULL: standard input and output */
+	bool from_server;   /* a monitor command: the target is open */
+	bool from_gdb;	    /* gdb names the target, on standard input */
 	const struct held_threads *held; /* of a process that gdb holds, or NULL */
 	const char *gdb_commands; /* print gdb's commands for this corescan, and end; or NULL */
 	enum stop_choice stop;

@@ -226,6 +226,12 @@ static void find_reachability(struct run *run)
 		run->findings.reachability = &run->reachability;
 }
 
+static void count_sizes(struct run *run)
+{
+	chunk_sizes_count(run->heap.chunks, &run->sizes);
+	run->findings.sizes = &run->sizes;
+}
+
 static void find_orphans(struct run *run)
 {
 	if (run_part_made(run,
@@ -310,6 +316,12 @@ static bool needs_reachability(const struct run *run)
 	       run->heap.chunks != NULL;
 }
 
+static bool needs_sizes(const struct run *run)
+{
+	return (run->needs & NEED_SIZES) != 0 && run->subject.heap != NULL &&
+	       run->heap.chunks != NULL;
+}
+
 static bool needs_orphans(const struct run *run)
 {
 	return (run->needs & NEED_ORPHANS) != 0 && run->findings.reachability != NULL;
@@ -338,14 +350,15 @@ static const struct part {
 	bool (*wanted)(const struct run *run);
 	void (*make)(struct run *run);
 } parts[] = {
-	{ needs_threads, find_threads },   { needs_heap, walk_heap },
-	{ needs_go, run_find_goroutines }, { needs_threads, find_crash },
-	{ needs_waits, find_waits },	   { went_unstopped, forget_moved },
-	{ has_threads, group_stacks },	   { has_waits, judge_waits },
-	{ needs_locks, list_locks },	   { needs_variables, find_variables },
-	{ needs_sources, find_sources },   { needs_reachability, find_reachability },
-	{ needs_orphans, find_orphans },   { needs_retained, find_retained },
-	{ needs_explanation, explain },	   { needs_profile, run_find_profile },
+	{ needs_threads, find_threads },     { needs_heap, walk_heap },
+	{ needs_go, run_find_goroutines },   { needs_threads, find_crash },
+	{ needs_waits, find_waits },	     { went_unstopped, forget_moved },
+	{ has_threads, group_stacks },	     { has_waits, judge_waits },
+	{ needs_locks, list_locks },	     { needs_variables, find_variables },
+	{ needs_sources, find_sources },     { needs_reachability, find_reachability },
+	{ needs_sizes, count_sizes },	     { needs_orphans, find_orphans },
+	{ needs_retained, find_retained },   { needs_explanation, explain },
+	{ needs_profile, run_find_profile },
 };
 
 void run_make_parts(struct run *run)

@@ -36,10 +36,9 @@ static bool output_color(enum color_choice choice)
 	       strcmp(term, "dumb") != 0;
 }
 
-struct error *render(const struct options *options, const struct findings *findings,
-		     bool *reader_gone)
+struct report_style render_style(const struct options *options)
 {
-	const struct report_style style = {
+	return (struct report_style){
 		.color = output_color(options->color),
 		.utf8 = locale_is_utf8(),
 		.width = output_width(),
@@ -48,6 +47,12 @@ struct error *render(const struct options *options, const struct findings *findi
 		.json = options->json,
 		.states = options->states,
 	};
+}
+
+struct error *render(const struct options *options, const struct findings *findings,
+		     bool *reader_gone)
+{
+	const struct report_style style = render_style(options);
 	struct error *error = NULL;
 	*reader_gone = false;
 	errno = 0;

@@ -12,4 +12,7 @@
 struct error *render(const struct options *options, const struct findings *findings,
 		     bool *reader_gone);
 
+/* How the options have it, on this terminal. */
+struct report_style render_style(const struct options *options);
+
 #endif

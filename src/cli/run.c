@@ -167,6 +167,9 @@ unsigned run_needs(const struct options *options)
 		needs &= ~(unsigned)(NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS | NEED_GO);
 	if (options->all)
 		needs |= NEED_HEAP;
+	/* Where it is read by a program: the text does not tell them. */
+	if (options->json && strcmp(options->view->name, "heap") == 0)
+		needs |= NEED_SIZES;
 	if (options->retained)
 		needs |= NEED_RETAINED;
 	/* The heap profile is small, and read while a process stands still. */
@@ -221,10 +224,9 @@ static const char *run_as(const struct run *run)
 		   : string_pool_add(modules_strings(run->modules), path);
 }
 
-enum exit_status run_show(struct run *run)
+void run_settle(struct run *run)
 {
 	struct findings *findings = &run->findings;
-	bool reader_gone = false;
 	findings->subject = &run->subject;
 	findings->modules = modules_list(run->modules, &findings->module_count);
 	findings->libc_version = glibc_version(run->target->space, run->modules);
@@ -233,6 +235,13 @@ enum exit_status run_show(struct run *run)
 	findings->exit_status = condition_found(run)	     ? EXIT_CONDITION
 				: findings_partial(findings) ? EXIT_PARTIAL
 							     : EXIT_COMPLETE;
+}
+
+enum exit_status run_show(struct run *run)
+{
+	struct findings *findings = &run->findings;
+	bool reader_gone = false;
+	run_settle(run);
 	progress_line_erase(&run->progress);
 	struct error *error = run_write_pprof(run);
 	if (run->options->view->stream != NULL || run->options->dot || run_pprof_is_output(run))

@@ -34,6 +34,7 @@ struct run {
 	struct roots roots;
 	struct reachability reachability;
 	struct orphans orphans;
+	struct chunk_sizes sizes;
 	struct explanation explanation;
 	struct retained retained;
 	struct go_process *go;
@@ -80,6 +81,9 @@ struct error *run_write_pprof(struct run *run);
 
 /* Whether that is standard output, so that nothing else may stand there. */
 bool run_pprof_is_output(const struct run *run);
+
+/* Puts into the findings what every report tells. */
+void run_settle(struct run *run);
 
 /* Renders what was made to standard output. */
 enum exit_status run_show(struct run *run);

@@ -5,6 +5,7 @@
 #ifndef CORESCAN_REPORT_FINDINGS_H
 #define CORESCAN_REPORT_FINDINGS_H
 
+#include "analysis/chunk_sizes.h"
 #include "analysis/crash.h"
 #include "analysis/explain.h"
 #include "analysis/go_profiles.h"
@@ -42,6 +43,7 @@ struct findings {
 	const struct suspicions *suspicions;
 	const struct locks *locks;
 	const struct reachability *reachability;
+	const struct chunk_sizes *sizes;
 	const struct orphans *orphans;
 	const struct explanation *explanation;
 	const struct retained *retained;

@@ -103,6 +103,24 @@ static json_t *states_object(struct json_document *document, const struct reacha
 	return object;
 }
 
+/* Only groups that there are chunks in. */
+static json_t *sizes_array(struct json_document *document, const struct chunk_sizes *sizes)
+{
+	json_t *array = json_array();
+	for (size_t i = 0; i < CHUNK_SIZES_COUNT; i++) {
+		const struct chunk_size *group = &sizes->groups[i];
+		if (group->chunks == 0)
+			continue;
+		json_t *object = json_object();
+		json_put(document, object, "least", json_size(group->least));
+		json_put(document, object, "most", json_size(group->most));
+		json_put(document, object, "chunks", json_size(group->chunks));
+		json_put(document, object, "bytes", json_size(group->bytes));
+		json_append(document, array, object);
+	}
+	return array;
+}
+
 static json_t *heap_object(struct json_document *document, const struct heap *heap)
 {
 	const struct reachability *reachability = document->findings->reachability;
@@ -127,6 +145,9 @@ static json_t *heap_object(struct json_document *document, const struct heap *he
 		 reachability != NULL ? words_or_null(reachability->caution) : json_null());
 	json_put(document, object, "unread_bytes",
 		 reachability != NULL ? json_size(reachability->unread_bytes) : json_null());
+	if (document->findings->sizes != NULL)
+		json_put(document, object, "sizes",
+			 sizes_array(document, document->findings->sizes));
 	return object;
 }
 

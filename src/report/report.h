@@ -20,6 +20,7 @@ enum finding_need {
 	NEED_EXPLANATION = 64,	  /* what an address is: ADDR is the first argument */
 	NEED_GO = 512,		  /* the Go runtime, where there is one, and its goroutines */
 	NEED_PROFILE = 1024,	  /* of a Go program, of the kind that was asked for */
+	NEED_SIZES = 2048,	  /* how chunks in use are spread over sizes */
 	NEED_LOCKS = 256,	  /* with --all also those in memory, which needs the heap */
 };
 

@@ -2,6 +2,7 @@
 #include "report/report.h"
 
 #include "report/chunk_lines.h"
+#include "report/document.h"
 #include "report/json_parts.h"
 #include "report/text_parts.h"
 
@@ -92,22 +93,54 @@ static void write_document(const struct view *view, struct json_document *docume
 	fputs("\n}\n", out);
 }
 
+static void json_for_diff(struct json_document *document)
+{
+	json_leaks(document);
+	json_threads(document);
+	json_go(document);
+	if (document->findings->profile != NULL)
+		json_profile(document);
+}
+
+const struct view *view_for_diff(void)
+{
+	static const struct view all = {
+		.name = "report",
+		.needs = NEED_THREADS | NEED_HEAP | NEED_REACHABILITY | NEED_ORPHANS |
+			 NEED_RETAINED | NEED_SIZES | NEED_GO | NEED_PROFILE,
+		.json = json_for_diff,
+	};
+	return &all;
+}
+
+/* False when memory ran out; .root is the caller's all the same. */
+static bool make_document(const struct view *view, struct json_document *document)
+{
+	document->root = json_object();
+	json_common(document, view->name);
+	view->json(document);
+	return document->root != NULL && !document->failed;
+}
+
+struct error *report_document(const struct view *view, const struct findings *findings,
+			      const struct report_style *style, json_t **result)
+{
+	struct json_document document = { .findings = findings, .style = style };
+	if (!make_document(view, &document)) {
+		json_decref(document.root);
+		return error_no_memory();
+	}
+	*result = document.root;
+	return NULL;
+}
+
 struct error *report_json(const struct view *view, const struct findings *findings,
 			  const struct report_style *style, FILE *out)
 {
 	struct json_document document = { .findings = findings, .style = style };
-	struct error *error = NULL;
-	document.root = json_object();
-	json_common(&document, view->name);
-	view->json(&document);
-	if (document.root == NULL || document.failed) {
-		error = error_no_memory();
-	} else {
-		/* A write error stays in ferror(out). */
+	/* A write error stays in ferror(out). */
+	if (make_document(view, &document))
 		write_document(view, &document, out);
-		if (document.failed)
-			error = error_no_memory();
-	}
 	json_decref(document.root);
-	return error;
+	return document.root == NULL || document.failed ? error_no_memory() : NULL;
 }
