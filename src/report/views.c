@@ -141,6 +141,7 @@ struct error *report_json(const struct view *view, const struct findings *findin
 	/* A write error stays in ferror(out). */
 	if (make_document(view, &document))
 		write_document(view, &document, out);
+	const bool failed = document.root == NULL || document.failed;
 	json_decref(document.root);
-	return document.root == NULL || document.failed ? error_no_memory() : NULL;
+	return failed ? error_no_memory() : NULL;
 }
