@@ -98,6 +98,10 @@ void run_find_goroutines(struct run *run)
 	run->findings.goroutines = &run->goroutines;
 	run_part_made(run, go_object_names_find(run->go, &run->goroutines), GAP_THREAD,
 		      "what goroutines wait for was not named");
+	if (run_part_made(run,
+			  go_lock_holders_find(run->go, &run->goroutines, &run->go_lock_holders),
+			  GAP_WAIT, "who holds Go's mutexes was not looked for"))
+		run->findings.go_lock_holders = &run->go_lock_holders;
 	const bool heap = run_part_made(run, go_heap_open(run->go, &run->go_heap), GAP_HEAP,
 					"leaked goroutines were not looked for");
 	if (heap)

@@ -133,6 +133,7 @@ void run_end(struct run *run)
 	profile_free(&run->profile);
 	go_memory_profile_free(&run->memory_profile);
 	go_resources_free(&run->go_resources);
+	go_lock_holders_free(&run->go_lock_holders);
 	goroutine_leaks_free(&run->goroutine_leaks);
 	go_heap_free(&run->go_heap);
 	goroutines_free(&run->goroutines);

@@ -41,6 +41,7 @@ struct run {
 	bool looked_for_go;
 	struct goroutines goroutines;
 	struct go_heap go_heap;
+	struct go_lock_holders go_lock_holders;
 	struct goroutine_leaks goroutine_leaks;
 	struct go_resources go_resources;
 	struct go_memory_profile memory_profile;

@@ -14,6 +14,7 @@ enum go_funcdata {
 	GO_FUNCDATA_LOCALS = 1,
 	GO_FUNCDATA_STACK_OBJECTS = 2,
 	GO_FUNCDATA_INLINED = 3,
+	GO_FUNCDATA_OPEN_DEFERS = 4, /* deferred calls that the frame keeps itself */
 };
 
 enum { GO_FUNCTION_TOP = 1, GO_FUNCTION_WRITES_SP = 2 }; /* .flags */

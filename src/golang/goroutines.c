@@ -12,6 +12,10 @@
 /* Goroutines that are believed in; each has at least 2 KB of stack. */
 #define GOROUTINES_MAX (1u << 26)
 
+/* Of each processor's timers so many are looked at: one of the runtime's own among more than that
+ * changes nothing. */
+#define TIMERS_EXAMINED 64
+
 struct reading {
 	const struct go_process *process;
 	struct goroutines *result;
@@ -82,16 +86,39 @@ static void find_now(const struct go_process *process, struct goroutines *result
 		result->now = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-/* Every processor has a heap of them: a slice, since Go 1.23 in a struct. */
+/* The runtime's own timer, by which it gives memory back. */
+static bool is_scavengers(const struct go_process *process, uint64_t timer)
+{
+	struct go_function function;
+	uint64_t closure = go_pointer(process, timer, GO_TIMER_F), pc;
+	if (closure == 0 || !address_space_u64(process->space, closure, &pc) ||
+	    !go_function_at(process, pc, &function))
+		return false;
+	const char *name = go_function_name(process, &function);
+	return name != NULL && strncmp(name, "runtime.(*scavengerState)", 25) == 0;
+}
+
+/* Every processor has a heap of them: a slice of pointers; since Go 1.23, in a struct, of pairs of
+ * pointer and time. */
 static void count_timers(const struct go_process *process, struct goroutines *result)
 {
 	struct go_slice timers;
-	uint64_t p;
-	for (uint64_t i = 0; i < process->processors.count && i < 4096; i++)
-		if (address_space_u64(process->space, process->processors.address + 8 * i, &p) &&
-		    (go_read_slice(process, p, GO_P_TIMERS_HEAP, &timers) ||
-		     go_read_slice(process, p, GO_P_TIMERS, &timers)))
-			result->timers += timers.count;
+	uint64_t p, timer;
+	for (uint64_t i = 0; i < process->processors.count && i < 4096; i++) {
+		uint64_t step = 16;
+		if (!address_space_u64(process->space, process->processors.address + 8 * i, &p))
+			continue;
+		if (!go_read_slice(process, p, GO_P_TIMERS_HEAP, &timers)) {
+			step = 8;
+			if (!go_read_slice(process, p, GO_P_TIMERS, &timers))
+				continue;
+		}
+		result->timers += timers.count;
+		for (uint64_t k = 0; k < timers.count && k < TIMERS_EXAMINED; k++)
+			if (address_space_u64(process->space, timers.address + step * k, &timer) &&
+			    is_scavengers(process, timer))
+				result->timers--;
+	}
 }
 
 static void tell_gaps(const struct goroutines *result, struct gaps *gaps)

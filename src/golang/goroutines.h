@@ -60,7 +60,7 @@ struct goroutines {
 	size_t group_count;
 	size_t dead;	   /* left by goroutines that have ended, for the next ones */
 	size_t unreadable; /* of the runtime's list, that could not be read */
-	uint64_t timers;   /* that are set, in the whole program */
+	uint64_t timers;   /* that the program has set, or that is not ruled out */
 	uint64_t total;	   /* entries of that list */
 	int64_t now; /* the latest moment that the runtime noted, in its nanoseconds; 0: none */
 	struct go_wait_objects objects;

@@ -207,6 +207,14 @@ static const struct lock_row lock_rows[] = {
 	{ "internal/poll.runtime_Semacquire", GO_WAIT_SEMAPHORE, 0 },
 };
 
+/* Writers wait for each other in the mutex that an RWMutex begins with. */
+static const struct lock_row behind_writer = { NULL, GO_WAIT_RWMUTEX, 4 };
+
+static bool is_write_lock(const char *function)
+{
+	return function != NULL && strcmp(function, "sync.(*RWMutex).Lock") == 0;
+}
+
 static const struct lock_row *lock_row(const char *function)
 {
 	for (size_t i = 0; function != NULL && i < sizeof lock_rows / sizeof *lock_rows; i++)
@@ -225,12 +233,15 @@ static const struct lock_row *find_lock_row(const struct go_process *process,
 	struct go_call calls[GO_INLINE_MAX];
 	const struct lock_row *row = NULL;
 	goroutine_unwind(process, places, goroutine, &unwind);
-	for (unsigned i = 0; row == NULL && i < FRAMES_SEARCHED && go_unwind_next(&unwind, &frame);
-	     i++) {
+	for (unsigned i = 0; i < FRAMES_SEARCHED && go_unwind_next(&unwind, &frame); i++) {
 		size_t count =
 		    go_calls_at(process, &frame.place->function, frame.pc, frame.lookup, calls);
-		for (size_t k = 0; row == NULL && k < count; k++)
-			row = lock_row(calls[k].function);
+		for (size_t k = 0; k < count; k++) {
+			if (row == NULL)
+				row = lock_row(calls[k].function);
+			else if (row->kind == GO_WAIT_MUTEX && is_write_lock(calls[k].function))
+				return &behind_writer;
+		}
 	}
 	return row;
 }

@@ -17,6 +17,7 @@
 #include "analysis/waits/waits.h"
 #include "analysis/waits/lock_list.h"
 #include "analysis/waits/wait_graph.h"
+#include "analysis/go_lock_holders.h"
 #include "analysis/go_resources.h"
 #include "analysis/goroutine_leaks.h"
 #include "golang/goroutines.h"
@@ -50,6 +51,7 @@ struct findings {
 	const struct go_process *go; /* the Go runtime in the process */
 	const struct goroutines *goroutines;
 	const struct go_heap *go_heap;
+	const struct go_lock_holders *go_lock_holders;
 	const struct goroutine_leaks *goroutine_leaks;
 	const struct go_resources *go_resources;
 	const struct profile *profile;

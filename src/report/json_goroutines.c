@@ -26,6 +26,17 @@ static json_t *stack_object(struct json_document *document, const struct go_stac
 	return object;
 }
 
+static json_t *holders_of(struct json_document *document, uint32_t object)
+{
+	const struct go_lock_holders *holders = document->findings->go_lock_holders;
+	const struct go_lock_holder *first = NULL;
+	size_t count = holders != NULL ? go_lock_holders_of(holders, object, &first) : 0;
+	json_t *ids = json_array();
+	for (size_t i = 0; i < count; i++)
+		json_append(document, ids, json_size(first[i].holder->id));
+	return ids;
+}
+
 static json_t *case_object(struct json_document *document, const struct goroutine *one,
 			   const struct go_wait_case *at)
 {
@@ -43,6 +54,7 @@ static json_t *case_object(struct json_document *document, const struct goroutin
 	json_put(document, object, "capacity", channel ? json_size(thing->room) : json_null());
 	json_put(document, object, "closed", channel ? json_boolean(thing->closed) : json_null());
 	json_put(document, object, "waiters", json_size(thing->waiters));
+	json_put(document, object, "holders", holders_of(document, at->object));
 	return object;
 }
 
@@ -272,6 +284,29 @@ static void put_leaks(struct json_document *document)
 	json_put(document, document->root, "goroutine_leaks", object);
 }
 
+static void put_deadlocks(struct json_document *document)
+{
+	const struct go_lock_holders *holders = document->findings->go_lock_holders;
+	const struct go_wait_objects *objects = &document->findings->goroutines->objects;
+	json_t *cycles = json_array();
+	for (size_t i = 0; i < holders->deadlocks.count; i++) {
+		const struct go_deadlock *cycle = &holders->deadlocks.items[i];
+		json_t *links = json_array();
+		for (size_t k = cycle->first; k < cycle->first + cycle->count; k++) {
+			const struct go_deadlock_link *link = &holders->links.items[k];
+			json_t *object = json_object();
+			json_put(document, object, "goroutine", json_size(link->waiter->id));
+			json_put(document, object, "object",
+				 json_address(objects->objects.items[link->object].address));
+			json_put(document, object, "name",
+				 json_words(objects->objects.items[link->object].name));
+			json_append(document, links, object);
+		}
+		json_append(document, cycles, links);
+	}
+	json_put(document, document->root, "go_deadlocks", cycles);
+}
+
 void json_go(struct json_document *document)
 {
 	if (document->findings->go == NULL)
@@ -279,6 +314,8 @@ void json_go(struct json_document *document)
 	put_go(document);
 	if (document->findings->goroutines != NULL)
 		put_groups(document);
+	if (document->findings->goroutines != NULL && document->findings->go_lock_holders != NULL)
+		put_deadlocks(document);
 	if (document->findings->goroutine_leaks != NULL)
 		put_leaks(document);
 	if (document->findings->go_resources != NULL)

@@ -71,6 +71,44 @@ static void states_row(struct text *text, const struct goroutines *goroutines)
 	text_line(text);
 }
 
+/* "DEADLOCK: goroutine 6 waits for <a.lock>, which goroutine 7 holds; …" */
+static void deadlock_rows(struct text *text, const struct findings *findings)
+{
+	const struct go_lock_holders *holders = findings->go_lock_holders;
+	char words[768];
+	size_t rows = holders != NULL ? text_rows(text, holders->deadlocks.count, 6) : 0;
+	for (size_t i = 0; i < rows; i++) {
+		const struct go_deadlock *cycle = &holders->deadlocks.items[i];
+		text_put(text, "    ");
+		text_colored(text, TEXT_BAD, "DEADLOCK:");
+		for (size_t k = 0; k < cycle->count; k++) {
+			const struct go_deadlock_link *link =
+			    &holders->links.items[cycle->first + k];
+			const struct go_object *object =
+			    &findings->goroutines->objects.objects.items[link->object];
+			uint64_t next =
+			    holders->links.items[cycle->first + (k + 1) % cycle->count].waiter->id;
+			int length = snprintf(
+			    words, sizeof words,
+			    "%s goroutine %" PRIu64 " waits for the %s 0x%" PRIx64 "%s%s%s, which ",
+			    k > 0 ? ";" : "", link->waiter->id, go_wait_kind_name(object->kind),
+			    object->address, object->name != NULL ? " <" : "",
+			    object->name != NULL ? object->name : "",
+			    object->name != NULL ? ">" : "");
+			if (cycle->count == 1)
+				snprintf(words + length, sizeof words - (size_t)length,
+					 "it holds itself");
+			else
+				snprintf(words + length, sizeof words - (size_t)length,
+					 "goroutine %" PRIu64 " holds", next);
+			text_wrap(text, 6, words);
+		}
+		text_line(text);
+	}
+	if (holders != NULL)
+		text_more(text, 4, rows, holders->deadlocks.count, "deadlocks", "goroutines");
+}
+
 static void leak_totals(struct text *text, const struct findings *findings)
 {
 	const struct goroutine_leaks *leaks = findings->goroutine_leaks;
@@ -139,6 +177,7 @@ void text_go(struct text *text, const struct findings *findings)
 	if (findings->goroutines == NULL)
 		return;
 	states_row(text, findings->goroutines);
+	deadlock_rows(text, findings);
 	leak_totals(text, findings);
 }
 

@@ -191,10 +191,34 @@ static void object_words(const struct go_object *object, char *buffer, size_t si
 			 object->length, object->room, closed);
 }
 
-static void case_row(struct text *text, const struct goroutines *goroutines,
+/* A Go mutex has no owner that it would tell: a deferred call to unlock it does. */
+static void holders_words(struct text *text, const struct findings *findings, uint32_t number)
+{
+	const struct go_object *object = &findings->goroutines->objects.objects.items[number];
+	const struct go_lock_holder *first;
+	char words[128];
+	if (findings->go_lock_holders == NULL ||
+	    (object->kind != GO_WAIT_MUTEX && object->kind != GO_WAIT_RWMUTEX))
+		return;
+	size_t count = go_lock_holders_of(findings->go_lock_holders, number, &first);
+	if (count == 0)
+		snprintf(words, sizeof words, ", holder unknown");
+	else if (count == 1)
+		snprintf(words, sizeof words,
+			 ", held by goroutine %" PRIu64 ", which has deferred to unlock it",
+			 first->holder->id);
+	else
+		snprintf(words, sizeof words,
+			 ", held by goroutine %" PRIu64 " and %zu more, which have deferred to "
+			 "unlock it",
+			 first->holder->id, count - 1);
+	text_wrap(text, 6, words);
+}
+
+static void case_row(struct text *text, const struct findings *findings,
 		     const struct goroutine *one, const struct go_wait_case *at)
 {
-	const struct go_object *object = &goroutines->objects.objects.items[at->object];
+	const struct go_object *object = &findings->goroutines->objects.objects.items[at->object];
 	char words[512], number[FORMAT_MAX];
 	text_put(text, one->wait.kind == GO_WAIT_SELECT
 			   ? (at->sends ? "    case send " : "    case receive ")
@@ -206,6 +230,7 @@ static void case_row(struct text *text, const struct goroutines *goroutines,
 	text_wrap(text, 6, words);
 	if (object->waiters > 1)
 		text_printf(text, ", %s wait for it", format_count(object->waiters, number));
+	holders_words(text, findings, at->object);
 	text_line(text);
 }
 
@@ -219,7 +244,7 @@ static void wait_rows(struct text *text, const struct findings *findings,
 	char words[FORMAT_MAX];
 	size_t rows = text_rows(text, wait->count, 6);
 	for (size_t i = 0; i < rows; i++)
-		case_row(text, goroutines, one, &goroutines->objects.cases.items[wait->first + i]);
+		case_row(text, findings, one, &goroutines->objects.cases.items[wait->first + i]);
 	text_more(text, 4, rows, wait->count, "cases", NULL);
 	if (wait->kind == GO_WAIT_SLEEP && wait->due > 0 && goroutines->now > 0) {
 		go_text_duration(wait->due - goroutines->now, words, sizeof words);

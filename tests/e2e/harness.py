@@ -98,8 +98,9 @@ class Program:
     """A running test program, its truth, and its cores."""
 
     def __init__(self, executable, *arguments, environment=None, ready=True, ready_line=None,
-                 limits=None):
-        """`limits`: of resource.RLIMIT_…, pairs of the soft and the hard one."""
+                 limits=None, keep_input=False):
+        """`limits`: of resource.RLIMIT_…, pairs of the soft and the hard one. With `keep_input` its
+        standard input stays open."""
         limits = {resource.RLIMIT_CORE: (resource.RLIM_INFINITY, resource.RLIM_INFINITY),
                   **(limits or {})}
         self.directory = Path(tempfile.mkdtemp(dir=WORK))
@@ -108,7 +109,8 @@ class Program:
         self.log = open(self.directory / "output", "w+b")
         self.process = subprocess.Popen(
             [executable, *arguments], cwd=self.directory, stdout=self.log,
-            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.PIPE if keep_input else subprocess.DEVNULL,
             env={**os.environ, **(environment or {})},
             preexec_fn=lambda: [resource.setrlimit(*limit) for limit in limits.items()])
         self.pid = self.process.pid
@@ -164,6 +166,8 @@ class Program:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        if self.process.stdin:
+            self.process.stdin.close()
         self.log.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 

@@ -478,14 +478,16 @@ func chain(length int) (head *message) {
 	return
 }
 
-// patterns [spin | main | collect | PATTERN]: all patterns, with "spin" goroutines that run as well, and with
-// "main" a main goroutine that waits for ever, with "collect" the collector at work; or only one of them.
+// patterns [spin | main | collect | hang | PATTERN]: all patterns, with "spin" goroutines that run as well, and with
+// "main" a main goroutine that waits for ever, with "collect" the collector at work, with "hang" nothing that could go on; or only one of them.
 func main() {
 	argument, only := "", ""
 	if len(os.Args) > 1 {
 		argument = os.Args[1]
 	}
-	if argument != "spin" && argument != "main" && argument != "collect" {
+	if argument == "hang" {
+		only = "send"
+	} else if argument != "spin" && argument != "main" && argument != "collect" {
 		only = argument
 	}
 	runtime.GOMAXPROCS(2)
@@ -496,7 +498,9 @@ func main() {
 	}
 	started.Wait()
 	// Else the runtime would end a program of which nothing can run.
-	time.AfterFunc(time.Hour, func() { close(globalChannel) })
+	if argument != "hang" {
+		time.AfterFunc(time.Hour, func() { close(globalChannel) })
+	}
 	time.Sleep(100 * time.Millisecond)
 	runtime.GC()
 	runtime.GC()
