@@ -34,27 +34,22 @@ static size_t last_call(const struct text *text, const struct go_stack *stack)
 	return last;
 }
 
-static void call_site(struct text *text, const struct go_call *call)
-{
-	char place[FORMAT_MAX + 8];
-	if (call->file == NULL)
-		return;
-	snprintf(place, sizeof place, ":%" PRIu32, call->line);
-	text_put(text, text->style->verbose > 0 ? call->file : format_base_name(call->file));
-	text_put(text, place);
-}
-
+/* With -v the file's path stays whole: on a line of its own where it does not fit. */
 static void call_row(struct text *text, unsigned indent, const struct go_call *call)
 {
-	unsigned place = 0;
+	char site[1024] = "";
+	const bool whole = text->style->verbose > 0;
 	if (call->file != NULL)
-		place = text_width(text, format_base_name(call->file)) + 7;
+		snprintf(site, sizeof site, " %s:%" PRIu32,
+			 whole ? call->file : format_base_name(call->file), call->line);
+	const unsigned width = text_width(text, site);
 	text_column(text, indent);
 	unsigned room = text_room(text);
-	text_fold(text, call->function != NULL ? call->function : "(no Go function)",
-		  room > place + 12 ? room - place : 12);
-	text_put(text, " ");
-	call_site(text, call);
+	const char *function = call->function != NULL ? call->function : "(no Go function)";
+	if (!whole)
+		room = room > width + 12 ? room - width : 12;
+	text_fold(text, function, room);
+	text_wrap(text, indent + 2, site);
 	text_line(text);
 }
 
@@ -224,12 +219,17 @@ static void case_row(struct text *text, const struct findings *findings,
 			   ? (at->sends ? "    case send " : "    case receive ")
 			   : "  on ");
 	text_printf(text, "0x%" PRIx64 " ", object->address);
-	if (object->name != NULL)
-		text_printf(text, "<%s> ", object->name);
+	if (object->name != NULL) {
+		snprintf(words, sizeof words, "<%s> ", object->name);
+		text_wrap(text, 6, words);
+	}
 	object_words(object, words, sizeof words);
 	text_wrap(text, 6, words);
-	if (object->waiters > 1)
-		text_printf(text, ", %s wait for it", format_count(object->waiters, number));
+	if (object->waiters > 1) {
+		snprintf(words, sizeof words, ", %s wait for it",
+			 format_count(object->waiters, number));
+		text_wrap(text, 6, words);
+	}
 	holders_words(text, findings, at->object);
 	text_line(text);
 }

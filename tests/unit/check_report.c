@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "fake_findings.h"
+#include "fake_go.h"
 #include "json_schema.h"
 #include "report/dot.h"
 #include "report/format.h"
@@ -196,6 +197,33 @@ START_TEST(text_is_as_the_golden_files_have_it)
 	golden_text("explain", &usual, "tests/unit/golden/explain.txt");
 	golden_text("explain", &ascii, "tests/unit/golden/explain-ascii.txt");
 	golden_text("maps", &usual, "tests/unit/golden/maps.txt");
+}
+END_TEST
+
+START_TEST(go_is_told_as_the_golden_files_have_it)
+{
+	static const struct {
+		const char *view, *file;
+		unsigned verbose;
+	} of[] = {
+		{ "report", "tests/unit/golden/go-report.txt", 0 },
+		{ "goroutines", "tests/unit/golden/goroutines.txt", 0 },
+		{ "goroutines", "tests/unit/golden/goroutines-verbose.txt", 1 },
+	};
+	for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+		struct report_style style = usual;
+		style.verbose = of[i].verbose;
+		struct fake_findings *fake = fake_findings_new();
+		struct fake_go *go = fake_go_new(fake_findings_get(fake));
+		char *text = text_of(of[i].view, fake, &style);
+		compare_with_golden(of[i].file, text);
+		for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
+			ck_assert_msg(format_width(line, true) <= 80, "too wide: %s", line);
+		json_decref(valid_json(of[i].view, fake));
+		free(text);
+		fake_go_free(go);
+		fake_findings_free(fake);
+	}
 }
 END_TEST
 
@@ -724,6 +752,7 @@ int main(void)
 	tcase_add_test(all, nothing_in_a_string_drives_the_terminal);
 	tcase_add_test(all, long_names_lose_what_stands_in_brackets);
 	tcase_add_test(all, text_is_as_the_golden_files_have_it);
+	tcase_add_test(all, go_is_told_as_the_golden_files_have_it);
 	tcase_add_test(all, the_graph_is_as_the_golden_file_has_it);
 	tcase_add_test(all, nothing_in_a_string_ends_a_string_of_the_graph);
 	tcase_add_test(all, every_line_fits_its_width);
