@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 enum { FILE_NOT_THERE = 2, FILE_BAD_NUMBER = 9, FILE_READ_ONLY = 30, FILE_FAULTY = 5 };
+/* Escapes may double the largest piece. */
+enum { PIECE_MIN = 2048, PIECE_MAX = PACKET_MAX / 2 - 64 };
 enum { FILES_MAX = 4096, STAT_SIZE = 64, STAT_MODE_AT = 8, STAT_SIZE_AT = 28 };
 
 static void put_failure(struct reply *reply, unsigned number)
@@ -127,19 +129,34 @@ static void answer_close(struct session *session, const char *at, struct reply *
 	reply_text(reply, "F0");
 }
 
+/* gdb always asks for as much as a packet holds, goes to and fro in the headers, and takes a while
+ * for each byte that comes through a pipe: where a file is not read on from the last piece, it gets
+ * a small one. Zero bytes would be the end of the file. */
+static size_t next_piece(struct served_file *file, uint64_t offset)
+{
+	if (file->fd < 0)
+		return PIECE_MAX;
+	const bool on = offset == file->next && file->piece > 0;
+	file->piece = on ? 2 * file->piece : PIECE_MIN;
+	if (file->piece > PIECE_MAX)
+		file->piece = PIECE_MAX;
+	return file->piece;
+}
+
 /* "FD,COUNT,OFFSET" */
 static void answer_pread(struct session *session, const char *at, struct reply *reply)
 {
 	uint64_t number, size, offset;
-	uint8_t bytes[PACKET_MAX / 2 - 64]; /* escapes may double it */
+	uint8_t bytes[PIECE_MAX];
 	if (!packet_number_to(&at, &number, ',') || !packet_number_to(&at, &size, ',') ||
 	    !packet_number_to(&at, &offset, '\0') || file_of(session, number) == NULL ||
 	    offset > INT64_MAX) {
 		put_failure(reply, FILE_BAD_NUMBER);
 		return;
 	}
-	const struct served_file *file = file_of(session, number);
-	size = size < sizeof bytes ? size : sizeof bytes;
+	struct served_file *file = file_of(session, number);
+	const size_t piece = next_piece(file, offset);
+	size = size < piece ? size : piece;
 	const void *from = bytes;
 	ssize_t got;
 	if (file->fd >= 0) {
@@ -154,6 +171,7 @@ static void answer_pread(struct session *session, const char *at, struct reply *
 		put_failure(reply, FILE_FAULTY);
 		return;
 	}
+	file->next = offset + (uint64_t)got;
 	reply_format(reply, "F%zx;", (size_t)got);
 	reply_bytes(reply, from, (size_t)got);
 }

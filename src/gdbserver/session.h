@@ -13,6 +13,9 @@ struct served_file {
 	bool open;
 	int fd; /* -1: the text */
 	struct reply text;
+	/* What is sent at once: more and more while it is read on and on. */
+	uint64_t next; /* where the last piece ended */
+	size_t piece;
 };
 
 struct session {

@@ -66,10 +66,36 @@ static bool build_threads(struct session *session, const char *annex, struct rep
 	return true;
 }
 
+/* Whether the loader's list of what it loaded could be read: in a core that was cut off it is
+ * mostly gone, and the mappings alone tell of libraries. */
+static bool loader_told(struct modules *modules)
+{
+	size_t count;
+	const struct module *list = modules_list(modules, &count);
+	for (size_t i = 0; i < count; i++)
+		if (modules_image(modules, &list[i])->link_map != 0)
+			return true;
+	return false;
+}
+
+/* `link_map` only tells libraries apart where the loader did not: gdb takes none without. */
+static void put_library(const struct module *library, uint64_t link_map, uint64_t dynamic,
+			struct reply *content)
+{
+	reply_text(content, "<library name=\"");
+	reply_xml(content, library->path);
+	reply_format(content,
+		     "\" lm=\"0x%" PRIx64 "\" l_addr=\"0x%" PRIx64 "\" l_ld=\"0x%" PRIx64
+		     "\" lmid=\"0x%x\"/>\n",
+		     link_map, library->bias, dynamic,
+		     library->link_namespace > 0 ? (unsigned)library->link_namespace : 0);
+}
+
 static bool build_libraries(struct session *session, const char *annex, struct reply *content)
 {
 	struct modules *modules = session->served->subject->modules;
 	const struct module *program = modules_executable(modules);
+	const bool told = loader_told(modules);
 	size_t count;
 	const struct module *list = modules_list(modules, &count);
 	(void)annex;
@@ -80,16 +106,10 @@ static bool build_libraries(struct session *session, const char *annex, struct r
 	reply_text(content, ">\n");
 	for (size_t i = 0; i < count; i++) {
 		const struct module_image *image = modules_image(modules, &list[i]);
-		if (&list[i] == program || image->link_map == 0 || list[i].path == NULL ||
-		    list[i].path[0] != '/')
-			continue;
-		reply_text(content, "<library name=\"");
-		reply_xml(content, list[i].path);
-		reply_format(content,
-			     "\" lm=\"0x%" PRIx64 "\" l_addr=\"0x%" PRIx64 "\" l_ld=\"0x%" PRIx64
-			     "\" lmid=\"0x%x\"/>\n",
-			     image->link_map, list[i].bias, image->dynamic,
-			     list[i].link_namespace > 0 ? (unsigned)list[i].link_namespace : 0);
+		const uint64_t link_map = told ? image->link_map : image->dynamic;
+		if (&list[i] != program && link_map != 0 && list[i].path != NULL &&
+		    list[i].path[0] == '/')
+			put_library(&list[i], link_map, image->dynamic, content);
 	}
 	reply_text(content, "</library-list-svr4>\n");
 	return true;
