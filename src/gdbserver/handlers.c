@@ -7,7 +7,6 @@
 
 #include <ctype.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,7 +34,9 @@ static void handle_supported(struct session *session, const char *arguments, str
 	static const char *const objects[] = { "features",  "auxv",    "threads", "libraries-svr4",
 					       "exec-file", "siginfo", "osdata" };
 	session->multiprocess = strstr(arguments, "multiprocess+") != NULL;
-	reply_format(reply, "PacketSize=%x;QStartNoAckMode+", PACKET_MAX);
+	/* QStartNoAckMode is not told, though it works: acknowledgements have gdb find its way back
+	 * when its user ends a monitor command before that has said all. */
+	reply_format(reply, "PacketSize=%x", PACKET_MAX);
 	if (session->multiprocess)
 		reply_text(reply, ";multiprocess+");
 	for (size_t i = 0; i < sizeof objects / sizeof *objects; i++)
@@ -48,92 +49,6 @@ static void handle_no_ack(struct session *session, const char *arguments, struct
 	(void)arguments;
 	session->no_ack = true;
 	put_ok(reply);
-}
-
-/* --- stops */
-
-/* gdb's number for a signal: include/gdb/signals.def. */
-static unsigned gdb_signal(int number)
-{
-	static const struct {
-		int number;
-		unsigned gdb;
-	} rows[] = {
-		{ SIGHUP, 1 },	   { SIGINT, 2 },   { SIGQUIT, 3 },  { SIGILL, 4 },
-		{ SIGTRAP, 5 },	   { SIGABRT, 6 },  { SIGFPE, 8 },   { SIGKILL, 9 },
-		{ SIGBUS, 10 },	   { SIGSEGV, 11 }, { SIGSYS, 12 },  { SIGPIPE, 13 },
-		{ SIGALRM, 14 },   { SIGTERM, 15 }, { SIGURG, 16 },  { SIGSTOP, 17 },
-		{ SIGTSTP, 18 },   { SIGCONT, 19 }, { SIGCHLD, 20 }, { SIGTTIN, 21 },
-		{ SIGTTOU, 22 },   { SIGIO, 23 },   { SIGXCPU, 24 }, { SIGXFSZ, 25 },
-		{ SIGVTALRM, 26 }, { SIGPROF, 27 }, { SIGUSR1, 30 }, { SIGUSR2, 31 },
-	};
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (rows[i].number == number)
-			return rows[i].gdb;
-	return 0;
-}
-
-static void put_stop(struct session *session, const struct target_thread *thread,
-		     struct reply *reply)
-{
-	const struct target *target = session->served->subject->target;
-	const bool first = thread == target->threads.items;
-	reply_format(reply, "T%02xthread:", first ? gdb_signal(target->signal.number) : 0);
-	session_thread_id(session, thread->tid, reply);
-	reply_text(reply, ";");
-}
-
-static void handle_stop(struct session *session, const char *arguments, struct reply *reply)
-{
-	(void)arguments;
-	const struct target_thread *thread = session_thread(session, 0);
-	if (thread != NULL)
-		put_stop(session, thread, reply);
-	else
-		reply_text(reply, "W00");
-}
-
-/* LLDB asks each thread. */
-static void handle_thread_stop(struct session *session, const char *arguments, struct reply *reply)
-{
-	int32_t tid;
-	const struct target_thread *thread =
-	    session_parse_thread(&arguments, &tid) ? session_thread(session, tid) : NULL;
-	if (thread == NULL) {
-		put_error(reply);
-		return;
-	}
-	put_stop(session, thread, reply);
-	reply_text(reply, "hexname:");
-	reply_hex_text(reply, session_thread_name(session, thread));
-	reply_text(reply, ";");
-}
-
-/* An error in answer to a resumption leaves gdb waiting: it gets the stop again, and its user a
- * word. */
-static void handle_resume(struct session *session, const char *arguments, struct reply *reply)
-{
-	const bool live = session->served->subject->target->kind == TARGET_LIVE;
-	const char *text =
-	    live ? "corescan only looks at this process: it runs on when you detach.\n"
-		 : "This is a core: nothing in it can run.\n";
-	session_say(session, text, strlen(text));
-	handle_stop(session, arguments, reply);
-}
-
-static void handle_end(struct session *session, const char *arguments, struct reply *reply)
-{
-	(void)arguments;
-	session->ended = true;
-	put_ok(reply);
-}
-
-/* Nothing is killed, and the debugger is not to believe it. */
-static void handle_kill(struct session *session, const char *arguments, struct reply *reply)
-{
-	(void)session;
-	(void)arguments;
-	put_error(reply);
 }
 
 static void handle_write(struct session *session, const char *arguments, struct reply *reply)
@@ -354,8 +269,8 @@ static void handle_process(struct session *session, const char *arguments, struc
 /* --- the table */
 
 /* A name of one letter is followed by its arguments at once; others end where no letter or digit
- * follows. Known ones that are not here have the answer of unknown ones: vCont? and X, for example,
- * after which gdb uses c and M. */
+ * follows. Known ones that are not here have the answer of unknown ones: X, for example, after
+ * which gdb uses M. */
 static const struct handler handlers[] = {
 	{ "?", handle_stop },
 	{ "C", handle_resume },
@@ -369,7 +284,7 @@ static const struct handler handlers[] = {
 	{ "T", handle_alive },
 	{ "c", handle_resume },
 	{ "g", handle_registers },
-	{ "k", handle_end },
+	{ "k", handle_leave },
 	{ "m", handle_memory },
 	{ "p", handle_register },
 	{ "qAttached", handle_attached },
@@ -387,6 +302,8 @@ static const struct handler handlers[] = {
 	{ "qfThreadInfo", handle_first_threads },
 	{ "qsThreadInfo", handle_more_threads },
 	{ "s", handle_resume },
+	{ "vCont;", handle_resume },
+	{ "vCont?", handle_resumptions },
 	{ "vFile:", handle_file },
 	{ "vKill", handle_kill },
 };

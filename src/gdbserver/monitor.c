@@ -13,6 +13,9 @@
 /* What a command prints at most, as far as it is kept. */
 #define ANSWER_MAX (UINT64_C(256) << 20)
 
+/* How often a debugger hears of a command that says nothing. */
+#define TICK_MS 500
+
 static void wait_for(pid_t child)
 {
 	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
@@ -45,40 +48,57 @@ struct error *session_ask(struct session *session, const char *command, struct r
 	return error;
 }
 
-/* Ctrl-C while a command is at work ends that command. True when the debugger went away. */
+/* Ends the command when the debugger wants no more of it: it sends Ctrl-C, or its next packet
+ * (gdb's Ctrl-C only has it leave off reading, and throw away what comes until that one is
+ * acknowledged), or it went away. True: nobody reads on. */
 static bool heed_input(struct session *session, pid_t child)
 {
 	char byte;
 	const ssize_t got = read(session->in, &byte, 1);
+	if (got < 0 && (errno == EINTR || errno == EAGAIN))
+		return false;
+	session->ended = got <= 0;
 	if (got == 1 && byte == 3)
 		kill(child, SIGINT);
-	if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) {
-		kill(child, SIGKILL);
-		session->ended = true;
-	}
-	return session->ended;
+	if (got == 1 && byte == '$') /* its other bytes are read when this one has been answered */
+		packet_reader_take(&session->reader, (uint8_t)byte);
+	return session->ended || byte == '$';
 }
 
-/* Passes on what the command says, as it says it. */
-static void pass_on(struct session *session, int output, pid_t child)
+/* Text of no length: it shows a debugger that we are there, and lets it heed its user's Ctrl-C. */
+static void tick(struct session *session)
+{
+	struct reply packet = { 0 };
+	reply_text(&packet, "O");
+	session_send(session, &packet);
+	reply_free(&packet);
+}
+
+/* Passes on what the command says, as it says it. True: all of it. */
+static bool pass_on(struct session *session, int output, pid_t child)
 {
 	char bytes[8192];
 	struct pollfd ready[2] = { { .fd = output, .events = POLLIN },
 				   { .fd = session->in, .events = POLLIN } };
 	while (session->error == NULL) {
-		if (poll(ready, 2, -1) < 0 && errno != EINTR)
-			return;
+		const int count = poll(ready, 2, TICK_MS);
+		if (count < 0 && errno != EINTR)
+			return false;
+		if (count < 0)
+			continue;
+		if (count == 0)
+			tick(session);
 		if ((ready[1].revents & (POLLIN | POLLHUP)) != 0 && heed_input(session, child))
-			return;
+			return false;
 		if ((ready[0].revents & (POLLIN | POLLHUP)) == 0)
 			continue;
 		const ssize_t got = read(output, bytes, sizeof bytes);
 		if (got == 0 || (got < 0 && errno != EINTR))
-			return;
+			return got == 0;
 		if (got > 0)
 			session_say(session, bytes, (size_t)got);
 	}
-	kill(child, SIGKILL);
+	return false;
 }
 
 void handle_monitor(struct session *session, const char *arguments, struct reply *reply)
@@ -101,7 +121,8 @@ void handle_monitor(struct session *session, const char *arguments, struct reply
 		reply_text(reply, "E01");
 		return;
 	}
-	pass_on(session, output, child);
+	if (!pass_on(session, output, child))
+		kill(child, SIGKILL);
 	close(output);
 	wait_for(child);
 	reply_text(reply, "OK");

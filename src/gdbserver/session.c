@@ -4,9 +4,13 @@
 #include "gdbserver/registers.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+/* How long a debugger that leaves has for its last acknowledgement. */
+#define LAST_WORD_MS 1000
 
 /* --- out */
 
@@ -181,6 +185,18 @@ static void take_input(struct session *session)
 		take_byte(session, bytes[i]);
 }
 
+/* The debugger acknowledges our last packet, too, and is not to write to nobody: waits for that, or
+ * until it leaves. */
+static void await_acknowledgement(struct session *session)
+{
+	struct pollfd ready = { .fd = session->in, .events = POLLIN };
+	char byte;
+	if (session->no_ack || session->error != NULL || poll(&ready, 1, LAST_WORD_MS) <= 0)
+		return;
+	const ssize_t got = read(session->in, &byte, 1);
+	(void)got; /* whatever it is, it has been sent */
+}
+
 static void end(struct session *session)
 {
 	for (size_t i = 0; i < session->files.count; i++) {
@@ -210,6 +226,7 @@ struct error *gdbserver_serve(const struct gdbserver *server, int in, int out)
 	session->out = out;
 	while (!session->ended && session->error == NULL)
 		take_input(session);
+	await_acknowledgement(session);
 	struct error *error = session->error;
 	end(session);
 	return error;

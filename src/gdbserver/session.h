@@ -74,6 +74,13 @@ bool session_parse_thread(const char **at, int32_t *tid);
 void handle_transfer(struct session *session, const char *arguments, struct reply *reply);
 void handle_file(struct session *session, const char *arguments, struct reply *reply);
 void handle_monitor(struct session *session, const char *arguments, struct reply *reply);
+void handle_stop(struct session *session, const char *arguments, struct reply *reply);
+void handle_thread_stop(struct session *session, const char *arguments, struct reply *reply);
+void handle_resume(struct session *session, const char *arguments, struct reply *reply);
+void handle_resumptions(struct session *session, const char *arguments, struct reply *reply);
+void handle_end(struct session *session, const char *arguments, struct reply *reply);
+void handle_leave(struct session *session, const char *arguments, struct reply *reply);
+void handle_kill(struct session *session, const char *arguments, struct reply *reply);
 
 /* All that a command of corescan's prints. ERROR_OS, ERROR_NO_MEMORY; ERROR_BAD_DATA: too much. */
 struct error *session_ask(struct session *session, const char *command, struct reply *text);

@@ -4,11 +4,15 @@ SPDX-License-Identifier: GPL-3.0-or-later
 """
 
 import os
+import pty
 import re
+import select
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -67,6 +71,45 @@ class Client:
         self.process.stdin.close()
         self.process.wait(timeout=PATIENCE)
         self.process.stdout.close()
+
+
+class Terminal:
+    """A program on a terminal, and its user."""
+
+    def __init__(self, *words):
+        self.pid, self.file = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = "dumb"
+            os.environ["LC_ALL"] = "C.UTF-8"
+            os.execvp(words[0], words)
+        self.text = ""
+
+    def send(self, text):
+        os.write(self.file, text.encode())
+
+    def until(self, pattern):
+        """What is shown up to what matches."""
+        deadline = time.monotonic() + PATIENCE
+        while not (found := re.search(pattern, self.text)):
+            ready = select.select([self.file], [], [], max(0, deadline - time.monotonic()))[0]
+            if not ready:
+                raise AssertionError(f"no {pattern!r} in {self.text!r}")
+            try:
+                self.text += os.read(self.file, 65536).decode(errors="replace").replace("\r", "")
+            except OSError as error:
+                raise AssertionError(f"ended without {pattern!r}: {self.text!r}") from error
+        shown, self.text = self.text[:found.end()], self.text[found.end():]
+        return shown
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        finally:
+            os.waitpid(self.pid, 0)
+            os.close(self.file)
 
 
 class Server(unittest.TestCase):
@@ -205,9 +248,13 @@ int main(void) {
         cut = self.directory / "core.cut"
         cut.write_bytes(self.core.read_bytes()[:self.core.stat().st_size // 2])
         printed = run_gdb(MINIMAL, commands=[f"target remote | {SERVER} {self.executable} {cut}",
-                                             "monitor maps", "info threads"])
+                                             "monitor maps", "info threads",
+                                             "info sharedlibrary"])
         self.assertIn("the core is truncated", printed)
         self.assertIn("Thread ", printed)
+        # The loader's list is gone, but the mappings tell of libraries.
+        self.assertRegex(printed, r"Yes .*libc\.so\.6")
+        self.assertRegex(printed, r"lll_lock_wait|futex_wait")
 
     def test_live(self):
         """A process is served as it was in one moment, and runs on."""
@@ -250,6 +297,83 @@ int main(void) {
         for address in ("x", "1:2:x", "/nowhere/socket", "999999"):
             corescan("gdb-server", "--listen", address, self.core, expect=(2,))
         corescan("waits", "--listen", "0", self.core, expect=(64,))
+
+    def test_interrupted_commands(self):
+        """gdb's Ctrl-C leaves the rest of an answer unread: what follows must not be taken for it."""
+        for name, debugger in DEBUGGERS.items():
+            with self.subTest(debugger=name):
+                with Terminal(debugger, "-nx", "-q", "-ex", "set pagination off", "-ex",
+                              self.remote) as terminal:
+                    terminal.until(r"7 threads|main \(\) at|\(gdb\) $")
+                    terminal.send("monitor chunks --json\n")
+                    terminal.until(r'"address"')
+                    terminal.send("\x03")
+                    terminal.send("monitor waits\necho after\\n\n")
+                    said = terminal.until(r"\nafter").split("monitor waits")[-1]
+                    self.assertIn("DEADLOCK", said)
+                    self.assertNotIn("usable", said)
+                    terminal.send("kill\ny\nquit\ny\n")
+                    left = terminal.until(r"\) detached\]|Broken pipe")
+                    self.assertIn("Can't kill process", left)
+                    self.assertIn(") detached]", left)
+
+    def test_abandoned_command(self):
+        with Client(self.executable, self.core) as client:
+            client.ask(b"qSupported")
+            client.send(b"qRcmd," + b"chunks --json".hex().encode())
+            self.assertEqual(client.receive()[:1], b"O")
+            client.buffer = b""
+            client.send(b"qC")
+            # As gdb does, whatever comes before the acknowledgement is thrown away.
+            rest = b""
+            while not rest.endswith(b"#" + rest[-2:]) or b"+$QC" not in rest:
+                rest += os.read(client.process.stdout.fileno(), 1 << 20)
+            self.assertEqual(len(re.findall(rb"\+\$QC[0-9a-f]+#[0-9a-f]{2}$", rest)), 1)
+            self.assertRegex(client.ask(b"?"), rb"^T06")
+
+    def test_slow_command(self):
+        """A command that says nothing for a while does not look dead, and Ctrl-C ends it."""
+        with Client(self.executable, self.core) as client:
+            client.ask(b"qSupported")
+            children = Path(f"/proc/{client.process.pid}/task/{client.process.pid}/children")
+            for _ in range(100):
+                client.send(b"qRcmd," + b"heap --retained".hex().encode())
+                child = []
+                for _ in range(10000):
+                    child = children.read_text().split()
+                    if child:
+                        break
+                try:
+                    os.kill(int(child[0]), signal.SIGSTOP)
+                    break
+                except (IndexError, ProcessLookupError):
+                    while client.receive() != b"OK":
+                        pass
+            self.assertEqual([client.receive(), client.receive()], [b"O", b"O"])
+            client.raw(b"\x03")
+            os.kill(int(child[0]), signal.SIGCONT)
+            while client.receive() != b"OK":
+                pass
+            self.assertRegex(client.ask(b"qC"), rb"^QC")
+
+    def test_files(self):
+        """The program comes through whole, in whatever pieces."""
+        whole = self.executable.read_bytes()
+        with Client(self.executable, self.core) as client:
+            name = str(self.executable).encode().hex().encode()
+            self.assertEqual(client.ask(b"vFile:open:" + name + b",0,0"), b"F0")
+            for start in (0, 5000):
+                read, sizes = b"", []
+                while not sizes or sizes[-1]:
+                    at = start + len(read)
+                    head, _, data = client.ask(b"vFile:pread:0,10000,%x" % at).partition(b";")
+                    data = re.sub(rb"}(.)", lambda found: bytes([found[1][0] ^ 0x20]), data,
+                                  flags=re.DOTALL)
+                    self.assertEqual(int(head[1:], 16), len(data))
+                    sizes.append(len(data))
+                    read += data
+                self.assertEqual(read, whole[start:])
+                self.assertGreater(sizes[1], sizes[0])
 
     def test_machine_interface(self):
         """What editors speak with gdb: threads with their waits, stacks, variables, a console."""
