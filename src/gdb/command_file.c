@@ -23,7 +23,9 @@ static const struct vector_words {
 #define DEFINE "with confirm off -- define "
 
 /* A command of gdb's whose own output nobody wants: that the language is not the frame's, say. */
-#define QUIET(command) "pipe -d @corescan@ -- " command " @corescan@ cat >/dev/null"
+#define QUIET_BEGIN    "pipe -d @corescan@ -- "
+#define QUIET_END      " @corescan@ cat >/dev/null"
+#define QUIET(command) QUIET_BEGIN command QUIET_END
 
 /* Convenience variables hold what is computed, in C whatever the program's language is. */
 #define SET "with language c -- set var "
@@ -132,13 +134,13 @@ static void write_quoted(const char *text, FILE *out)
  * behind the last one that there is. */
 static void write_words(FILE *out)
 {
-	fputs(SET "$_corescan_words = \"", out);
+	fputs("$_corescan_words = \"", out);
 	for (int i = 0; i < WORDS_MAX; i++)
 		fprintf(out, " $arg%02d", i);
-	fputs("\"\n" SET "$_corescan_word_lines = \"", out);
+	fputs("\", $_corescan_word_lines = \"", out);
 	for (int i = 0; i < WORDS_MAX; i++)
 		fprintf(out, "$arg%02d\\\\n", i);
-	fprintf(out, "\"\n" SET "$_corescan_width = %d\n", WORD_WIDTH);
+	fprintf(out, "\", $_corescan_width = %d", WORD_WIDTH);
 }
 
 static void write_take_words(FILE *out)
@@ -228,17 +230,27 @@ void command_file_write(const char *program, FILE *out)
 	fputs("# corescan's commands for gdb 9 and newer; written by corescan --gdb-commands.\n"
 	      "# gdb reads this file when it starts from its gdbinit.d; or: source FILE\n",
 	      out);
-	fputs(SET "$_corescan_program = \"", out);
+	fputs(QUIET_BEGIN SET "$_corescan_program = \"", out);
 	write_quoted(program, out);
-	fputs("\"\n", out);
+	fputs("\", ", out);
 	write_words(out);
+	fputs(QUIET_END "\n", out);
 	write_thread(&arch_x86_64, out);
 	fputs(common, out);
 	write_views(out);
 	/* In the end: where "core" is an alias of the user's own, gdb reads no further. */
-	fputs("# So that \"core FILE\" stays what it was.\n"
-	      "with language c -- set var $_corescan_more = $_isvoid($_corescan_aliased)\n"
-	      "with language c -- set var $_corescan_aliased = 1\n"
-	      "if $_corescan_more\n  alias core = core-file\nend\n",
-	      out);
+	fputs(
+	    "# So that \"core FILE\" stays what it was.\n" QUIET(
+		SET
+		"$_corescan_more = $_isvoid($_corescan_aliased), $_corescan_aliased = 1") "\n"
+											  "if "
+											  "$_"
+											  "corescan"
+											  "_more\n "
+											  " alias "
+											  "core = "
+											  "core-"
+											  "file\nen"
+											  "d\n",
+	    out);
 }

@@ -82,6 +82,15 @@ const struct wait *session_wait(const struct session *session, int32_t tid)
 	return NULL;
 }
 
+const struct target_signal *session_signal(const struct session *session,
+					   const struct target_thread *thread)
+{
+	const struct target *target = session->served->subject->target;
+	if (thread == target->threads.items && target->signal.number != 0)
+		return &target->signal;
+	return thread->signal.number != 0 ? &thread->signal : NULL;
+}
+
 const char *session_thread_name(const struct session *session, const struct target_thread *thread)
 {
 	const struct threads *threads = session->served->subject->threads;

@@ -64,6 +64,10 @@ const struct target_thread *session_thread(const struct session *session, int32_
 /* What is known of the thread's wait, or NULL. */
 const struct wait *session_wait(const struct session *session, int32_t tid);
 
+/* The signal that the thread stopped at, or NULL: of the first one what killed the process. */
+const struct target_signal *session_signal(const struct session *session,
+					   const struct target_thread *thread);
+
 /* A thread's name as the debugger shows it. */
 const char *session_thread_name(const struct session *session, const struct target_thread *thread);
 

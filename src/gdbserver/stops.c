@@ -31,9 +31,8 @@ static unsigned gdb_signal(int number)
 static void put_stop(struct session *session, const struct target_thread *thread,
 		     struct reply *reply)
 {
-	const struct target *target = session->served->subject->target;
-	const bool first = thread == target->threads.items;
-	reply_format(reply, "T%02xthread:", first ? gdb_signal(target->signal.number) : 0);
+	const struct target_signal *signal = session_signal(session, thread);
+	reply_format(reply, "T%02xthread:", signal != NULL ? gdb_signal(signal->number) : 0);
 	session_thread_id(session, thread->tid, reply);
 	reply_text(reply, ";");
 }

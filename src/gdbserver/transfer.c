@@ -125,21 +125,22 @@ static bool build_exec_file(struct session *session, const char *annex, struct r
 	return path != NULL;
 }
 
-/* The first of its thread's: include/uapi/asm-generic/siginfo.h. */
+/* include/uapi/asm-generic/siginfo.h */
 static bool build_siginfo(struct session *session, const char *annex, struct reply *content)
 {
-	const struct target *target = session->served->subject->target;
 	const struct target_thread *thread = session_thread(session, session->tid);
+	const struct target_signal *signal =
+	    thread != NULL ? session_signal(session, thread) : NULL;
 	siginfo_t info = { 0 };
 	(void)annex;
-	if (thread == NULL || thread != target->threads.items || !target->signal.has_details)
+	if (signal == NULL || !signal->has_details)
 		return false;
-	info.si_signo = target->signal.number;
-	info.si_code = target->signal.code;
-	if (target->signal.sender != 0)
-		info.si_pid = target->signal.sender;
+	info.si_signo = signal->number;
+	info.si_code = signal->code;
+	if (signal->sender != 0)
+		info.si_pid = signal->sender;
 	else
-		info.si_addr = (void *)(uintptr_t)target->signal.address;
+		info.si_addr = (void *)(uintptr_t)signal->address;
 	reply_bytes(content, &info, sizeof info);
 	return true;
 }

@@ -250,11 +250,12 @@ class Commands(unittest.TestCase):
         for name, debugger in DEBUGGERS.items():
             with self.subTest(debugger=name):
                 printed = run_gdb(debugger, self.executable, self.core, commands=[
-                    self.source, "set language rust", "corescan waits", "corescan explain &cache",
+                    "set language rust", self.source, "corescan waits", "corescan explain &cache",
                     "show language"])
                 self.assertIn("DEADLOCK", printed)
                 self.assertIn("<cache>", printed)
                 self.assertIn('language is "rust"', printed)
+                self.assertEqual(printed.count("does not match"), 1, printed)  # show language
 
     def test_style_and_shell(self):
         """Colours go with gdb's own, and output can be piped on."""
