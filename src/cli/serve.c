@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* What all answers begin with. */
@@ -159,6 +161,43 @@ static void make_parts(struct served *served)
 	run_make_parts(run);
 }
 
+/* How often a debugger is told to wait for the core to be opened. */
+#define WAIT_US 500000
+
+/* gdb gives up on a server that says nothing for some seconds, and a large core takes longer to be
+ * unpacked. Acknowledgements mean nothing to it while it waits for an answer, but begin its time
+ * anew. Returns the process that sends them, or -1. */
+static pid_t have_debugger_wait(void)
+{
+	const pid_t parent = getpid(), child = fork();
+	if (child != 0)
+		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGPIPE, SIG_DFL);
+	while (getppid() == parent && write(STDOUT_FILENO, "+", 1) == 1)
+		usleep(WAIT_US);
+	_exit(EXIT_COMPLETE);
+}
+
+static void let_debugger_go_on(pid_t waiter)
+{
+	if (waiter <= 0)
+		return;
+	kill(waiter, SIGKILL);
+	while (waitpid(waiter, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+static bool open_for_debugger(struct served *served)
+{
+	const pid_t waiter = served->run.options->listen == NULL ? have_debugger_wait() : -1;
+	const bool opened = run_open(&served->run);
+	if (opened)
+		make_parts(served);
+	let_debugger_go_on(waiter);
+	return opened;
+}
+
 static void tell_gaps(struct run *run)
 {
 	for (size_t i = 0; i < run->gaps.list.count; i++)
@@ -172,8 +211,7 @@ enum exit_status serve(const struct options *options)
 	struct run *run = &served.run;
 	enum exit_status status = EXIT_NOTHING;
 	progress_line_begin(&run->progress, false);
-	if (run_open(run)) {
-		make_parts(&served);
+	if (open_for_debugger(&served)) {
 		tell_gaps(run);
 		const struct gdbserver server = {
 			.subject = &run->subject,

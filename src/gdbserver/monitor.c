@@ -22,6 +22,16 @@ static void wait_for(pid_t child)
 		;
 }
 
+/* As read. A debugger that waits for an answer gives up after some seconds, which begin anew with
+ * each acknowledgement. */
+static ssize_t read_while_waited_for(struct session *session, int output, char *bytes, size_t size)
+{
+	struct pollfd ready = { .fd = output, .events = POLLIN };
+	while (session->error == NULL && poll(&ready, 1, TICK_MS) == 0)
+		session_acknowledge(session, "+");
+	return read(output, bytes, size);
+}
+
 struct error *session_ask(struct session *session, const char *command, struct reply *text)
 {
 	int output;
@@ -32,7 +42,8 @@ struct error *session_ask(struct session *session, const char *command, struct r
 	    session->served->ask(session->served->context, command, &output, &child);
 	if (error != NULL)
 		return error;
-	while ((got = read(output, bytes, sizeof bytes)) > 0 || (got < 0 && errno == EINTR)) {
+	while ((got = read_while_waited_for(session, output, bytes, sizeof bytes)) > 0 ||
+	       (got < 0 && errno == EINTR)) {
 		if (got < 0)
 			continue;
 		reply_bytes(text, bytes, (size_t)got);

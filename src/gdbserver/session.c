@@ -148,7 +148,7 @@ static void answer(struct session *session)
 	reply_free(&reply);
 }
 
-static void acknowledge(struct session *session, const char *sign)
+void session_acknowledge(struct session *session, const char *sign)
 {
 	if (!session->no_ack && write(session->out, sign, 1) != 1)
 		session->error = error_os(errno, "the debugger cannot be written to");
@@ -159,18 +159,18 @@ static void take_byte(struct session *session, uint8_t byte)
 	struct reply reply = { 0 };
 	switch (packet_reader_take(&session->reader, byte)) {
 	case PACKET_WHOLE:
-		acknowledge(session, "+");
+		session_acknowledge(session, "+");
 		if (session->error == NULL)
 			answer(session);
 		return;
 	case PACKET_TOO_LONG:
-		acknowledge(session, "+");
+		session_acknowledge(session, "+");
 		reply_text(&reply, "E01");
 		session_send(session, &reply);
 		reply_free(&reply);
 		return;
 	case PACKET_DAMAGED:
-		acknowledge(session, "-");
+		session_acknowledge(session, "-");
 		return;
 	case PACKET_AGAIN:
 		if (!session->no_ack)

@@ -52,6 +52,9 @@ const struct handler *handler_find(const char *packet);
 /* Sends a packet at once, before the answer to the one that is being handled. */
 void session_send(struct session *session, const struct reply *packet);
 
+/* Sends "+" or "-", unless the debugger wants none. */
+void session_acknowledge(struct session *session, const char *sign);
+
 /* Text for the debugger's user, as it is or by printf. */
 void session_say(struct session *session, const char *text, size_t size);
 

@@ -9,7 +9,6 @@ import re
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -55,6 +54,8 @@ class Client:
                 self.buffer = self.buffer[found.end():]
                 assert sum(found[1]) & 255 == int(found[2], 16)
                 return found[1]
+            if not select.select([self.process.stdout], [], [], PATIENCE)[0]:
+                raise TimeoutError
             data = os.read(self.process.stdout.fileno(), 65536)
             if not data:
                 raise EOFError
@@ -356,6 +357,27 @@ int main(void) {
                 pass
             self.assertRegex(client.ask(b"qC"), rb"^QC")
 
+    def test_slow_to_open(self):
+        """gdb waits for a core that takes long to be opened, as a large compressed one does."""
+        script = self.directory / "slow"
+        script.write_text(f"""#!/bin/sh
+# Halts corescan between its start and its first answer.
+exec 3<&0 # what runs beside has no standard input
+{CORESCAN} gdb-server "$@" <&3 &
+server=$!
+until grep -q . /proc/$server/task/$server/children; do kill -0 $server || exit 1; done
+kill -STOP $server
+sleep 9
+kill -CONT $server
+wait $server
+""")
+        script.chmod(0o755)
+        printed = run_gdb("gdb", commands=[f"target remote | {script} {self.executable} {self.core}",
+                                           "bt", "info threads"])
+        self.assertIn("main () at ", printed)
+        self.assertIn("waits for mutex", printed)
+        self.assertNotIn("unexpectedly", printed)
+
     def test_files(self):
         """The program comes through whole, in whatever pieces."""
         whole = self.executable.read_bytes()
@@ -424,7 +446,7 @@ int main(void) {
                b"qXfer:osdata:read:" + b"x" * 300 + b":0,10", b"qGetTLSAddr:", b"qGetTLSAddr:1,2",
                b"qGetTLSAddr:1,2,3", b"qRcmd,", b"qRcmd,6", b"qRcmd,zz", b"qRcmd,00", b"vFile:",
                b"vFile:open:", b"vFile:open:2f6574632f706173737764,0,0", b"vFile:pread:0,10,0",
-               b"vFile:pread:ffffffffffff,1,1", b"vFile:close:7", b"vFile:fstat:x", b"vCont;c",
+               b"vFile:pread:ffffffffffff,1,1", b"vFile:close:7", b"vFile:fstat:x",
                b"qMemoryRegionInfo:x", b"\xff\xfe}\x03", b"}", b"q" * 5000, b"X0,1:x", b"z0,1,1",
                b"vRun;x", b"!", b"R00", b"G00", b"P1=2", b"qThreadExtraInfo,zz", b"qThreadStopInfo")
         with Client(self.executable, self.core) as client:
@@ -442,9 +464,10 @@ int main(void) {
             self.assertIn(b"multiprocess+", answers[-1])
             stop = client.ask(b"?")
             self.assertRegex(stop, rb"^T06thread:p[0-9a-f]+\.[0-9a-f]+;$")
-            said = client.ask(b"c")
-            self.assertTrue(said.startswith(b"O"))
-            self.assertEqual(client.receive(), stop)
+            for packet in (b"c", b"vCont;s:1;c"):
+                said = client.ask(packet)
+                self.assertTrue(said.startswith(b"O"))
+                self.assertEqual(client.receive(), stop)
             self.assertEqual(client.ask(b"D"), b"OK")
 
 
