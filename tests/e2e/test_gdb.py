@@ -116,6 +116,30 @@ class Commands(unittest.TestCase):
                 with self.subTest(debugger=name, command=command):
                     self.assertEqual(inside, other)
 
+    def test_every_subcommand(self):
+        """The output of each is that outside to the byte, JSON, graphs and further options too."""
+        asked = ("report --json", "report --dot", "threads --json --locals --source",
+                 "waits --json", "locks --json --all", "heap --json --retained",
+                 "leaks --json --limit 0 --group=size", "goroutines --json", "chunks --json",
+                 "chunks --state=orphaned", "maps --json", "waits --limit 1", "threads -v",
+                 "report --fail-on=deadlock --json")
+        told = re.findall(r"^corescan (\w+) -- ",
+                          run_gdb("gdb", commands=[self.source, "help corescan"]), re.M)
+        self.assertGreater(len(told), len(COMMANDS))
+        asked += tuple(view for view in told if view != "explain")
+        outside = [corescan(*command.split(), self.executable, self.core, expect=(0, 1, 2, 3))
+                   for command in asked]
+        for name, debugger in DEBUGGERS.items():
+            lines = [self.source]
+            for number, command in enumerate(asked):
+                lines += [f"corescan {command} > {self.directory}/every-{number}",
+                          f"printf \"status {number} %d\\n\", $_shell_exitcode"]
+            printed = run_gdb(debugger, self.executable, self.core, commands=lines)
+            for number, (command, other) in enumerate(zip(asked, outside, strict=True)):
+                with self.subTest(debugger=name, command=command):
+                    self.assertEqual((self.directory / f"every-{number}").read_text(), other.stdout)
+                    self.assertIn(f"status {number} {other.returncode}\n", printed)
+
     def test_live(self):
         with Program(self.executable) as program:
             program.settle()
