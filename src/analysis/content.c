@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/content.h"
 
+#include "analysis/content_cxx.h"
 #include "analysis/content_idioms.h"
 #include "analysis/content_pointers.h"
 #include "analysis/content_text.h"
@@ -99,49 +100,6 @@ static const char *unnamed_table(struct content_recogniser *recogniser, const st
 				  module->name, address - module->start);
 }
 
-/* The length of the first template argument of a name that begins with `prefix`; 0: there is none.
- */
-static int first_argument(const char *name, const char *prefix, const char **argument)
-{
-	unsigned depth = 0;
-	if (strncmp(name, prefix, strlen(prefix)) != 0)
-		return 0;
-	*argument = name + strlen(prefix);
-	for (const char *at = *argument; *at != '\0'; at++) {
-		if (*at == '<' || *at == '(')
-			depth++;
-		else if (depth == 0 && (*at == ',' || *at == '>'))
-			return (int)(at - *argument);
-		else if (depth > 0 && (*at == ')' || (*at == '>' && at[-1] != '-')))
-			depth--;
-	}
-	return 0;
-}
-
-/* libstdc++'s control blocks of shared pointers are classes of their own; make_shared's holds the
- * object. */
-static const char *name_class(struct content_recogniser *recogniser, const char *name)
-{
-	static const struct {
-		const char *prefix, *format;
-	} blocks[] = {
-		{ "std::_Sp_counted_ptr_inplace<", "std::shared_ptr<%.*s> (make_shared)" },
-		{ "std::_Sp_counted_ptr<", "control block of std::shared_ptr (%.*s)" },
-		{ "std::_Sp_counted_deleter<", "control block of std::shared_ptr (%.*s, deleter)" },
-	};
-	for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
-		const char *argument;
-		const int length = first_argument(name, blocks[i].prefix, &argument);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		if (length > 0)
-			return string_pool_format(recogniser->strings, blocks[i].format, length,
-						  argument);
-#pragma GCC diagnostic pop
-	}
-	return string_pool_format(recogniser->strings, "class %s (vtable)", name);
-}
-
 static const char *name_word(struct content_recogniser *recogniser, uint64_t word)
 {
 	struct modules *modules = recogniser->subject->modules;
@@ -154,10 +112,9 @@ static const char *name_word(struct content_recogniser *recogniser, uint64_t wor
 	if (symbol.is_function)
 		return symbol.address != word
 			   ? NULL
-			   : string_pool_format(recogniser->strings, "object with function %s",
-						symbol.name);
+			   : content_cxx_function(recogniser->strings, symbol.name);
 	if (strncmp(symbol.name, VTABLE_PREFIX, strlen(VTABLE_PREFIX)) == 0)
-		return name_class(recogniser, symbol.name + strlen(VTABLE_PREFIX));
+		return content_cxx_class(recogniser->strings, symbol.name + strlen(VTABLE_PREFIX));
 	if (symbol.address == word)
 		return string_pool_format(recogniser->strings, "object of <%s>", symbol.name);
 	return NULL;
@@ -185,7 +142,7 @@ static int class_of(const char *what, const char **name)
 {
 	static const char before[] = "class ", after[] = " (vtable)";
 	const size_t length = what != NULL ? strlen(what) : 0;
-	if (length <= sizeof before + sizeof after ||
+	if (length <= sizeof before - 1 + sizeof after - 1 ||
 	    strncmp(what, before, sizeof before - 1) != 0 ||
 	    strcmp(what + length - (sizeof after - 1), after) != 0)
 		return 0;
@@ -236,6 +193,32 @@ static const char *inner_object_name(struct content_recogniser *recogniser,
 						  name, i * 8);
 	}
 	return NULL;
+}
+
+/* std::function: what it calls, how that is managed, how it is called. The last two are functions
+ * of a class that nothing else uses. */
+static const char *function_object_name(struct content_recogniser *recogniser,
+					const struct idiom_chunk *look)
+{
+	const char *managed = look->count >= 4 ? object_name(recogniser, look->words[2]) : NULL;
+	const char *called = managed != NULL ? object_name(recogniser, look->words[3]) : NULL;
+	return called != NULL ? content_cxx_function_object(recogniser->strings, managed, called)
+			      : NULL;
+}
+
+/* std::shared_ptr: the object and its control block, which is an object of a class of its own. */
+static const char *shared_pointer_name(struct content_recogniser *recogniser,
+				       const struct idiom_chunk *look)
+{
+	uint64_t table;
+	struct chunk block;
+	if (look->chunk->size != 24 || look->count < 2 || look->words[1] == 0 ||
+	    !chunk_table_find(recogniser->subject->heap->chunks, look->words[1], &block) ||
+	    !block.used || block.address != look->words[1] ||
+	    !word_at(recogniser, block.address, &table))
+		return NULL;
+	const char *what = object_name(recogniser, table);
+	return what != NULL ? content_cxx_shared_pointer(recogniser->strings, what) : NULL;
 }
 
 /* What the chunk is said to be besides the idiom's phrase: "fd 5". */
@@ -374,6 +357,10 @@ static bool name_object(struct content_recogniser *recogniser, const struct idio
 	content->what = object_array_name(recogniser, look);
 	if (content->what == NULL)
 		content->what = object_name(recogniser, look->words[0]);
+	if (content->what == NULL)
+		content->what = function_object_name(recogniser, look);
+	if (content->what == NULL)
+		content->what = shared_pointer_name(recogniser, look);
 	content->type = content->what;
 	content->kind = CONTENT_OBJECT;
 	return content->what != NULL;

@@ -2,6 +2,7 @@
 #include "analysis/content_idioms.h"
 
 #include "analysis/content_text.h"
+#include "analysis/content_wide.h"
 #include "analysis/span_walk.h"
 #include "base/bytes.h"
 #include "heap/chunk_lookup.h"
@@ -54,6 +55,8 @@ static void add_elements(struct words *detail, uint64_t count)
 
 /* --- glibc's own: struct _IO_FILE_plus, struct __dirstream, what getaddrinfo returns */
 
+#define NO_DESCRIPTOR (-2) /* [S] of streams by fopencookie, and so by fmemopen */
+
 static void add_descriptor(struct words *detail, int32_t descriptor)
 {
 	if (descriptor >= 0)
@@ -63,7 +66,8 @@ static void add_descriptor(struct words *detail, int32_t descriptor)
 }
 
 #define FILE_MAGIC	0xfbad0000
-#define FILE_DESCRIPTOR 14 /* word of _fileno */
+#define FILE_BUFFERED	0x2000 /* _IO_IS_FILEBUF: _fileno has a meaning */
+#define FILE_DESCRIPTOR 14     /* word of _fileno */
 #define FILE_VTABLE	216
 
 static bool is_file(const struct idiom_chunk *look, struct words *detail, uint64_t *nodes)
@@ -77,7 +81,14 @@ static bool is_file(const struct idiom_chunk *look, struct words *detail, uint64
 	const struct module *module = modules_find(look->subject->modules, table);
 	if (module == NULL || !module->is_libc)
 		return false;
-	add_descriptor(detail, (int32_t)look->words[FILE_DESCRIPTOR]);
+	/* What open_memstream makes has no _fileno: the word is what was there before. */
+	const int32_t descriptor = (int32_t)look->words[FILE_DESCRIPTOR];
+	if ((look->words[0] & FILE_BUFFERED) == 0)
+		words_add(detail, "memory stream");
+	else if (descriptor == NO_DESCRIPTOR)
+		words_add(detail, "fmemopen or fopencookie");
+	else
+		add_descriptor(detail, descriptor);
 	return true;
 }
 
@@ -209,19 +220,103 @@ static bool is_text_at(const struct idiom_chunk *look, uint64_t address, uint64_
 	return true;
 }
 
-/* basic_string: pointer, length, and 16 bytes that hold a short one, else the capacity. */
+static bool is_wide_text_at(const struct idiom_chunk *look, uint64_t address, uint64_t length,
+			    unsigned width, struct words *detail)
+{
+	uint8_t bytes[TEXT_BYTES], end[4];
+	char text[TEXT_BYTES];
+	bool ended;
+	struct address_space *space = look->subject->target->space;
+	const size_t size = length < sizeof bytes / width ? length * width : sizeof bytes;
+	if (!address_space_probe(space, address + length * width, end, width) ||
+	    !is_zero(end, 0, width) || !address_space_probe(space, address, bytes, size) ||
+	    content_wide_decode(bytes, size, width, text, sizeof text, &ended) == 0 || ended)
+		return false;
+	content_add_quoted(detail, (const uint8_t *)text, strlen(text), EXAMPLE_CHARACTERS,
+			   size < length * width);
+	return true;
+}
+
+/* Where the characters of a basic_string are, of `width` bytes each; 0: it is none. It has a
+ * pointer, the length, and 16 bytes that hold a short one, else the capacity. */
+static uint64_t string_characters(const struct idiom_chunk *look, unsigned width)
+{
+	const uint64_t *words = look->words, own = look->chunk->address + 16;
+	const uint64_t in_object = 16 / width - 1;
+	struct chunk buffer;
+	if (look->chunk->size != 40 || look->count < 4)
+		return 0;
+	if (words[0] == own)
+		return words[1] <= in_object ? own : 0;
+	return words[2] > in_object && words[1] <= words[2] && used_at(look, words[0], &buffer) &&
+		       words[2] < buffer.size / width &&
+		       fits_malloc(&buffer, (words[2] + 1) * width)
+		   ? words[0]
+		   : 0;
+}
+
+static bool is_string_of_text(const struct idiom_chunk *look, struct words *detail, uint64_t *nodes)
+{
+	uint8_t bytes[TEXT_BYTES];
+	const uint64_t at = string_characters(look, 1), length = look->words[1];
+	const size_t size = length < sizeof bytes ? length : sizeof bytes;
+	(void)nodes;
+	return at != 0 && address_space_probe(look->subject->target->space, at, bytes, size) &&
+	       content_is_text(bytes, size, size < length) && is_text_at(look, at, length, detail);
+}
+
+static bool is_wide_string(const struct idiom_chunk *look, struct words *detail, uint64_t *nodes)
+{
+	const uint64_t at = string_characters(look, 4);
+	(void)nodes;
+	return at != 0 && look->words[1] != 0 &&
+	       is_wide_text_at(look, at, look->words[1], 4, detail);
+}
+
+static bool is_short_string(const struct idiom_chunk *look, struct words *detail, uint64_t *nodes)
+{
+	const uint64_t at = string_characters(look, 2);
+	(void)nodes;
+	return at != 0 && look->words[1] != 0 &&
+	       is_wide_text_at(look, at, look->words[1], 2, detail);
+}
+
+/* Of bytes that are no text. */
 static bool is_string(const struct idiom_chunk *look, struct words *detail, uint64_t *nodes)
 {
-	const uint64_t *words = look->words;
-	struct chunk buffer;
+	const uint64_t at = string_characters(look, 1);
 	(void)nodes;
-	if (look->chunk->size != 40 || look->count < 4)
+	return at != 0 && is_text_at(look, at, look->words[1], detail);
+}
+
+/* Text as wchar_t has it, and as UTF-16. */
+static bool is_text_of(const struct idiom_chunk *look, unsigned width, struct words *detail)
+{
+	uint8_t bytes[TEXT_BYTES * 4];
+	char text[TEXT_BYTES];
+	bool ended;
+	const size_t size = look->chunk->size < sizeof bytes ? look->chunk->size : sizeof bytes;
+	const uint64_t first = look->words[0] & (width == 4 ? UINT32_MAX : UINT16_MAX);
+	if (first == 0 || first > 0x10ffff ||
+	    !address_space_probe(look->subject->target->space, look->chunk->address, bytes, size) ||
+	    content_is_text(bytes, size, size < look->chunk->size) ||
+	    !content_wide_is_text(bytes, size, width))
 		return false;
-	if (words[0] == look->chunk->address + 16)
-		return words[1] <= 15 && is_text_at(look, words[0], words[1], detail);
-	return words[2] > 15 && words[1] <= words[2] && used_at(look, words[0], &buffer) &&
-	       words[2] < buffer.size && fits_malloc(&buffer, words[2] + 1) &&
-	       is_text_at(look, words[0], words[1], detail);
+	content_wide_decode(bytes, size, width, text, sizeof text, &ended);
+	content_add_quoted(detail, (const uint8_t *)text, strlen(text), EXAMPLE_CHARACTERS, false);
+	return true;
+}
+
+static bool is_wide_text(const struct idiom_chunk *look, struct words *detail, uint64_t *nodes)
+{
+	(void)nodes;
+	return is_text_of(look, 4, detail);
+}
+
+static bool is_short_text(const struct idiom_chunk *look, struct words *detail, uint64_t *nodes)
+{
+	(void)nodes;
+	return is_text_of(look, 2, detail);
 }
 
 /* vector: where the elements begin, where they end, where their memory ends. */
@@ -447,6 +542,10 @@ static const struct idiom idioms[] = {
 	  PHRASE("deque"), is_deque },
 	{ CONTENT_CONTAINER, true, true, PHRASE("map or set of %" PRIu64 "-byte nodes"),
 	  PHRASE("map or set"), is_tree },
+	{ CONTENT_CONTAINER, false, false, PHRASE("string"), PHRASE("string"), is_string_of_text },
+	{ CONTENT_CONTAINER, false, false, PHRASE("wstring"), PHRASE("wstring"), is_wide_string },
+	{ CONTENT_CONTAINER, false, false, PHRASE("u16string"), PHRASE("u16string"),
+	  is_short_string },
 	{ CONTENT_CONTAINER, false, false, PHRASE("string"), PHRASE("string"), is_string },
 	{ CONTENT_CONTAINER, true, true, PHRASE("list of %" PRIu64 "-byte nodes"), PHRASE("list"),
 	  is_list },
@@ -462,6 +561,10 @@ static const struct idiom idioms[] = {
 	  "looks like the block table of a std::deque", is_deque_map },
 	{ CONTENT_SYSTEM, false, false, "looks like a socket address",
 	  "looks like a socket address", is_socket_address },
+	{ CONTENT_DATA, false, false, "looks like wide text", "looks like wide text",
+	  is_wide_text },
+	{ CONTENT_DATA, false, false, "looks like UTF-16 text", "looks like UTF-16 text",
+	  is_short_text },
 };
 
 bool idiom_look(const struct subject *subject, const struct chunk *chunk, struct idiom_chunk *look)

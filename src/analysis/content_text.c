@@ -42,6 +42,11 @@ static bool is_white(uint8_t byte)
 	       byte == '\x1b';
 }
 
+bool content_is_character(const uint8_t *bytes, size_t size)
+{
+	return size == 1 && is_white(bytes[0]) ? true : shown_length(bytes, size) == size;
+}
+
 bool content_is_text(const uint8_t *bytes, size_t size, bool cut)
 {
 	size_t characters = 0;

@@ -13,6 +13,10 @@
  * `cut`: more bytes follow that are not here, so the last character may be a part only. */
 bool content_is_text(const uint8_t *bytes, size_t size, bool cut);
 
+/* Whether the bytes are one UTF-8 character that text has: white space, or one that may be shown.
+ */
+bool content_is_character(const uint8_t *bytes, size_t size);
+
 /* Bytes of the text: up to the first NUL, or to the end. */
 size_t content_text_length(const uint8_t *bytes, size_t size);
 

@@ -5,11 +5,14 @@
 //     {"vague":"0x…","never":"…"}    what resembles one, and a word its phrase must not have
 //
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <any>
 #include <arpa/inet.h>
+#include <cwchar>
 #include <deque>
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -124,6 +127,62 @@ __attribute__((noinline)) static void plant_system()
 	found = nullptr;
 }
 
+// Streams that have no descriptor, though a word of theirs may look like one.
+__attribute__((noinline)) static void plant_streams()
+{
+	static char *text;
+	static size_t size;
+	told(open_memstream(&text, &size), "FILE (memory stream)");
+	FILE *file = fmemopen(nullptr, 100, "w");
+	told(file, "FILE (fmemopen or fopencookie)");
+	auto unlink = reinterpret_cast<void (*)(FILE *)>(dlsym(RTLD_DEFAULT, "_IO_un_link"));
+	unlink(file);
+}
+
+__attribute__((noinline)) static void plant_wide()
+{
+	told(new std::wstring(L"wide, and not in the object"),
+	     "looks like a std::wstring (\\\"wide, and not in the object\\\")");
+	told(new std::u16string(u"of two bytes each"),
+	     "looks like a std::u16string (\\\"of two bytes each\\\")");
+	auto *wide = static_cast<wchar_t *>(calloc(40, sizeof(wchar_t)));
+	wcscpy(wide, L"wide characters");
+	told(wide, "looks like wide text (\\\"wide characters\\\")");
+	auto *two = static_cast<char16_t *>(calloc(40, sizeof(char16_t)));
+	memcpy(two, u"sixteen bits each", sizeof u"sixteen bits each");
+	told(two, "looks like UTF-16 text (\\\"sixteen bits each\\\")");
+	// Numbers that could be characters.
+	auto *numbers = static_cast<int *>(calloc(44, sizeof(int)));
+	for (int i = 0; i < 20; i++)
+		numbers[i] = 97 + i % 2;
+	truth("{\"vague\":\"%p\",\"never\":\"text\"}", static_cast<void *>(numbers));
+}
+
+class V
+{
+      public:
+	virtual ~V() = default;
+	long field = 1;
+};
+
+__attribute__((noinline)) static void plant_library()
+{
+	alignas(16) char room[256];
+	told(new std::shared_ptr<store::Item>(new store::Item), "std::shared_ptr<store::Item>");
+	auto *shared = new (room) std::shared_ptr<store::Item>(new store::Item);
+	told(*reinterpret_cast<void **>(room + 8),
+	     "control block of std::shared_ptr (store::Item*)");
+	(void)shared;
+	memset(room, 0, sizeof room);
+	long many[10] = { 1, 2, 3 };
+	told(new std::function<long(long)>([many](long i) { return i + many[1]; }),
+	     "std::function<long (long)>");
+	told(new std::any(std::vector<long>(3, 1)),
+	     "std::any (std::vector<long, std::allocator<long> >)");
+	auto *array = new V[7];
+	told(reinterpret_cast<char *>(array) - 8, "array of V (vtable)");
+}
+
 // Texts of many lengths that begin alike.
 __attribute__((noinline)) static void plant_texts()
 {
@@ -169,6 +228,9 @@ int main()
 	plant_objects();
 	plant_parts();
 	plant_system();
+	plant_streams();
+	plant_wide();
+	plant_library();
 	plant_texts();
 	plant_lookalikes();
 	truth_wipe_stack();
