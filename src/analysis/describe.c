@@ -117,6 +117,12 @@ bool describe_canonical(const struct subject *subject, uint64_t address)
 	return high == 0 || high == 0x1ffff;
 }
 
+bool describe_kernels(const struct subject *subject, uint64_t address)
+{
+	return subject->target->arch != NULL && subject->target->arch->word_size == 8 &&
+	       address >> 63 != 0 && describe_canonical(subject, address);
+}
+
 static void add_thread(struct words *words, const struct thread *thread)
 {
 	words_add(words, "%" PRId32, thread->tid);
@@ -212,6 +218,10 @@ static void describe_unmapped(const struct subject *subject, const struct place 
 	}
 	if (!describe_canonical(subject, place->address)) {
 		words_add(words, "not a canonical address");
+		return;
+	}
+	if (describe_kernels(subject, place->address)) {
+		words_add(words, "not mapped, in the kernel's half");
 		return;
 	}
 	const struct thread *thread = overflowed(subject, place->address);

@@ -40,6 +40,10 @@ const char *describe_place(const struct subject *subject, const struct place *pl
  * sign-extended. */
 bool describe_canonical(const struct subject *subject, uint64_t address);
 
+/* Whether it lies in the half that 64-bit kernels keep for themselves, as small negative numbers
+ * do. */
+bool describe_kernels(const struct subject *subject, uint64_t address);
+
 /* Of a place in a module: "code", "data", "bss", "read-only data"; a literal. */
 const char *describe_module_part(const struct place *place);
 

@@ -29,6 +29,7 @@ static void look_at_chunk(const struct explaining *explaining, const struct chun
 		.chunk = *chunk,
 		.state = reachability_state(explaining->reachability, chunk),
 		.internal = heap_is_internal(explaining->subject->heap, chunk),
+		.doubt = heap_doubt_of(explaining->subject->heap, chunk),
 	};
 	if (chunk->used && !looked->internal)
 		looked->what = content_alone(explaining->recogniser, chunk, &looked->content);
@@ -305,6 +306,21 @@ static struct error *find_structure(const struct explaining *explaining)
 	return error;
 }
 
+/* Why a doubted chunk is no orphan, though nothing leads to it. */
+static const char *why_doubted(enum heap_doubt_kind doubt)
+{
+	static const char *const reasons[HEAP_DOUBT_COUNT] = {
+		[HEAP_DOUBT_LOOKALIKE] =
+		    "it looks like a chunk with a mapping of its own, but malloc's counters do not "
+		    "tell that it is one: it may be a mapping of the program's",
+		[HEAP_DOUBT_STATE] =
+		    "the free list that holds it, or may do so, is damaged: it may "
+		    "be free as well as in use",
+		[HEAP_DOUBT_IN_HAND] = "a thread that is inside malloc or free has it in its hands",
+	};
+	return reasons[doubt];
+}
+
 /* Why what leads to a possible chunk is weak. */
 static const char *why_weak(const struct root *root)
 {
@@ -371,6 +387,8 @@ static struct error *find_what_keeps_it(const struct explaining *explaining)
 			error = find_path(explaining, ROOT_WEAK, &made->path);
 		if (error == NULL && made->path.count > 0)
 			made->why = why_weak(made->path.items[0].storage.root);
+		else if (error == NULL && made->chunk.doubt != HEAP_DOUBT_NONE)
+			made->why = why_doubted(made->chunk.doubt);
 		return error;
 	case CHUNK_ORPHANED:
 	case CHUNK_FREE:
@@ -397,10 +415,12 @@ static void choose_object(struct explanation *made)
 	}
 }
 
-/* Small numbers are everywhere, and no pointers. */
-static bool is_worth_asking(const struct explanation *made)
+/* Small numbers are everywhere, and no pointers; those below 0 as well. */
+static bool is_worth_asking(const struct explaining *explaining)
 {
-	return made->storage.kind != STORAGE_NOT_CANONICAL &&
+	const struct explanation *made = explaining->made;
+	return !describe_kernels(explaining->subject, made->address) &&
+	       made->storage.kind != STORAGE_NOT_CANONICAL &&
 	       (made->storage.kind != STORAGE_UNMAPPED || made->address >= NULL_AREA);
 }
 
@@ -421,7 +441,7 @@ static struct error *explain(struct explaining *explaining)
 	}
 	choose_object(made);
 	struct error *error = made->in_chunk ? find_what_keeps_it(explaining) : NULL;
-	made->has_referrers = is_worth_asking(made);
+	made->has_referrers = is_worth_asking(explaining);
 	if (error == NULL && made->has_referrers)
 		error = referrers_find(subject, explaining->roots, explaining->reachability,
 				       explaining->map, made->object,

@@ -14,8 +14,9 @@ struct explain_chunk {
 	struct chunk chunk;
 	enum chunk_state state;
 	enum content_kind content;
-	const char *what;		  /* it holds; NULL for a free one */
-	bool internal;			  /* the allocator's own */
+	const char *what; /* it holds; NULL for a free one */
+	bool internal;	  /* the allocator's own */
+	enum heap_doubt_kind doubt;
 	bool cached;			  /* free, in a thread's cache */
 	uint64_t cache;			  /* .cached: that cache's address */
 	const struct thread *cache_owner; /* or NULL: unknown */

@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define NEGATIVE_MAX	65536 /* numbers below 0 that are told as such */
+#define NULL_AREA	65536
 #define KEYS_IN_PTHREAD 32 /* of struct pthread.specific_1stblock: PTHREAD_KEY_2NDLEVEL_SIZE */
 
 /* A thread's block of a module. */
@@ -473,6 +475,40 @@ static void add_allocator(const struct storage_map *map, struct words *words,
 			  storage->place.offset);
 }
 
+/* Where an address that is not mapped lies: between which mappings, or what kind of number it is.
+ */
+static void add_surroundings(const struct storage_map *map, uint64_t address, struct words *words)
+{
+	size_t count;
+	uint64_t before = 0, after = 0;
+	const struct segment *segments =
+	    address_space_segments(map->subject->target->space, &count);
+	if (address < NULL_AREA)
+		return;
+	if (!describe_canonical(map->subject, address)) {
+		words_add(words, ": no memory can be there");
+		return;
+	}
+	if (describe_kernels(map->subject, address)) {
+		words_add(words, " of the addresses: no memory of the process");
+		if (-address <= NEGATIVE_MAX)
+			words_add(words, "; as a number it is -%" PRIu64, -address);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (segments[i].end <= address)
+			before = segments[i].end;
+		else if (after == 0 && !describe_kernels(map->subject, segments[i].start))
+			after = segments[i].start;
+	}
+	if (before != 0)
+		words_add(words, ", 0x%" PRIx64 " bytes behind the mapping that ends at 0x%" PRIx64,
+			  address - before, before);
+	if (after != 0)
+		words_add(words, "%s 0x%" PRIx64 " bytes before the one that starts at 0x%" PRIx64,
+			  before != 0 ? " and" : ",", after - address, after);
+}
+
 const char *storage_text(const struct storage_map *map, const struct storage *storage)
 {
 	struct words words = { 0 };
@@ -521,6 +557,8 @@ const char *storage_text(const struct storage_map *map, const struct storage *st
 	case STORAGE_MAPPING:
 	case STORAGE_KIND_COUNT:
 		words_add(&words, "%s", describe_place(map->subject, &storage->place));
+		if (storage->kind == STORAGE_UNMAPPED || storage->kind == STORAGE_NOT_CANONICAL)
+			add_surroundings(map, storage->place.address, &words);
 		if (storage->kind == STORAGE_MAPPING)
 			words_add(&words, ", 0x%" PRIx64 "+%" PRIu64, storage->place.segment->start,
 				  storage->place.address - storage->place.segment->start);

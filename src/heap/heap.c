@@ -50,6 +50,42 @@ bool heap_is_internal(const struct heap *heap, const struct chunk *chunk)
 	return false;
 }
 
+enum heap_doubt_kind heap_doubt_of(const struct heap *heap, const struct chunk *chunk)
+{
+	size_t low = 0, high = heap->doubted.count;
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		if (heap->doubted.items[middle].start < chunk->address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < heap->doubted.count && heap->doubted.items[low].start == chunk->address)
+		return heap->doubted.items[low].kind;
+	low = 0;
+	high = heap->in_hand.count;
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		if (heap->in_hand.items[middle] < chunk->address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < heap->in_hand.count && heap->in_hand.items[low] == chunk->address
+		   ? HEAP_DOUBT_IN_HAND
+		   : HEAP_DOUBT_NONE;
+}
+
+const char *heap_doubt_name(enum heap_doubt_kind kind)
+{
+	static const char *const names[HEAP_DOUBT_COUNT] = {
+		[HEAP_DOUBT_LOOKALIKE] = "lookalike",
+		[HEAP_DOUBT_STATE] = "state",
+		[HEAP_DOUBT_IN_HAND] = "in-hand",
+	};
+	return names[kind];
+}
+
 bool heap_cache_of(struct target *target, const struct heap *heap, const struct chunk *chunk,
 		   uint64_t *cache)
 {

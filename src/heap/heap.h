@@ -94,9 +94,17 @@ struct heap_finding {
 	const char *dump_what[HEAP_DUMP_ROWS]; /* what lies in each row */
 };
 
-/* A chunk, or memory that only looks like one; or a chunk that may be free as well as in use. */
+enum heap_doubt_kind {
+	HEAP_DOUBT_NONE,
+	HEAP_DOUBT_LOOKALIKE, /* a chunk, or memory that only looks like one */
+	HEAP_DOUBT_STATE,     /* it may be free as well as in use: a free list is damaged */
+	HEAP_DOUBT_IN_HAND,   /* malloc or free was at work on it: of heap.in_hand */
+	HEAP_DOUBT_COUNT
+};
+
 struct heap_doubt {
 	uint64_t start, end; /* its memory; .start is the user address */
+	enum heap_doubt_kind kind;
 };
 
 struct heap {
@@ -110,10 +118,11 @@ struct heap {
 	internal; /* user addresses of chunks the allocator itself uses (tcache
 		     structs): in use, never orphans, never roots */
 	/* User addresses of chunks that a thread inside malloc or free has in its hands: neither
-	 * in use by the program nor in a free list. Never orphans; their content is dead. */
+	 * in use by the program nor in a free list. Never orphans; their content is dead. Sorted
+	 * once enumerated. */
 	ARRAY(uint64_t) in_hand;
 	/* Never orphans; what their memory leads to is possible at the least. */
-	ARRAY(struct heap_doubt) doubted;
+	ARRAY(struct heap_doubt) doubted; /* sorted by address once enumerated */
 	ARRAY(struct heap_finding) findings;
 };
 
@@ -150,6 +159,12 @@ bool heap_cache_of(struct target *target, const struct heap *heap, const struct 
 
 /* Whether the allocator itself uses the chunk. */
 bool heap_is_internal(const struct heap *heap, const struct chunk *chunk);
+
+/* Whether the chunk is doubted, and why. */
+enum heap_doubt_kind heap_doubt_of(const struct heap *heap, const struct chunk *chunk);
+
+/* "lookalike", "state", "in-hand"; NULL for HEAP_DOUBT_NONE. */
+const char *heap_doubt_name(enum heap_doubt_kind kind);
 
 /* The findings that are corruption: those of arenas that were not in flux. */
 size_t heap_corruption_count(const struct heap *heap);

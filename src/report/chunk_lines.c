@@ -44,8 +44,15 @@ static void put_arena(struct line *line, const struct heap_arena *arena)
 		put_text(line, arena->kind == ARENA_MAIN ? "main" : "mmapped");
 }
 
+static void put_doubt(struct line *line, enum heap_doubt_kind doubt, bool json)
+{
+	put_text(line, json ? ",\"doubt\":\"" : " ");
+	put_text(line, heap_doubt_name(doubt));
+	put_text(line, json ? "\"" : "");
+}
+
 static void put_chunk(struct line *line, const struct chunk *chunk, enum chunk_state state,
-		      const struct heap_arena *arena, bool json)
+		      const struct heap_arena *arena, enum heap_doubt_kind doubt, bool json)
 {
 	line->length = 0;
 	put_text(line, json ? "{\"address\":\"" : "");
@@ -56,7 +63,10 @@ static void put_chunk(struct line *line, const struct chunk *chunk, enum chunk_s
 	put_text(line, chunk_state_name(state));
 	put_text(line, json ? "\",\"arena\":\"" : " ");
 	put_arena(line, arena);
-	put_text(line, json ? "\"}\n" : "\n");
+	put_text(line, json ? "\"" : "");
+	if (doubt != HEAP_DOUBT_NONE)
+		put_doubt(line, doubt, json);
+	put_text(line, json ? "}\n" : "\n");
 }
 
 bool chunk_states_parse(const char *text, unsigned *states)
@@ -95,7 +105,7 @@ void chunk_lines(const struct findings *findings, const struct report_style *sty
 		if ((style->states & 1u << state) == 0)
 			continue;
 		put_chunk(&line, &chunk, state, &heap->arenas.items[chunk.region->arena],
-			  style->json);
+			  heap_doubt_of(heap, &chunk), style->json);
 		if (fwrite(line.text, 1, line.length, out) != line.length)
 			return;
 		left -= left > 0;

@@ -40,6 +40,7 @@ static json_t *chunk_object(struct json_document *document, const struct explain
 		 chunk->what != NULL ? json_words(content_kind_name(chunk->content)) : json_null());
 	json_put(document, object, "what", json_words(chunk->what));
 	json_put(document, object, "internal", json_boolean(chunk->internal));
+	json_put(document, object, "doubt", json_words(heap_doubt_name(chunk->doubt)));
 	json_put(document, object, "cache",
 		 chunk->cached ? json_address(chunk->cache) : json_null());
 	json_put(document, object, "cache_tid", json_tid(chunk->cache_owner));

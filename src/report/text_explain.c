@@ -31,6 +31,9 @@ static void put_state(struct text *text, const struct explain_chunk *chunk)
 	text_colored(text, warn ? TEXT_WARN : TEXT_PLAIN, chunk_state_name(chunk->state));
 	if (chunk->internal)
 		text_put(text, " (the allocator's own)");
+	if (chunk->doubt != HEAP_DOUBT_NONE)
+		text_put(text, chunk->doubt == HEAP_DOUBT_IN_HAND ? " (in malloc's hands)"
+								  : " (doubted)");
 	if (!chunk->cached)
 		return;
 	text_item(text, LABEL_COLUMN, false, "in the tcache");

@@ -71,7 +71,7 @@ class Layout:
         self.chunks = []
         self.caches = []
         for line in corescan("chunks", *arguments).stdout.splitlines():
-            address, size, state, _ = line.split()
+            address, size, state = line.split()[:3]
             self.chunks.append((int(address, 16), int(size), state))
             if int(size) in (0x288, 0x2f8) and state == "reachable":
                 self.caches.append(int(address, 16))

@@ -669,7 +669,7 @@ START_TEST(a_doubted_chunk_is_possible_and_what_it_leads_to)
 	struct world *world = world_new();
 	uint64_t doubted = _i == 1 ? world_free_chunk(world, 56) : world_chunk(world, 56);
 	uint64_t child = world_chunk(world, 24), grandchild = world_chunk(world, 24);
-	struct heap_doubt doubt = { doubted, doubted + 56 };
+	struct heap_doubt doubt = { doubted, doubted + 56, HEAP_DOUBT_STATE };
 	world_ready(world);
 	fake_target_put64(world->target, doubted + 16, child);
 	fake_target_put64(world->target, child, grandchild);

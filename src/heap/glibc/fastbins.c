@@ -28,7 +28,8 @@ static void doubt_listed(struct glibc_walk *walk, const struct malloc_arena *are
 	for (uint64_t at = 0; chunk_table_next(walk->heap->chunks, at, &chunk);
 	     at = chunk.address + 1) {
 		const uint64_t size = chunk.size + CHUNK_TRAILER;
-		struct heap_doubt doubt = { chunk.address, chunk.address + chunk.size };
+		struct heap_doubt doubt = { chunk.address, chunk.address + chunk.size,
+					    HEAP_DOUBT_STATE };
 		if (chunk.region->arena == arena->index && chunk.used && size >= smallest &&
 		    size <= largest && may_be_listed(walk, &chunk) &&
 		    !array_push(&walk->heap->doubted, doubt))

@@ -43,7 +43,7 @@ static void doubt(struct list_walk *state, uint64_t user)
 	struct glibc_walk *walk = state->walk;
 	if (!chunk_table_find(walk->heap->chunks, user, &chunk) || chunk.address != user)
 		return;
-	struct heap_doubt doubted = { user, user + chunk.size };
+	struct heap_doubt doubted = { user, user + chunk.size, HEAP_DOUBT_STATE };
 	if (!array_push(&walk->heap->doubted, doubted))
 		walk->no_memory = true;
 }

@@ -154,6 +154,18 @@ static int compare_own(const void *left, const void *right)
 	return a->start < b->start ? -1 : a->start > b->start;
 }
 
+static int compare_doubts(const void *left, const void *right)
+{
+	const struct heap_doubt *a = left, *b = right;
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+static int compare_addresses(const void *left, const void *right)
+{
+	const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+	return a < b ? -1 : a > b;
+}
+
 static struct error *walk_copies(struct glibc_walk *walk)
 {
 	struct error *error = NULL;
@@ -258,6 +270,12 @@ static void finish(struct glibc_walk *walk)
 	tell_evidence(walk);
 	if (heap->own.count > 1)
 		qsort(heap->own.items, heap->own.count, sizeof *heap->own.items, compare_own);
+	if (heap->doubted.count > 1)
+		qsort(heap->doubted.items, heap->doubted.count, sizeof *heap->doubted.items,
+		      compare_doubts);
+	if (heap->in_hand.count > 1)
+		qsort(heap->in_hand.items, heap->in_hand.count, sizeof *heap->in_hand.items,
+		      compare_addresses);
 	glibc_explain_findings(walk);
 }
 

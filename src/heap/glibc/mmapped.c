@@ -220,7 +220,7 @@ static struct error *take(struct search *search, const struct mmapped_candidate 
 	glibc_own(walk, candidate->start, candidate->header + CHUNK_HEADER,
 		  "mmapped chunk's header");
 	glibc_own(walk, end, candidate->end, "mmapped chunk's end");
-	struct heap_doubt doubt = { candidate->header + CHUNK_HEADER, end };
+	struct heap_doubt doubt = { candidate->header + CHUNK_HEADER, end, HEAP_DOUBT_LOOKALIKE };
 	if (candidate->doubted && !array_push(&walk->heap->doubted, doubt))
 		return error_no_memory();
 	row->used_chunks++;
