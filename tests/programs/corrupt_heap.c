@@ -101,6 +101,32 @@ static void astray(void)
 	tell("size", 10);
 }
 
+/* The size covers the next chunk, too, to which a variable points: the walk goes on. */
+static void covering(void)
+{
+	make(SMALL);
+	memset(chunks[11], 'x', usable);
+	put(chunks[10] - 8, 2 * (usable + 8) | 1);
+	tell("size", 10);
+}
+
+static void covering_cached(void)
+{
+	make(SMALL);
+	release(chunks[11]);
+	release(chunks[20]);
+	put(chunks[10] - 8, 2 * (usable + 8) | 1);
+	tell("size", 10);
+}
+
+static void covering_free(void)
+{
+	make(LARGE);
+	release(chunks[11]);
+	put(chunks[10] - 8, 2 * (usable + 8) | 1);
+	tell("size", 10);
+}
+
 static void one_byte(void)
 {
 	make(0xf8);
@@ -581,6 +607,9 @@ int main(int argc, char **argv)
 		{ "overflow-words", overflow_words },
 		{ "smashed-size", smashed_size },
 		{ "astray", astray },
+		{ "covering", covering },
+		{ "covering-cached", covering_cached },
+		{ "covering-free", covering_free },
 		{ "one-byte", one_byte },
 		{ "one-byte-size", one_byte_size },
 		{ "stale", stale },

@@ -2,6 +2,7 @@
 #include "heap/glibc/glibc.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #define FORWARD	       16 /* offset of fd in a free chunk, from its header */
 #define BACK	       24
@@ -112,6 +113,10 @@ static void take_listed(struct bin_walk *state, unsigned number, const struct ch
 static void tell_bad_link(struct bin_walk *state, unsigned number, uint64_t header, uint64_t word,
 			  uint64_t to)
 {
+	char name[48];
+	snprintf(name, sizeof name, "bin %u of 0x%" PRIx64, number, state->arena->address);
+	if (glibc_tell_covered(state->walk, to + CHUNK_HEADER, false, name))
+		return;
 	bool is_bin =
 	    header >= state->arena->address && header - state->arena->address < STATE_SIZE_MAX;
 	struct glibc_place where =
@@ -221,6 +226,11 @@ static void tell_unlisted(struct bin_walk *state, const struct chunk *chunk)
 	uint64_t size = chunk->size + CHUNK_TRAILER, next = chunk->address - CHUNK_HEADER + size;
 	uint64_t footer = 0, head = 0;
 	bool in_flux = walk->heap->arenas.items[state->arena->index].in_flux;
+	if (glibc_has_finding(walk, HEAP_DAMAGED_SIZE, chunk->address)) {
+		/* It covers the one that is free. */
+		glibc_set_used(walk, chunk);
+		return;
+	}
 	if (glibc_has_finding(walk, HEAP_DAMAGED_SIZE, next + CHUNK_HEADER) ||
 	    glibc_has_finding(walk, HEAP_DAMAGED_TOP_SIZE, next + CHUNK_HEADER)) {
 		/* What is wrong with that header is told. */

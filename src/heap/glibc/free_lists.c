@@ -56,6 +56,8 @@ static void tell_bad_link(struct list_walk *state, uint64_t user)
 	uint64_t stored = 0;
 	struct glibc_walk *walk = state->walk;
 	list_name(state->list, name, sizeof name);
+	if (glibc_tell_covered(walk, user, state->list->in_flux, name))
+		return;
 	if (state->from == 0) {
 		struct glibc_place where =
 		    place(state, state->list->is_tcache ? HEAP_DAMAGED_TCACHE : HEAP_DAMAGED_BIN,

@@ -11,6 +11,7 @@
  *     tcache.c   where the threads have their tcaches
  *     tcache_lists.c  which chunks these hold as free
  *     free_lists.c  the lists of tcaches and fastbins
+ *     covered.c  chunks that lie in what another's size covers
  *     findings.c what is told of contradictions
  *     flux.c     whether a thread was inside of malloc
  *     mmapped.c  chunks that are mappings of their own
@@ -322,6 +323,14 @@ struct cached_list {
 	uint64_t tcache, first; /* its first chunk, or 0 */
 };
 void glibc_find_key(struct glibc_walk *walk, const struct cached_list *lists, size_t list_count);
+
+/* covered.c: tells of chunks whose size covers others, which variables of modules point to. Comes
+ * when chunks and free lists are known; looks at so much of the modules' data. */
+void glibc_find_covered(struct glibc_walk *walk);
+
+/* covered.c: where no chunk begins at `user`, but one did until the size of the chunk around it was
+ * overwritten: tells that, with `who` leads to it, and returns true. */
+bool glibc_tell_covered(struct glibc_walk *walk, uint64_t user, bool in_flux, const char *who);
 
 /* in_hand.c: the chunks that threads inside malloc have in their hands, into heap.in_hand. Comes
  * last: what a free list holds is not in anyone's hands. */

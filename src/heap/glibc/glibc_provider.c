@@ -223,8 +223,10 @@ static struct error *read_free_lists(struct glibc_walk *walk)
 	each_arena(walk, glibc_vote_by_fastbins);
 	each_arena(walk, glibc_read_fastbins);
 	error = glibc_read_tcaches(walk);
-	if (error == NULL)
+	if (error == NULL) {
 		glibc_find_in_hand(walk);
+		glibc_find_covered(walk);
+	}
 	return error;
 }
 
