@@ -313,6 +313,16 @@ static const char *pointer_phrase(struct content_recogniser *recogniser,
 
 /* --- shapes */
 
+/* Of pointers that go both ways there are as many back as there are links, and two more where the
+ * two ends meet. Of others there is one back where the last leads to the first. */
+static const char *list_name(const struct content_shape *shape)
+{
+	if (shape->back_links >= shape->links)
+		return shape->back_links >= shape->links + 2 ? "circular doubly linked list"
+							     : "doubly linked list";
+	return shape->cyclic ? "circular list" : "list";
+}
+
 /* "list" where each chunk led to one other, "doubly linked list" where the pointers go both ways;
  * NULL where the structure does not mostly consist of equal chunks, each found from another. */
 static const char *shape_name(const struct content_shape *shape)
@@ -321,7 +331,7 @@ static const char *shape_name(const struct content_shape *shape)
 		return NULL;
 	/* A walk that enters a doubly linked list in its middle branches once. */
 	if (shape->branchings == 0 || (shape->branchings == 1 && shape->cyclic))
-		return shape->back_links >= shape->links ? "doubly linked list" : "list";
+		return list_name(shape);
 	if (shape->links < 4)
 		return NULL;
 	/* A walk that enters a tree with pointers to parents below its root finds one more. */

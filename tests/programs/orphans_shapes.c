@@ -80,7 +80,7 @@ __attribute__((noinline)) static void plant_ring(void)
 {
 	struct structure ring = { .shape = "ring",
 				  .cyclic = true,
-				  .what = "doubly linked list of 40-byte nodes" };
+				  .what = "circular doubly linked list of 40-byte nodes" };
 	struct node *first = new_node(&ring), *last = first;
 	for (int i = 1; i < 100; i++) {
 		struct node *node = new_node(&ring);

@@ -97,7 +97,39 @@ START_TEST(a_ring_has_its_lowest_chunk_as_head)
 	}
 	find(&fixture);
 	expect_structure(&fixture, nodes[0], NODES, NODES * 40, true);
-	ck_assert_str_eq(only_group(&fixture)->what, "doubly linked list of 40-byte nodes");
+	ck_assert_str_eq(only_group(&fixture)->what,
+			 "circular doubly linked list of 40-byte nodes");
+	finish(&fixture);
+}
+END_TEST
+
+/* What a list is called, whose nodes lead to the next and, where `both`, to the one before; `ring`:
+ * its ends meet. */
+static const struct {
+	bool both, ring;
+	const char *what;
+} lists[] = {
+	{ false, false, "list of 40-byte nodes" },
+	{ false, true, "circular list of 40-byte nodes" },
+	{ true, false, "doubly linked list of 40-byte nodes" },
+	{ true, true, "circular doubly linked list of 40-byte nodes" },
+};
+
+START_TEST(lists_whose_ends_meet_are_told_from_others)
+{
+	enum { NODES = 30 };
+	struct fixture fixture = { .world = world_new() };
+	uint64_t nodes[NODES];
+	for (int i = 0; i < NODES; i++)
+		nodes[i] = world_chunk(fixture.world, 40);
+	world_ready(fixture.world);
+	for (int i = 0; i < NODES - !lists[_i].ring; i++) {
+		put(fixture.world, nodes[i], nodes[(i + 1) % NODES]);
+		if (lists[_i].both)
+			put(fixture.world, nodes[(i + 1) % NODES] + 8, nodes[i]);
+	}
+	find(&fixture);
+	ck_assert_str_eq(only_group(&fixture)->what, lists[_i].what);
 	finish(&fixture);
 }
 END_TEST
@@ -458,6 +490,8 @@ int main(void)
 	tcase_set_timeout(all, 60);
 	tcase_add_test(all, a_list_is_one_structure);
 	tcase_add_test(all, a_ring_has_its_lowest_chunk_as_head);
+	tcase_add_loop_test(all, lists_whose_ends_meet_are_told_from_others, 0,
+			    sizeof lists / sizeof *lists);
 	tcase_add_test(all, what_a_cycle_leads_to_belongs_to_it);
 	tcase_add_test(all, what_several_lead_to_is_a_structure_of_its_own);
 	tcase_add_test(all, the_odd_chunk_is_the_head_of_a_cycle);
