@@ -83,6 +83,19 @@ class Corruption(unittest.TestCase):
         if mode.startswith("one-byte"):
             self.assertIn("one byte past its end", finding["overrun"])
 
+    def check_labels(self, finding, mode):
+        """What the rows of the hexdump are said to hold."""
+        what = [row["what"] for row in finding["dump"]]
+        if mode == "fastbin-twice":
+            # The link that leads to the chunk for the second time lies in another.
+            self.assertEqual(what, ["chunk before", "its header", "leads here", "memory"])
+        elif mode == "tcache-twice":
+            self.assertEqual(what, ["chunk before", "header", "link, key", "memory"])
+        elif mode.startswith("heap-"):
+            self.assertEqual(set(what), {"heap_info"})
+        elif mode == "map-header":
+            self.assertEqual(what[2:], ["header", "memory"])
+
     def check_freed(self, program, arguments):
         """What waits in a damaged tcache, or behind a broken link, is free all the same."""
         freed = {line["freed"] for line in program.told("freed")}
@@ -105,6 +118,7 @@ class Corruption(unittest.TestCase):
                     heap = corescan_json("heap", *arguments)["heap"]
                     finding = self.check(heap, truth, mode, lost)
                     self.check_neighbours(finding, truth, mode)
+                    self.check_labels(finding, mode)
                     self.check_freed(program, arguments)
 
                 each_way(self, program, look)

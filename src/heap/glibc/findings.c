@@ -137,10 +137,29 @@ static void add_neighbours(const struct glibc_walk *walk, struct heap_finding *f
 		finding->next = neighbour(&chunk);
 }
 
+/* The word that leads to the chunk lies elsewhere: in the chunk before it in a list, or its head.
+ */
+static const char *elsewhere_meaning(const struct glibc_walk *walk,
+				     const struct heap_finding *finding, uint64_t row)
+{
+	struct chunk chunk;
+	if (finding->word - row < HEAP_DUMP_ROW)
+		return "leads here";
+	const bool in_chunk = chunk_table_find(walk->heap->chunks, finding->word, &chunk);
+	if (!in_chunk || heap_is_internal(walk->heap, &chunk))
+		return in_chunk ? "tcache" : "arena";
+	if (row + CHUNK_HEADER == chunk.address)
+		return "its header";
+	return row < chunk.address ? "chunk before" : "memory";
+}
+
 /* What lies in the 16 bytes at `row`, as seen from the finding's word. */
-static const char *row_meaning(const struct heap_finding *finding, uint64_t row)
+static const char *row_meaning(const struct glibc_walk *walk, const struct heap_finding *finding,
+			       uint64_t row)
 {
 	const uint64_t header = finding->address - CHUNK_HEADER;
+	if (finding->kind == HEAP_DAMAGED_DOUBLE_FREE && finding->word != finding->address)
+		return elsewhere_meaning(walk, finding, row);
 	if (!is_of_chunk(finding)) {
 		if (finding->kind == HEAP_DAMAGED_TOP && finding->word - row < HEAP_DUMP_ROW)
 			return "arena's top";
@@ -192,7 +211,7 @@ static void add_dump(const struct glibc_walk *walk, struct heap_finding *finding
 		}
 		if (finding->dump_rows == 0)
 			finding->dump_start = row;
-		finding->dump_what[finding->dump_rows++] = row_meaning(finding, row);
+		finding->dump_what[finding->dump_rows++] = row_meaning(walk, finding, row);
 	}
 }
 
