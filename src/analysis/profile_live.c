@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "analysis/go_profiles.h"
 
-#include "golang/mark.h"
-#include "golang/stack_maps.h"
+#include "analysis/goroutine_roots.h"
 #include "golang/types.h"
 
 #include <inttypes.h>
@@ -26,38 +25,18 @@ struct living {
 
 /* --- marking */
 
-static void visit(void *context, uint64_t pointer)
-{
-	go_mark_pointer(context, pointer);
-}
-
-static void mark_registers(struct go_mark *mark, const struct target *target)
-{
-	for (size_t t = 0; t < target->threads.count; t++)
-		for (size_t i = 0; i < target->arch->register_count; i++)
-			if (target->arch->registers[i].can_point)
-				go_mark_pointer(mark, arch_register_value(
-							  target->arch,
-							  &target->threads.items[t].registers, i));
-}
-
+/* The records of goroutines are no garbage either: the runtime's list of them lies outside. */
 static bool mark_all(struct living *living, struct goroutines *goroutines)
 {
-	struct go_stack_scan scan = {
-		.process = living->process,
-		.places = &goroutines->places,
-		.visit = visit,
-		.context = living->mark,
-	};
+	struct goroutine_roots roots;
+	goroutine_roots_init(living->process, goroutines, living->mark, &roots);
 	go_mark_roots(living->mark);
-	mark_registers(living->mark, living->process->target);
 	for (size_t i = 0; i < goroutines->count; i++) {
 		go_mark_pointer(living->mark, goroutines->items[i].address);
-		go_stack_scan(&scan, &goroutines->items[i]);
-		go_mark_drain(living->mark);
+		goroutine_roots_mark(&roots, &goroutines->items[i]);
 	}
-	bool complete = !scan.no_memory && !living->mark->no_memory;
-	go_stack_scan_free(&scan);
+	bool complete = !roots.scan.no_memory && !living->mark->no_memory;
+	goroutine_roots_free(&roots);
 	return complete;
 }
 
