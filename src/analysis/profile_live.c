@@ -131,6 +131,12 @@ static bool make_samples(struct living *living, struct profile *profile)
 struct error *profile_live(const struct go_process *process, struct goroutines *goroutines,
 			   struct go_heap *heap, struct profile *profile)
 {
+	if (heap->absent_bytes > 0 || goroutines->unreadable > 0)
+		return error_new(ERROR_UNSUPPORTED,
+				 "%" PRIu64
+				 " kB of Go's heap and %zu goroutines are missing, which "
+				 "may lead to more",
+				 (heap->absent_bytes + 1023) / 1024, goroutines->unreadable);
 	struct living living = { .process = process, .heap = heap, .mark = go_mark_new(heap) };
 	struct profile made = {
 		.kind = PROFILE_LIVE,
