@@ -5,6 +5,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "waits_truth.h"
 
+#include <malloc.h>
+
 struct item {
 	long before[3];
 	pthread_mutex_t lock;
@@ -42,12 +44,12 @@ static void tell(int tid, const void *object, const char *called)
 	      called);
 }
 
-static void tell_chunk(int tid, const void *object, const void *chunk, unsigned size,
-		       const char *more)
+static void tell_chunk(int tid, const void *object, void *chunk, const char *more)
 {
 	char called[160];
-	snprintf(called, sizeof called, "+%zu of %u-byte chunk %p%s",
-		 (size_t)((const char *)object - (const char *)chunk), size, chunk, more);
+	snprintf(called, sizeof called, "+%zu of %zu-byte chunk %p%s",
+		 (size_t)((const char *)object - (const char *)chunk), malloc_usable_size(chunk),
+		 chunk, more);
 	tell(tid, object, called);
 }
 
@@ -57,7 +59,7 @@ static void in_thread(void *)
 	static planted waiter;
 	item *made = (item *)calloc(1, sizeof *made);
 	int tid = plant(&waiter, &made->lock);
-	tell_chunk(tid, &made->lock, made, 72, "");
+	tell_chunk(tid, &made->lock, made, "");
 	for (;;)
 		pause();
 }
@@ -94,9 +96,9 @@ int main()
 	item *made = (item *)calloc(1, sizeof *made);
 	item *large = (item *)calloc(1, 400000);
 	account *object = new account;
-	tell_chunk(plant(&waiters[0], &made->lock), &made->lock, made, 72, "");
-	tell_chunk(plant(&waiters[1], &large->lock), &large->lock, large, 401392, "");
-	tell_chunk(plant(&waiters[2], &object->lock), &object->lock, object, 56,
+	tell_chunk(plant(&waiters[0], &made->lock), &made->lock, made, "");
+	tell_chunk(plant(&waiters[1], &large->lock), &large->lock, large, "");
+	tell_chunk(plant(&waiters[2], &object->lock), &object->lock, object,
 		   ", class account (vtable)");
 	tell(plant(&waiters[3], &local_lock), &local_lock, "thread-local <local_lock> of ");
 	tell(plant(&waiters[4], &table[2].lock), &table[2].lock, "<table>+152");
