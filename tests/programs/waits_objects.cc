@@ -85,7 +85,7 @@ static void on_stack()
 	plant_asleep(&thread, "in thread", in_thread, NULL);
 	int tid = plant_asleep(&sleeper, "sleeper", on_condition, NULL);
 	truth("{\"wait\":\"condition variable\",\"tid\":%d,\"object\":\"%p\",\"called\":"
-	      "\"<condition>\",\"detail\":\" on_condition, variable own)\"}",
+	      "\"<condition>\",\"mutex_called\":\" on_condition, variable own)\"}",
 	      tid, (void *)&condition);
 	plant_done();
 }
