@@ -49,7 +49,8 @@ struct go_process {
 	uint64_t heap;				  /* runtime.mheap_; 0: not found */
 	uint64_t wait_reasons, wait_reason_count; /* an array of strings; 0: not found */
 	uint64_t finalizers;			  /* address of runtime.allfin; 0: not known */
-	uint64_t gc_phase;			  /* address of runtime.gcphase; 0: not known */
+	uint64_t cleanups; /* address of runtime.gcCleanups.all; 0: not known, or before Go 1.25 */
+	uint64_t gc_phase; /* address of runtime.gcphase; 0: not known */
 	uint64_t open_files_limit; /* address of syscall.origRlimitNofile; 0: not known */
 	ARRAY(uint8_t *) copies;   /* of what does not lie in one piece */
 };

@@ -40,6 +40,33 @@ static int by_id(const void *a, const void *b)
 	return left->id < right->id ? -1 : left->id > right->id;
 }
 
+/* Whether one of the runtime's that runs finalizers or cleanups is in a function of the program's:
+ * the runtime counts it with the program's then. */
+static bool calls_program(const struct reading *reading, const struct goroutine *one)
+{
+	static const char *const callers[] = { "runtime.runfinq", "runtime.runFinalizers",
+					       "runtime.runCleanups" };
+	struct go_function function;
+	struct go_unwind unwind;
+	struct go_frame frame;
+	bool calls = false;
+	const char *start = go_function_at(reading->process, one->start_pc, &function)
+				? go_function_name(reading->process, &function)
+				: NULL;
+	for (size_t i = 0; start != NULL && i < sizeof callers / sizeof *callers; i++)
+		calls = calls || strcmp(callers[i], start) == 0;
+	if (!calls)
+		return false;
+	goroutine_unwind(reading->process, &reading->result->places, one, &unwind);
+	while (go_unwind_next(&unwind, &frame)) {
+		const char *name = go_function_name(reading->process, &frame.place->function);
+		if (name != NULL && strncmp(name, "runtime.", 8) != 0 &&
+		    strncmp(name, "internal/", 9) != 0)
+			return true;
+	}
+	return false;
+}
+
 static bool read_all(struct reading *reading)
 {
 	const struct go_process *process = reading->process;
@@ -58,6 +85,7 @@ static bool read_all(struct reading *reading)
 			result->dead++;
 			continue;
 		}
+		one.system = one.system && !calls_program(reading, &one);
 		if (!go_stack_table_add(&reading->stacks, &result->places, &one, &one.stack) ||
 		    !go_wait_find(process, &one, &result->places, &result->objects, &one.wait) ||
 		    !array_push(&reading->items, one))

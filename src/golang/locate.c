@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "golang/golang.h"
 
+#include "golang/pending.h"
 #include "golang/search.h"
 #include "modules/sections.h"
 
@@ -12,6 +13,8 @@
 
 /* moduledata structs in one chain: the program and its plugins. */
 #define MODULES_MAX 64
+/* Of runtime.cleanupQueue, since Go 1.25: .all, in the third line of the cache. */
+#define CLEANUPS_ALL 128
 /* runtime.functab is a pair of 32-bit offsets. */
 #define FUNCTAB_SIZE 8
 
@@ -224,6 +227,7 @@ static void find_variables(struct go_process *process)
 	process->stripped = !symbol_address(process, "runtime.allgs", &address);
 	if (process->stripped) {
 		go_find_by_content(process);
+		go_pending_find(process);
 		return;
 	}
 	go_slice_at(process, address, &process->goroutines);
@@ -233,6 +237,8 @@ static void find_variables(struct go_process *process)
 		process->heap = address;
 	if (symbol_address(process, "runtime.allfin", &address))
 		process->finalizers = address;
+	if (symbol_address(process, "runtime.gcCleanups", &address))
+		process->cleanups = address + CLEANUPS_ALL;
 	if (symbol_address(process, "runtime.gcphase", &address))
 		process->gc_phase = address;
 	if (symbol_address(process, "syscall.origRlimitNofile", &address))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "golang/mark.h"
 
+#include "golang/pending.h"
 #include "golang/specials.h"
 
 #include <endian.h>
@@ -317,25 +318,9 @@ static void mark_special(void *context, const struct go_special *special)
 	}
 }
 
-/* Finalizers that were about to run: blocks of them, each with their number at 16, then from 24 on
- * five words for each. */
-static void mark_pending(struct go_mark *mark)
+static void mark_word(void *context, uint64_t word)
 {
-	const struct go_process *process = mark->heap->process;
-	uint64_t block = 0, word;
-	uint32_t count;
-	if (process->finalizers == 0 ||
-	    !address_space_u64(process->space, process->finalizers, &block))
-		return;
-	for (unsigned i = 0; block != 0 && i < 1u << 20; i++) {
-		if (!address_space_u32(process->space, block + 16, &count) || count > 1024)
-			return;
-		for (uint64_t k = 0; k < 5ull * count; k++)
-			if (address_space_u64(process->space, block + 24 + 8 * k, &word))
-				go_mark_pointer(mark, word);
-		if (!address_space_u64(process->space, block, &block))
-			return;
-	}
+	go_mark_pointer(context, word);
 }
 
 void go_mark_globals(struct go_mark *mark)
@@ -351,8 +336,9 @@ void go_mark_globals(struct go_mark *mark)
 
 void go_mark_roots(struct go_mark *mark)
 {
+	const struct go_process *process = mark->heap->process;
 	go_mark_globals(mark);
 	go_specials_visit(mark->heap, mark_special, mark);
-	mark_pending(mark);
+	go_pending_visit(process, mark_word, mark);
 	go_mark_drain(mark);
 }

@@ -16,8 +16,7 @@ void go_search_begin(struct go_search *search, const struct go_process *process)
 	};
 }
 
-/* The next words that can be read in one piece, from search->at on; NULL at the end. */
-static const uint8_t *next_words(struct go_search *search, size_t *count)
+const uint8_t *go_search_words(struct go_search *search, size_t *count)
 {
 	const uint8_t *bytes;
 	for (; search->segment < search->image->count; search->segment++, search->at = 0) {
@@ -42,7 +41,7 @@ bool go_search_word(struct go_search *search, uint64_t value, uint64_t *address)
 {
 	const uint8_t *bytes;
 	size_t count;
-	while ((bytes = next_words(search, &count)) != NULL) {
+	while ((bytes = go_search_words(search, &count)) != NULL) {
 		for (size_t i = 0; i < count; i++) {
 			uint64_t word;
 			memcpy(&word, bytes + 8 * i, sizeof word);
@@ -133,7 +132,7 @@ static bool find_slice(const struct go_process *process, recognise *is, uint64_t
 	const uint8_t *bytes;
 	size_t count;
 	go_search_begin(&search, process);
-	for (; (bytes = next_words(&search, &count)) != NULL; search.at += 8 * count) {
+	for (; (bytes = go_search_words(&search, &count)) != NULL; search.at += 8 * count) {
 		for (size_t i = 0; i + 2 < count; i++) {
 			struct go_slice found = {
 				bytes_unsigned(bytes + 8 * i, 8, false),
@@ -207,7 +206,7 @@ bool go_find_version_text(const struct go_process *process, char *text, size_t s
 	const uint8_t *bytes;
 	size_t count;
 	go_search_begin(&search, process);
-	for (; (bytes = next_words(&search, &count)) != NULL; search.at += 8 * count) {
+	for (; (bytes = go_search_words(&search, &count)) != NULL; search.at += 8 * count) {
 		for (size_t i = 0; i + 1 < count; i++) {
 			uint64_t string = bytes_unsigned(bytes + 8 * i, 8, false);
 			uint64_t length = bytes_unsigned(bytes + 8 * i + 8, 8, false);

@@ -16,6 +16,10 @@ struct go_search {
 
 void go_search_begin(struct go_search *search, const struct go_process *process);
 
+/* The next words that can be read in one piece, from search->at on, which the caller moves behind
+ * what it has seen; NULL at the end. */
+const uint8_t *go_search_words(struct go_search *search, size_t *count);
+
 /* The next word that equals `value`; false at the end. */
 bool go_search_word(struct go_search *search, uint64_t value, uint64_t *address);
 

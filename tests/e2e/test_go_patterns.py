@@ -4,15 +4,21 @@ SPDX-License-Identifier: GPL-3.0-or-later
 """
 
 import contextlib
+import subprocess
 import unittest
 
-from go_truth import BUILDS, CRASH, GoChecks, compile_build
-from harness import Program
+from go_truth import BUILDS, CRASH, GoChecks, compile_build, minor_version
+from harness import GO, Program
 
 LEAKS = ["send", "buffered-send", "receive", "nil-receive", "nil-send", "empty-select", "select",
          "range", "mutex", "read-lock", "write-lock", "wait-group", "cond", "heavy"]
-HEALTHY = ["globals", "sleeper", "chain", "timers", "network", "finaliser"]
+HEALTHY = ["globals", "sleeper", "chain", "timers", "network", "finaliser", "pending"]
 RESOURCES = ["files", "bodies", "tickers", "defers", "sleeps", "cycles"]
+
+
+def go_minor_version():
+    text = subprocess.run([GO, "env", "GOVERSION"], check=True, capture_output=True, text=True).stdout
+    return minor_version(text)
 
 
 class Patterns(GoChecks):
@@ -40,6 +46,11 @@ class Patterns(GoChecks):
 
     def test_healthy_that_runs(self):
         self.check_each("patterns", ["spinner"], self.check_patterns)
+
+    def test_pending_cleanup(self):
+        """What a cleanup that is due leads to is not leaked. The queue is as it is since Go 1.25."""
+        if go_minor_version() >= 25:
+            self.check_each("cleanup", ["pending"], self.check_patterns)
 
     def test_resources(self):
         self.check_each("resources", RESOURCES, self.check_resources)

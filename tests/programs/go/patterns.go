@@ -403,6 +403,27 @@ func healthyFinaliser() {
 	}(f.c)
 }
 
+type blocker struct{ text [64]byte }
+
+// A finaliser that is due, and cannot run while another one sleeps.
+//
+//go:noinline
+func healthyPending() {
+	blocked := make(chan int)
+	runtime.SetFinalizer(&blocker{}, func(*blocker) {
+		close(blocked)
+		time.Sleep(time.Hour)
+	})
+	runtime.GC()
+	<-blocked
+	f := &finalised{c: make(chan int)}
+	runtime.SetFinalizer(f, func(f *finalised) { close(f.c) })
+	go func(c chan int) {
+		tell("pending finaliser", "channel", "int", false, []string{"chan receive"}, channel(c))
+		<-c
+	}(f.c)
+}
+
 // One that runs holds the channel in its frame alone.
 //
 //go:noinline
@@ -455,6 +476,9 @@ var healthy = []pattern{
 	{"finaliser", 1, 2, healthyFinaliser},
 }
 
+// Not with the others, whose finalisers it would keep from running.
+var pending = pattern{"pending", 1, 1, healthyPending}
+
 var spinner = pattern{"spinner", 2, 1, healthySpinner}
 
 // begin makes the patterns of that name, or all of them.
@@ -496,6 +520,9 @@ func main() {
 	if argument == "spin" || only == spinner.name {
 		begin([]pattern{spinner}, "")
 	}
+	if only == pending.name {
+		begin([]pattern{pending}, "")
+	}
 	started.Wait()
 	// Else the runtime would end a program of which nothing can run.
 	if argument != "hang" {
@@ -509,8 +536,12 @@ func main() {
 		kept = 2 * (heavy + 1000*24) // the objects of the list have 24 bytes
 	}
 	fmt.Printf("{\"heavy\":%d}\n", kept)
+	count := runtime.NumGoroutine()
+	if only == pending.name {
+		count++ // the runtime's, in which a finaliser of the program runs
+	}
 	fmt.Printf("{\"gomaxprocs\":%d,\"goroutines\":%d,\"version\":%q}\n", runtime.GOMAXPROCS(0),
-		runtime.NumGoroutine(), runtime.Version())
+		count, runtime.Version())
 	fmt.Println("{\"ready\":true}")
 	if argument == "collect" {
 		collected = chain(1 << 20)
