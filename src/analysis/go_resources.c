@@ -225,7 +225,8 @@ static void look_at_goroutines(struct finding *finding, const struct goroutines 
 }
 
 /* Of a live process the kernel tells. Go raises the limit to the hard one when a program starts,
- * and notes both as they were, where they differed: the second word is the one that is in force. */
+ * since Go 1.24 to one less, and notes both as they were, where it did: the second word is the hard
+ * one. */
 static uint64_t files_limit(const struct go_process *process)
 {
 	char path[64], line[256];
@@ -241,12 +242,32 @@ static uint64_t files_limit(const struct go_process *process)
 			fclose(file);
 		return limit;
 	}
-	/* Go 1.19 kept it in another form. */
-	if (process->open_files_limit == 0 || process->minor < 21 ||
+	/* Before Go 1.22 it was kept in another form. */
+	if (process->open_files_limit == 0 || process->minor < 22 ||
 	    !address_space_u64(process->space, process->open_files_limit, &noted) || noted == 0 ||
-	    !address_space_u64(process->space, noted + 8, &value) || value > UINT32_MAX)
+	    !address_space_u64(process->space, noted + 8, &value) || value > UINT32_MAX ||
+	    value == 0)
 		return 0;
-	return value;
+	return process->minor >= 24 ? value - 1 : value;
+}
+
+/* A goroutine's frames do not always have the file that it waits for: the list of those that are
+ * open has. */
+static void name_waits(const struct go_resources *resources, struct goroutines *goroutines)
+{
+	for (size_t i = 0; i < goroutines->count; i++) {
+		struct go_wait *wait = &goroutines->items[i].wait;
+		const struct go_open_file key = { .fd = wait->fd }, *file;
+		if (wait->kind != GO_WAIT_IO || wait->fd < 0 || wait->name != NULL ||
+		    resources->files.count == 0)
+			continue;
+		file = bsearch(&key, resources->files.items, resources->files.count, sizeof key,
+			       by_fd);
+		if (file == NULL)
+			continue;
+		wait->name = file->name;
+		wait->peer = file->peer;
+	}
 }
 
 struct error *go_resources_find(const struct go_process *process, struct goroutines *goroutines,
@@ -265,6 +286,7 @@ struct error *go_resources_find(const struct go_process *process, struct gorouti
 	look_at_goroutines(&finding, goroutines);
 	if (result.files.count > 1)
 		qsort(result.files.items, result.files.count, sizeof *result.files.items, by_fd);
+	name_waits(&result, goroutines);
 	if (result.defers.count > 1)
 		qsort(result.defers.items, result.defers.count, sizeof *result.defers.items,
 		      by_count);
