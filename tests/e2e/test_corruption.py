@@ -123,6 +123,22 @@ class Corruption(unittest.TestCase):
 
                 each_way(self, program, look)
 
+    def test_twice_in_a_large_heap(self):
+        """A heap that two threads walk, damaged in its lower half: what lies between the damage."""
+        with Program(compile_program("corrupt_twice")) as program:
+            damaged = [line["damaged"] for line in program.told("damaged")]
+            whole = {line["whole"] for line in program.told("whole")}
+
+            def look(arguments, way):
+                heap = corescan_json("heap", *arguments)["heap"]
+                self.assertIn(damaged[0], [int(f["address"], 16) for f in corruption(heap)])
+                found = {int(line.split()[0], 16) for line in corescan(
+                    "chunks", *arguments).stdout.splitlines()}
+                self.assertEqual(whole - found, set())
+                self.assertEqual(corescan_json("leaks", *arguments)["orphans"]["chunks"], 0)
+
+            each_way(self, program, look)
+
     def test_death_by_malloc(self):
         executable = compile_program("corrupt_heap")
         for mode, message in DEATHS.items():

@@ -32,9 +32,10 @@ bool chain_begin(struct heap_reader *reader, struct chain *chain, uint64_t start
 enum chain_end chain_follow(struct heap_reader *reader, struct chain *chain,
 			    struct chunk_table *table, uint32_t region, uint64_t most);
 
-/* Follows a chain that was begun at the start of `region` to its end, adding its chunks to the
- * table. A long one is followed by two threads: one of them begins at what looks like a header in
- * its middle. That counts only when the other comes to just there, so the result is that of one. */
+/* Follows a chain that was begun at the start of `region`, which has room up to chain->end, adding
+ * its chunks to the table. A long one is followed by two threads: one of them begins at what looks
+ * like a header in its middle. That counts only when the other comes to just there, so the result
+ * is that of one. */
 enum chain_end chain_follow_region(struct heap_reader *reader, struct chain *chain,
 				   struct chunk_table *table, uint32_t region);
 

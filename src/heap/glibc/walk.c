@@ -222,16 +222,36 @@ static uint64_t finish_region(struct glibc_walk *walk, struct segment_walk *stat
 	return resume;
 }
 
+/* Where a region ends that goes on to the end of its segment. */
+static uint64_t whole_end(const struct chain *chain)
+{
+	return chain->end + (chain->has_top ? CHUNK_HEADER : 0);
+}
+
 /* Where the region that begins at `at` ends: for the first one of a segment where it should, for
  * those after damage where its chain really does, so that many of them stay cheap. */
 static uint64_t region_end(struct glibc_walk *walk, const struct segment_walk *state, uint64_t at)
 {
 	struct chain chain = state->chain;
-	uint64_t last = chain.end + (chain.has_top ? CHUNK_HEADER : 0);
+	uint64_t last = whole_end(&chain);
 	if (at == state->segment->start || !chain_begin(&walk->reader, &chain, at))
 		return last;
 	chain_follow(&walk->reader, &chain, NULL, 0, UINT64_MAX);
 	return chain.next + CHUNK_HEADER < last ? chain.next + CHUNK_HEADER : last;
+}
+
+/* Follows the chain from `at` to where it ends, in the region that ends at `end`. Who begins in the
+ * middle of a chain may come to chunks behind damage: only a whole region has room for those. */
+static enum chain_end follow_region(struct glibc_walk *walk, struct segment_walk *state,
+				    uint64_t at, uint64_t end)
+{
+	struct chain *chain = &state->chain;
+	struct chunk_table *chunks = walk->heap->chunks;
+	if (!chain_begin(&walk->reader, chain, at))
+		return CHAIN_BROKEN;
+	if (end < whole_end(chain))
+		return chain_follow(&walk->reader, chain, chunks, state->region, UINT64_MAX);
+	return chain_follow_region(&walk->reader, chain, chunks, state->region);
 }
 
 /* A region from the header at `at` on. `*resume`: where to go on, 0: it ended. */
@@ -252,16 +272,13 @@ static struct error *walk_region(struct glibc_walk *walk, struct segment_walk *s
 		take_top(walk, state, at, true);
 		return NULL;
 	}
-	struct error *error = chunk_table_add_region(walk->heap->chunks, at + CHUNK_HEADER,
-						     region_end(walk, state, at), CHUNK_TRAILER,
-						     state->arena->index, false, &state->region);
+	const uint64_t end = region_end(walk, state, at);
+	struct error *error =
+	    chunk_table_add_region(walk->heap->chunks, at + CHUNK_HEADER, end, CHUNK_TRAILER,
+				   state->arena->index, false, &state->region);
 	if (error != NULL)
 		return error;
-	bool begun = chain_begin(&walk->reader, chain, at);
-	enum chain_end how =
-	    begun ? chain_follow_region(&walk->reader, chain, walk->heap->chunks, state->region)
-		  : CHAIN_BROKEN;
-	*resume = finish_region(walk, state, how);
+	*resume = finish_region(walk, state, follow_region(walk, state, at, end));
 	return NULL;
 }
 
