@@ -49,6 +49,7 @@ void world_free(struct world *world)
 	chunk_table_free(world->heap.chunks);
 	array_free(&world->heap.own);
 	array_free(&world->heap.internal);
+	array_free(&world->heap.doubted);
 	free(world->threads.items);
 	free(world->threads.by_stack);
 	free(world->pthreads.items);
