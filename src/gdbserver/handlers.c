@@ -266,6 +266,15 @@ static void handle_process(struct session *session, const char *arguments, struc
 	put_triple(session, reply);
 }
 
+/* LLDB else takes main-lm of the libraries for that place, and loads no library. */
+static void handle_loader(struct session *session, const char *arguments, struct reply *reply)
+{
+	uint64_t place;
+	(void)arguments;
+	if (modules_loader_place(session->served->subject->modules, &place))
+		reply_format(reply, "%" PRIx64, place);
+}
+
 /* --- the table */
 
 /* A name of one letter is followed by its arguments at once; others end where no letter or digit
@@ -294,6 +303,7 @@ static const struct handler handlers[] = {
 	{ "qMemoryRegionInfo:", handle_region },
 	{ "qProcessInfo", handle_process },
 	{ "qRcmd,", handle_monitor },
+	{ "qShlibInfoAddr", handle_loader },
 	{ "qSupported", handle_supported },
 	{ "qSymbol", handle_ok },
 	{ "qThreadExtraInfo,", handle_extra },

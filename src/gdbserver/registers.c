@@ -24,8 +24,16 @@ static unsigned count_of(const struct wire_register *row)
 
 /* --- the description */
 
-static void describe_one(const struct wire_register *row, unsigned index, unsigned number,
-			 struct reply *xml)
+/* LLDB finds thread-local variables by the register that it knows as "tp" (from LLDB 17 on); gdb
+ * asks by qGetTLSAddr, and takes no notice of the attribute. */
+static bool is_thread_pointer(const struct arch *arch, const struct wire_register *row)
+{
+	return row->source == WIRE_GENERAL &&
+	       strcmp(row->name, arch->registers[arch->thread_pointer].name) == 0;
+}
+
+static void describe_one(const struct arch *arch, const struct wire_register *row, unsigned index,
+			 unsigned number, struct reply *xml)
 {
 	const char *place = strchr(row->name, '#');
 	reply_text(xml, "<reg name=\"");
@@ -38,6 +46,8 @@ static void describe_one(const struct wire_register *row, unsigned index, unsign
 		     number);
 	if (row->group != NULL)
 		reply_format(xml, " group=\"%s\"", row->group);
+	if (is_thread_pointer(arch, row))
+		reply_text(xml, " generic=\"tp\"");
 	reply_text(xml, "/>\n");
 }
 
@@ -55,7 +65,7 @@ void wire_describe(const struct wire_arch *arch, struct reply *xml)
 			     feature->types != NULL ? feature->types : "");
 		for (size_t j = 0; j < feature->count; j++)
 			for (unsigned k = 0; k < count_of(&feature->registers[j]); k++)
-				describe_one(&feature->registers[j], k, number++, xml);
+				describe_one(arch->arch, &feature->registers[j], k, number++, xml);
 		reply_text(xml, "</feature>\n");
 	}
 	reply_text(xml, "</target>\n");

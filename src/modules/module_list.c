@@ -270,9 +270,9 @@ struct error *module_list_from_mappings(struct modules *modules,
 	return error != NULL ? error : from_auxv(modules);
 }
 
-/* The value of the first `tag` in the entry's PT_DYNAMIC, read from memory. */
-static bool dynamic_value(const struct modules *modules, const struct module_entry *entry,
-			  uint64_t wanted, uint64_t *value)
+/* Where the first `wanted` in the entry's PT_DYNAMIC, read from memory, has its value. */
+static bool dynamic_place(const struct modules *modules, const struct module_entry *entry,
+			  uint64_t wanted, uint64_t *place)
 {
 	const struct elf_segment *dynamic = elf_image_segment(&entry->image, PT_DYNAMIC);
 	uint64_t word = modules->target->arch->word_size;
@@ -282,10 +282,26 @@ static bool dynamic_value(const struct modules *modules, const struct module_ent
 	for (size_t i = 0; i < DYNAMIC_MAX && (i + 1) * 2 * word <= dynamic->memsz; i++) {
 		if (!modules_word(modules, at + i * 2 * word, &tag) || tag == DT_NULL)
 			return false;
-		if (tag == wanted)
-			return modules_word(modules, at + i * 2 * word + word, value);
+		if (tag == wanted) {
+			*place = at + i * 2 * word + word;
+			return true;
+		}
 	}
 	return false;
+}
+
+static bool dynamic_value(const struct modules *modules, const struct module_entry *entry,
+			  uint64_t wanted, uint64_t *value)
+{
+	uint64_t place;
+	return dynamic_place(modules, entry, wanted, &place) && modules_word(modules, place, value);
+}
+
+bool modules_loader_place(const struct modules *modules, uint64_t *place)
+{
+	size_t index;
+	return module_list_executable(modules, &index) &&
+	       dynamic_place(modules, &modules->entries.items[index], DT_DEBUG, place);
 }
 
 bool module_list_executable(const struct modules *modules, size_t *index)

@@ -104,6 +104,11 @@ const struct module_image *modules_image(const struct modules *modules,
 /* The program itself, or NULL. */
 const struct module *modules_executable(const struct modules *modules);
 
+/* Where the program's dynamic section has the address of the loader's struct r_debug (DT_DEBUG, as
+ * <link.h> tells): `*place` is the address of that word. False: the program has none, or its
+ * section could not be read. */
+bool modules_loader_place(const struct modules *modules, uint64_t *place);
+
 /* The libc that the program itself calls (of link_namespace 0 where that is known), or NULL. */
 const struct module *modules_libc(const struct modules *modules);
 

@@ -19,6 +19,13 @@ from harness import CORESCAN, PATIENCE, WORK, Program, compile_program, corescan
 from test_gdb import DEBUGGERS, MINIMAL, run_gdb
 
 SERVER = f"{CORESCAN} gdb-server"
+# Debian's usual LLDB, and one that knows the thread pointer (from 17 on), with its libraries.
+NEWER = "/usr/local/lib/corescan-tests/lldb-19/usr"
+LLDBS = {
+    "lldb": ("lldb", os.environ),
+    "lldb-19": (f"{NEWER}/lib/llvm-19/bin/lldb", os.environ | {
+        "LD_LIBRARY_PATH": f"{NEWER}/lib/x86_64-linux-gnu:{NEWER}/lib/llvm-19/lib"}),
+}
 
 
 def lines_of(text, first):
@@ -223,6 +230,10 @@ int main(void) {
                         *framed("values", "thread apply all -q print mine")])
                     self.assertEqual(sorted(re.findall(r" = (\d+)", lines_of(printed, "values"))),
                                      ["11", "12", "5"])
+            printed = self.run_lldb("lldb-19", built, core, *(
+                command for thread in (1, 2, 3)
+                for command in (f"thread select {thread}", "target variable mine")))
+            self.assertEqual(sorted(re.findall(r"mine = (\d+)", printed)), ["11", "12", "5"])
 
     def test_refused_politely(self):
         for name, debugger in DEBUGGERS.items():
@@ -412,23 +423,30 @@ wait $server
         self.assertIn("key-499", printed)
         self.assertIn("DEADLOCK", printed)
 
-    def test_lldb(self):
-        self.assertIsNotNone(shutil.which("lldb"), "no lldb: scripts/install-dependencies --tests")
-        server = subprocess.Popen(
-            [CORESCAN, "gdb-server", "--listen", "0", self.executable, self.core],
-            stderr=subprocess.PIPE, text=True)
+    def run_lldb(self, name, executable, core, *commands):
+        """What that LLDB prints of a core that is served."""
+        debugger, environment = LLDBS[name]
+        self.assertIsNotNone(shutil.which(debugger),
+                             f"no {name}: scripts/install-dependencies --tests")
+        server = subprocess.Popen([CORESCAN, "gdb-server", "--listen", "0", executable, core],
+                                  stderr=subprocess.PIPE, text=True)
         try:
             where = server.stderr.readline().split()[-1]
-            commands = (f"target create {self.executable}", f"gdb-remote {where}", "thread list",
-                        "bt all", "register read rip rsp ymm3", "image list",
-                        "process plugin packet monitor leaks --limit 1", "target variable cache",
-                        "memory region 0x0", "detach")
-            words = [word for command in commands for word in ("-o", command)]
-            printed = subprocess.run(["lldb", "--batch", "-x", *words], capture_output=True,
-                                     stdin=subprocess.DEVNULL, text=True, timeout=PATIENCE).stdout
+            words = [word for command in (f"target create {executable}", f"gdb-remote {where}",
+                                          *commands, "detach") for word in ("-o", command)]
+            return subprocess.run([debugger, "--batch", "-x", *words], capture_output=True,
+                                  stdin=subprocess.DEVNULL, text=True, timeout=PATIENCE,
+                                  env=environment).stdout
         finally:
             server.terminate()
             server.communicate(timeout=PATIENCE)
+
+    def check_lldb(self, name):
+        printed = self.run_lldb(
+            name, self.executable, self.core, "thread list", "bt all",
+            "register read rip rsp ymm3", "image list",
+            "process plugin packet monitor leaks --limit 1", "target variable cache",
+            "memory region 0x0")
         for thread in corescan_json("threads", self.executable, self.core)["threads"]:
             self.assertIn(f"tid = {thread['tid']}", printed)
         self.assertIn("signal SIGABRT", printed)
@@ -436,6 +454,11 @@ wait $server
         self.assertIn("ORPHANED", printed)
         self.assertRegex(printed, r"cache = 0x[0-9a-f]+")
         self.assertIn("libc.so.6", printed)
+
+    def test_lldb(self):
+        for name in LLDBS:
+            with self.subTest(debugger=name):
+                self.check_lldb(name)
 
     def test_odd_packets(self):
         """Whatever is sent, there is one answer to each packet, and the server stays."""
