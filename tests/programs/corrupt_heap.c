@@ -303,14 +303,13 @@ static void tcache_size(void)
 	tell("list-size", 10);
 }
 
-/* The tcache is the first chunk of the heap: its counts come first, up to 2.41 how many each list
- * holds. */
+/* Up to 2.41 the tcache is the first chunk of the heap, from 2.42 on the first free takes it,
+ * behind others. Its counts come first: up to 2.41 how many each list holds, then how many it may
+ * yet. */
 static uint64_t *tcache(void)
 {
-	char *first = chunks[0];
-	/* A page holds it and the chunks behind it. */
-	char *heap = (char *)((uintptr_t)first & -(uintptr_t)4096);
-	for (char *at = heap; at < first; at += 16) {
+	char *at = (char *)((uintptr_t)chunks[0] & -(uintptr_t)4096);
+	for (char *end = sbrk(0); at < end; at += 16) {
 		const uint64_t size = get(at + 8) & ~(uint64_t)7;
 		if (size == 0x290 || size == 0x300)
 			return (uint64_t *)(at + 16);
