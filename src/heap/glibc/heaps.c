@@ -298,6 +298,7 @@ static bool holds_top(struct glibc_walk *walk, const struct malloc_arena *arena,
 	const uint64_t end = glibc_top_end(walk, arena->top);
 	if (end == 0 || end % PAGE != 0 || end - heap > largest ||
 	    !may_be_heap(walk, heap, largest) || !read_heap_info(walk, heap, &info) ||
+	    (info.arena == 0 && info.previous == 0 && info.size == 0) || /* the middle of one */
 	    is_an_arena(walk, info.arena))
 		return false;
 	return end == heap + info.size || end == glibc_present_end(walk, heap, heap + largest);
@@ -312,11 +313,17 @@ static bool heap_of_top(struct glibc_walk *walk, const struct malloc_copy *copy,
 	size_t count = heap_sizes(copy, sizes);
 	struct heap_info info;
 	uint64_t absent = 0;
+	/* A whole heap_info of one size before what may be an overwritten one of another. */
 	for (size_t i = 0; i < count; i++) {
 		*heap = arena->top & -sizes[i];
 		*largest = sizes[i];
-		if ((read_heap_info(walk, *heap, &info) && info.arena == arena->address) ||
-		    holds_top(walk, arena, *heap, *largest))
+		if (read_heap_info(walk, *heap, &info) && info.arena == arena->address)
+			return true;
+	}
+	for (size_t i = 0; i < count; i++) {
+		*heap = arena->top & -sizes[i];
+		*largest = sizes[i];
+		if (holds_top(walk, arena, *heap, *largest))
 			return true;
 		if (glibc_is_absent(walk, *heap))
 			absent = *heap;
